@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One function for each thing that can be asked of sotto.ko.
+ *
+ * All return 0 or a negative errno; sgenl_error() then has the reason's text.
+ */
+#ifndef SOTTO_GENL_REQ_H
+#define SOTTO_GENL_REQ_H
+
+#include "genl.h"
+#include "genl_obj.h"
+
+#define SGENL_KEYLOG_MAX	512	/* bytes of a key line, with the NUL */
+
+/* The namespace's settings. */
+int sgenl_ns_get(struct sgenl *g, struct sgenl_ns *ns);
+
+/** sgenl_ns_set() - change one setting; @attr: enum sotto_ns_attr marked (set) */
+int sgenl_ns_set(struct sgenl *g, int attr, uint32_t value);
+
+/**
+ * sgenl_agent_register() - become the namespace's agent on this socket
+ * @local, @remote: the control flow to exempt; both NULL: none
+ */
+int sgenl_agent_register(struct sgenl *g,
+			 const struct sotto_addr *local, uint16_t local_port,
+			 const struct sotto_addr *remote, uint16_t remote_port);
+
+int sgenl_addr_add(struct sgenl *g, const struct sotto_addr *addr);
+int sgenl_addr_del(struct sgenl *g, const struct sotto_addr *addr);
+
+/** sgenl_policy_add() - @replace: an existing prefix takes the new action */
+int sgenl_policy_add(struct sgenl *g, const struct sgenl_policy *p, bool replace);
+int sgenl_policy_del(struct sgenl *g, const struct sotto_prefix *prefix);
+int sgenl_policy_flush(struct sgenl *g);
+
+int sgenl_tunnel_get(struct sgenl *g, const struct sotto_addr *dst,
+		     struct sgenl_tunnel *t);
+int sgenl_tunnel_del(struct sgenl *g, const struct sotto_addr *dst);
+int sgenl_tunnel_flush(struct sgenl *g);
+
+int sgenl_spi_alloc(struct sgenl *g, uint32_t *spi);
+
+/** sgenl_sa_add() - install @sa; the copy in the request is wiped */
+int sgenl_sa_add(struct sgenl *g, const struct sgenl_sa *sa);
+int sgenl_sa_del_in(struct sgenl *g, uint32_t spi);
+int sgenl_sa_del_out(struct sgenl *g, uint32_t id);
+int sgenl_sa_del_session(struct sgenl *g, uint64_t session);
+
+int sgenl_stats_get(struct sgenl *g, uint64_t stats[__SOTTO_STAT_MAX]);
+
+/** sgenl_trace() - @src may be NULL */
+int sgenl_trace(struct sgenl *g, const struct sotto_addr *dst,
+		const struct sotto_addr *src, struct sgenl_trace *t);
+
+/** sgenl_keylog() - the Wireshark line of @sa (by its DIR with SPI or ID) */
+int sgenl_keylog(struct sgenl *g, const struct sgenl_sa *sa,
+		 char line[SGENL_KEYLOG_MAX]);
+
+int sgenl_acquire_fail(struct sgenl *g, const struct sgenl_acquire *a,
+		       uint8_t reason, uint32_t hold_ms);
+
+/*
+ * Whole lists, as one array that the caller frees (NULL when empty).
+ */
+int sgenl_list_addrs(struct sgenl *g, struct sotto_addr **v, size_t *n);
+int sgenl_list_policies(struct sgenl *g, struct sgenl_policy **v, size_t *n);
+int sgenl_list_tunnels(struct sgenl *g, struct sgenl_tunnel **v, size_t *n);
+int sgenl_list_sas(struct sgenl *g, struct sgenl_sa **v, size_t *n);
+
+#endif /* SOTTO_GENL_REQ_H */

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests about security associations.
+ */
+#include "genl_req.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct nlattr *sa_nest(struct nl_msg *msg)
+{
+	return nla_nest_start(msg, SOTTO_A_SA | NLA_F_NESTED);
+}
+
+static int call(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn,
+		void *arg)
+{
+	if (put) {
+		sgenl_msg_free(msg);
+		return -EMSGSIZE;
+	}
+	return sgenl_call(g, msg, fn, arg);
+}
+
+static int spi_reply(uint8_t cmd, struct nlattr **tb, void *arg)
+{
+	struct sgenl_sa sa;
+	int ret = sgenl_parse_sa(tb[SOTTO_A_SA], &sa);
+
+	(void)cmd;
+	if (ret)
+		return ret;
+	*(uint32_t *)arg = sa.spi;
+	return sa.spi ? 0 : -EBADMSG;
+}
+
+int sgenl_spi_alloc(struct sgenl *g, uint32_t *spi)
+{
+	return sgenl_call(g, sgenl_msg(g, SOTTO_CMD_SPI_ALLOC, 0), spi_reply, spi);
+}
+
+static int put_addrs(struct nl_msg *msg, int type, const struct sotto_addr *v,
+		     unsigned int n)
+{
+	int put = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		put |= nla_put(msg, type, v[i].len, v[i].b);
+	return put;
+}
+
+static int put_u32(struct nl_msg *msg, int type, uint32_t value)
+{
+	return value ? nla_put_u32(msg, type, value) : 0;
+}
+
+static int put_u64(struct nl_msg *msg, int type, uint64_t value)
+{
+	return value ? nla_put_u64(msg, type, value) : 0;
+}
+
+static int put_identity(struct nl_msg *msg, const struct sgenl_sa *sa)
+{
+	int put;
+
+	put = nla_put_u8(msg, SOTTO_A_SA_DIR, sa->dir) |
+	      nla_put_u32(msg, SOTTO_A_SA_SPI, sa->spi) |
+	      nla_put_u8(msg, SOTTO_A_SA_CIPHER, sa->cipher) |
+	      nla_put(msg, SOTTO_A_SA_KEY, sizeof(sa->key), sa->key) |
+	      nla_put(msg, SOTTO_A_SA_SALT, sizeof(sa->salt), sa->salt) |
+	      put_u64(msg, SOTTO_A_SA_SESSION, sa->session) |
+	      put_addrs(msg, SOTTO_A_SA_PEER_ADDR, sa->peer_addrs, sa->n_peer_addrs) |
+	      put_addrs(msg, SOTTO_A_SA_LOCAL_ADDR, sa->local_addrs,
+			sa->n_local_addrs);
+	if (sa->peer[0])
+		put |= nla_put_string(msg, SOTTO_A_SA_PEER_NAME, sa->peer);
+	return put;
+}
+
+static int put_limits(struct nl_msg *msg, const struct sgenl_sa *sa)
+{
+	return put_u32(msg, SOTTO_A_SA_SOFT_SECONDS, sa->soft_seconds) |
+	       put_u32(msg, SOTTO_A_SA_HARD_SECONDS, sa->hard_seconds) |
+	       put_u64(msg, SOTTO_A_SA_SOFT_PACKETS, sa->soft_packets) |
+	       put_u64(msg, SOTTO_A_SA_HARD_PACKETS, sa->hard_packets) |
+	       put_u64(msg, SOTTO_A_SA_SOFT_BYTES, sa->soft_bytes) |
+	       put_u64(msg, SOTTO_A_SA_HARD_BYTES, sa->hard_bytes) |
+	       put_u64(msg, SOTTO_A_SA_SEQ, sa->seq);
+}
+
+/* What only one direction takes, and only when it is asked for. */
+static int put_direction(struct nl_msg *msg, const struct sgenl_sa *sa)
+{
+	int put = put_u32(msg, SOTTO_A_SA_PAIR_SPI, sa->pair_spi) |
+		  put_u32(msg, SOTTO_A_SA_CONFIRM_SECONDS, sa->confirm_seconds);
+
+	if (sa->sport)
+		put |= nla_put_u16(msg, SOTTO_A_SA_SPORT, sa->sport);
+	if (sa->dport)
+		put |= nla_put_u16(msg, SOTTO_A_SA_DPORT, sa->dport);
+	if (sa->confirm)
+		put |= nla_put_flag(msg, SOTTO_A_SA_CONFIRM);
+	if (sa->probe)
+		put |= nla_put_flag(msg, SOTTO_A_SA_PROBE);
+	return put;
+}
+
+int sgenl_sa_add(struct sgenl *g, const struct sgenl_sa *sa)
+{
+	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_ADD, 0);
+	struct nlattr *n = sa_nest(msg);
+	int put = put_identity(msg, sa) | put_limits(msg, sa) |
+		  put_direction(msg, sa);
+
+	nla_nest_end(msg, n);
+	return call(g, msg, put, NULL, NULL);
+}
+
+static int put_selector(struct nl_msg *msg, int dir, uint32_t spi, uint32_t id)
+{
+	int put = nla_put_u8(msg, SOTTO_A_SA_DIR, dir);
+
+	if (dir == SOTTO_SA_IN)
+		return put | nla_put_u32(msg, SOTTO_A_SA_SPI, spi);
+	return put | nla_put_u32(msg, SOTTO_A_SA_ID, id);
+}
+
+static int sa_del(struct sgenl *g, int dir, uint32_t spi, uint32_t id)
+{
+	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_DEL, 0);
+	struct nlattr *n = sa_nest(msg);
+	int put = put_selector(msg, dir, spi, id);
+
+	nla_nest_end(msg, n);
+	return call(g, msg, put, NULL, NULL);
+}
+
+int sgenl_sa_del_in(struct sgenl *g, uint32_t spi)
+{
+	return sa_del(g, SOTTO_SA_IN, spi, 0);
+}
+
+int sgenl_sa_del_out(struct sgenl *g, uint32_t id)
+{
+	return sa_del(g, SOTTO_SA_OUT, 0, id);
+}
+
+int sgenl_sa_del_session(struct sgenl *g, uint64_t session)
+{
+	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_DEL, 0);
+	struct nlattr *n = sa_nest(msg);
+	int put = nla_put_u64(msg, SOTTO_A_SA_SESSION, session);
+
+	nla_nest_end(msg, n);
+	return call(g, msg, put, NULL, NULL);
+}
+
+static int keylog_reply(uint8_t cmd, struct nlattr **tb, void *arg)
+{
+	(void)cmd;
+	if (!tb[SOTTO_A_KEYLOG])
+		return -EBADMSG;
+	nla_strlcpy(arg, tb[SOTTO_A_KEYLOG], SGENL_KEYLOG_MAX);
+	return 0;
+}
+
+int sgenl_keylog(struct sgenl *g, const struct sgenl_sa *sa,
+		 char line[SGENL_KEYLOG_MAX])
+{
+	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_KEYLOG_GET, 0);
+	struct nlattr *n = sa_nest(msg);
+	int put = put_selector(msg, sa->dir, sa->spi, sa->id);
+
+	nla_nest_end(msg, n);
+	return call(g, msg, put, keylog_reply, line);
+}
