@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The sealed channel of an association, the same on both sides: requests and
+ * answers by id, retransmission with back-off, each request handled once.
+ *
+ * No sockets and no clock inside: the caller gives the time in milliseconds
+ * (monotonic) and a function that sends. Not thread-safe.
+ *
+ * An answer callback is called exactly once for each request: with the answer,
+ * or with SOTTO_E_TIMEOUT, or with SOTTO_E_CLOSED when the channel ends. It may
+ * make further calls, but must not destroy the channel.
+ */
+#ifndef SOTTO_CHAN_H
+#define SOTTO_CHAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "handshake.h"
+#include "limits.h"
+#include "proto.h"
+
+struct sotto_chan;
+
+struct sotto_chan_ops {
+	/* Sends one datagram; a lost one is repeated, so no error is returned. */
+	void (*send)(void *arg, const uint8_t *dgram, size_t len);
+	/*
+	 * A new request (never a repeat). Answer with sotto_chan_answer(), now
+	 * or later; duplicates are answered from memory meanwhile.
+	 */
+	void (*request)(void *arg, uint32_t id, const struct sotto_msg *m);
+	/* A note: a message that wants no answer. NULL ignores them. */
+	void (*note)(void *arg, const struct sotto_msg *m);
+};
+
+typedef void (*sotto_answer_fn)(void *arg, int err, const struct sotto_msg *m);
+
+/** struct sotto_chan_stats - counters, in datagrams or messages. */
+struct sotto_chan_stats {
+	uint32_t sent, resent, received;
+	uint32_t replayed, forged, malformed, unknown_type;
+	uint32_t repeats, strays;	/* repeated requests, unasked answers */
+};
+
+struct sotto_chan_call;			/* an unanswered request of ours */
+struct sotto_chan_served;		/* a request of the other's, or its answer */
+
+struct sotto_chan {
+	const struct sotto_chan_ops *ops;
+	void *arg;
+	struct sotto_chan_keys keys;
+	uint64_t tx_counter;
+	uint64_t rx_top;		/* counter above all received */
+	uint64_t rx_seen[SOTTO_REPLAY_WINDOW / 64];
+	uint64_t rx_ms;			/* when the last valid datagram came */
+	uint64_t tx_ms;			/* when the last one was sent */
+	uint64_t made_ms;
+	uint32_t next_id;
+	uint16_t calls_n, served_n;
+	bool confirmed;			/* has received a valid datagram */
+	uint8_t last_sent[SOTTO_ECHO_LEN];
+	struct sotto_chan_call *calls;	/* oldest first */
+	struct sotto_chan_served *served; /* oldest first */
+	struct sotto_chan_stats stats;
+};
+
+/** sotto_chan_init() - @keys are copied; the caller wipes its own. */
+void sotto_chan_init(struct sotto_chan *ch, const struct sotto_chan_keys *keys,
+		     const struct sotto_chan_ops *ops, void *arg,
+		     uint64_t now_ms);
+
+/** sotto_chan_close() - ends all requests (SOTTO_E_CLOSED), wipes, frees. */
+void sotto_chan_close(struct sotto_chan *ch);
+
+/**
+ * sotto_chan_request() - ask; @fn gets the answer
+ * @deadline_ms: from now; 0 = SOTTO_CALL_MS
+ * @id: where to put the request's id, or NULL
+ * Returns 0, SOTTO_E_LIMIT (SOTTO_CALLS_MAX), SOTTO_E_NOMEM or an encoding
+ * error; then @fn is not called.
+ */
+int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
+		       const struct sotto_msg *m, uint32_t deadline_ms,
+		       sotto_answer_fn fn, void *fn_arg, uint32_t *id);
+
+/** sotto_chan_cancel() - forget a request; its callback is not called. */
+void sotto_chan_cancel(struct sotto_chan *ch, uint32_t id);
+
+/** sotto_chan_answer() - answer the other's request @id, once.
+ * SOTTO_E_UNKNOWN if it is no longer remembered, SOTTO_E_STATE if answered.
+ */
+int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+		      const struct sotto_msg *m);
+
+/** sotto_chan_ack(), sotto_chan_error() - the two general answers. */
+int sotto_chan_ack(struct sotto_chan *ch, uint64_t now_ms, uint32_t id);
+int sotto_chan_error(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+		     enum sotto_refusal reason, const char *text);
+
+/** sotto_chan_note() - send a message that wants no answer, once. */
+int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
+		    const struct sotto_msg *m);
+
+/**
+ * sotto_chan_input() - a DATA datagram whose index is keys.local_index
+ * Returns 0, or SOTTO_E_SHORT, SOTTO_E_BAD, SOTTO_E_AUTH, SOTTO_E_REPLAY: counted,
+ * and nothing has changed.
+ */
+int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
+		     const uint8_t *dgram, size_t len);
+
+/** sotto_chan_tick() - repeats what is due, ends what is overdue. */
+void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms);
+
+/** sotto_chan_next() - when sotto_chan_tick() is due; UINT64_MAX = never. */
+uint64_t sotto_chan_next(const struct sotto_chan *ch);
+
+/**
+ * sotto_chan_adopt() - take over the unanswered requests of @old (which stays
+ * open and answers what it was asked), and send them at once. For a new
+ * association in the place of an old one. Their ids change.
+ */
+void sotto_chan_adopt(struct sotto_chan *ch, struct sotto_chan *old,
+		      uint64_t now_ms);
+
+/** sotto_chan_sent_last() - a hint's echo is of the datagram sent last. */
+bool sotto_chan_sent_last(const struct sotto_chan *ch,
+			  const uint8_t echo[SOTTO_ECHO_LEN]);
+
+#endif /* SOTTO_CHAN_H */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Messages of the control channel: types, contents, strict coding.
+ *
+ * A message is a type and a list of attributes {u8 id, u16 length, value} in
+ * ascending order of id, each at most once. Unknown attributes with id >= 128
+ * are skipped, below 128 they make the message malformed; a missing mandatory
+ * attribute does too. Documentation/protocol.md states it in full.
+ */
+#ifndef SOTTO_PROTO_H
+#define SOTTO_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "limits.h"
+
+enum sotto_msg_type {
+	/* inside handshakes */
+	SOTTO_MSG_ASSOC_INIT = 0x01,
+	SOTTO_MSG_ASSOC_RESP = 0x02,
+	/* general answers */
+	SOTTO_MSG_ACK = 0x08,
+	SOTTO_MSG_ERROR = 0x09,
+	/* association */
+	SOTTO_MSG_HELLO = 0x10,		/* agent asks; HELLO_ACK */
+	SOTTO_MSG_HELLO_ACK = 0x11,
+	SOTTO_MSG_LIVE = 0x12,		/* agent asks; ACK */
+	SOTTO_MSG_KEEPALIVE = 0x13,	/* either asks; ACK */
+	SOTTO_MSG_BYE = 0x14,		/* note, either */
+	/* registration */
+	SOTTO_MSG_REGISTER = 0x20,	/* agent asks; REGISTERED or ERROR */
+	SOTTO_MSG_REGISTERED = 0x21,
+	/* sessions */
+	SOTTO_MSG_SESSION_REQUEST = 0x30, /* agent asks; GRANT or REFUSAL */
+	SOTTO_MSG_SESSION_OFFER = 0x31,	/* server asks; ACCEPT or REFUSAL */
+	SOTTO_MSG_SESSION_ACCEPT = 0x32,
+	SOTTO_MSG_SESSION_GRANT = 0x33,
+	SOTTO_MSG_SESSION_REFUSAL = 0x34,
+	SOTTO_MSG_SESSION_CLOSE = 0x35,	/* agent asks; ACK */
+	SOTTO_MSG_SESSION_GONE = 0x36,	/* server asks; ACK */
+	/* policy */
+	SOTTO_MSG_POLICY = 0x40,	/* server asks; ACK */
+	SOTTO_MSG_POLICY_GET = 0x41,	/* agent asks; ACK, then POLICY */
+	/* revocation */
+	SOTTO_MSG_PEER_GONE = 0x50,	/* server asks; ACK */
+	SOTTO_MSG_REVOKED = 0x51,	/* server asks; ACK: you were revoked */
+};
+
+/* Why a session is refused or ended. Numbers are on the wire. */
+#define SOTTO_REFUSALS(_)						\
+	_(1, NOT_MEMBER, "not-a-member", "no member has this address")	\
+	_(2, DENIED, "denied", "the realm's rules forbid it")		\
+	_(3, PEER_OFFLINE, "peer-offline", "the peer is not connected to the server") \
+	_(4, PEER_REFUSED, "peer-refused", "the peer's agent refused")	\
+	_(5, PENDING, "pending", "the peer asked first: its session is coming") \
+	_(6, LIMIT, "limit", "a limit of the server or the peer is reached") \
+	_(7, CIPHER, "no-common-cipher", "the two ends share no permitted cipher") \
+	_(8, SELF, "own-address", "the address is the asker's own")	\
+	_(9, REQUEST, "bad-request", "the request contradicts itself or an earlier one") \
+	_(10, REVOKED, "revoked", "the member was revoked")		\
+	_(11, RESTARTED, "peer-restarted", "the peer lost its keys in a restart") \
+	_(12, CLOSED, "closed", "the peer closed the session")		\
+	_(13, EXPIRED, "expired", "the session reached its hard lifetime") \
+	_(14, PIN, "pin-mismatch", "the peer's key differs from its pin") \
+	_(15, INTERNAL, "internal", "the server or the peer failed")	\
+	_(16, CODE_EXPIRED, "code-expired", "the one-time code expired: ask for a new one") \
+	_(17, CODE_USED, "code-used", "the one-time code was used by another key: ask for a new one") \
+	_(18, STORAGE, "storage", "the server cannot write its database") \
+	_(19, UNSUPPORTED, "unsupported", "the request's type is not known here") \
+	_(20, KEY_IN_USE, "key-in-use", "this static key is registered already")
+
+#define SOTTO_REFUSAL_ENUM(n, sym, name, text) SOTTO_REFUSAL_##sym = (n),
+enum sotto_refusal { SOTTO_REFUSALS(SOTTO_REFUSAL_ENUM) };
+#undef SOTTO_REFUSAL_ENUM
+
+/** sotto_refusal_name() - stable name ("peer-offline"); "unknown" otherwise. */
+const char *sotto_refusal_name(unsigned int reason);
+/** sotto_refusal_text() - sentence for a person. */
+const char *sotto_refusal_text(unsigned int reason);
+
+/* Features, a bit each; both sides' common bits are in effect. */
+#define SOTTO_FEATURES		0u
+
+struct sotto_addrs {
+	uint8_t n;
+	struct sotto_addr a[SOTTO_ADDRS_MAX];
+};
+
+/** struct sotto_ciphers - enum sotto_cipher in order of preference. */
+struct sotto_ciphers {
+	uint8_t n;
+	uint8_t c[SOTTO_CIPHERS_MAX];
+};
+
+/** struct sotto_lifetimes - of a session; 0 = no such limit (never hard_s). */
+struct sotto_lifetimes {
+	uint32_t soft_s, hard_s;		/* seconds */
+	uint64_t soft_packets, hard_packets;	/* each direction */
+	uint64_t soft_bytes, hard_bytes;	/* each direction */
+};
+
+/** struct sotto_live - a session that the agent's kernel holds. */
+struct sotto_live {
+	uint64_t session_id;
+	uint8_t peer_key[SOTTO_PUB_LEN];
+};
+
+struct sotto_lives {
+	uint8_t n;
+	struct sotto_live l[SOTTO_LIVE_MAX];
+};
+
+struct sotto_ids {
+	uint8_t n;
+	uint64_t id[SOTTO_IDS_MAX];
+};
+
+#define SOTTO_POLICY_REMOVE	255	/* in place of an enum sotto_action */
+
+struct sotto_policy_entry {
+	struct sotto_prefix prefix;
+	uint8_t action;		/* enum sotto_action, or SOTTO_POLICY_REMOVE */
+};
+
+struct sotto_policies {
+	uint8_t n;
+	struct sotto_policy_entry e[SOTTO_POLICIES_MAX];
+};
+
+struct sotto_msg_assoc_init {
+	uint32_t features;
+	bool has_code;				/* enrolment: code_id is there */
+	uint8_t code_id[SOTTO_CODE_ID_LEN];
+};
+
+struct sotto_msg_assoc_resp {
+	uint32_t features;			/* those in effect */
+};
+
+struct sotto_msg_error {
+	uint16_t reason;			/* enum sotto_refusal */
+	char text[SOTTO_TEXT_MAX];
+};
+
+struct sotto_msg_hello {
+	uint64_t instance;			/* the kernel's (SOTTO_A_NS_INSTANCE) */
+	uint32_t live_count;			/* sessions that LIVE messages will list */
+	uint64_t policy_version;		/* held; 0 = none */
+	struct sotto_ciphers ciphers;		/* that this host can do */
+	uint16_t data_port;
+	char version[SOTTO_NAME_MAX];		/* of the software, for people */
+};
+
+struct sotto_msg_hello_ack {
+	char name[SOTTO_NAME_MAX];		/* yours */
+	struct sotto_addrs addrs;		/* yours */
+	struct sotto_addr seen_addr;		/* where your datagrams come from */
+	uint16_t seen_port;
+	uint64_t policy_version;		/* the realm's */
+	uint32_t keepalive_s;
+	uint32_t rekey_s;			/* of the association */
+	char version[SOTTO_NAME_MAX];
+};
+
+struct sotto_msg_live {
+	struct sotto_lives live;
+};
+
+struct sotto_msg_bye {
+	uint16_t reason;
+};
+
+struct sotto_msg_register {
+	char version[SOTTO_NAME_MAX];
+};
+
+struct sotto_msg_registered {
+	char name[SOTTO_NAME_MAX];
+	struct sotto_addrs addrs;
+	uint8_t token_secret[SOTTO_SECRET_LEN];
+};
+
+struct sotto_msg_session_request {
+	uint64_t request_id;			/* agent's, never used twice by it */
+	struct sotto_addr dst;
+	uint8_t eph_pub[SOTTO_PUB_LEN];
+	uint32_t spi;				/* of packets to the asker */
+	struct sotto_ciphers ciphers;
+	uint64_t rekey_of;			/* session id, 0 = none */
+};
+
+struct sotto_msg_session_offer {
+	uint64_t session_id;
+	char name[SOTTO_NAME_MAX];		/* A's, and so on */
+	uint8_t static_pub[SOTTO_PUB_LEN];
+	uint8_t eph_pub[SOTTO_PUB_LEN];
+	uint32_t spi;				/* of packets to A */
+	uint16_t data_port;			/* A's */
+	struct sotto_addrs addrs;		/* A's */
+	struct sotto_addrs own_addrs;		/* B's: what the keys depend on */
+	struct sotto_addr dst;
+	struct sotto_ciphers offered;
+	uint8_t cipher;
+	uint8_t seed[SOTTO_SECRET_LEN];
+	struct sotto_lifetimes life;
+	uint64_t rekey_of;
+};
+
+struct sotto_msg_session_accept {
+	uint64_t session_id;
+	uint8_t eph_pub[SOTTO_PUB_LEN];
+	uint32_t spi;				/* of packets to B */
+};
+
+struct sotto_msg_session_grant {
+	uint64_t session_id;
+	uint64_t request_id;
+	char name[SOTTO_NAME_MAX];		/* B's, and so on */
+	uint8_t static_pub[SOTTO_PUB_LEN];
+	uint8_t eph_pub[SOTTO_PUB_LEN];
+	uint32_t spi;				/* of packets to B */
+	uint16_t data_port;			/* B's */
+	struct sotto_addrs addrs;		/* B's */
+	struct sotto_addrs own_addrs;		/* A's */
+	uint8_t cipher;
+	uint8_t seed[SOTTO_SECRET_LEN];
+	struct sotto_lifetimes life;
+};
+
+struct sotto_msg_session_refusal {
+	uint16_t reason;			/* enum sotto_refusal */
+	uint32_t hold_ms;			/* remember it that long */
+	uint64_t session_id;			/* PENDING: the other's; else 0 or the offer's */
+};
+
+struct sotto_msg_session_ids {			/* CLOSE, GONE */
+	uint16_t reason;
+	struct sotto_ids ids;
+};
+
+struct sotto_msg_policy {
+	uint64_t version;
+	uint64_t base;				/* 0 = all of it, else a change to this version */
+	uint16_t part, parts;			/* 0 .. parts - 1 */
+	struct sotto_policies entries;
+};
+
+struct sotto_msg_peer_gone {
+	uint16_t reason;
+	char name[SOTTO_NAME_MAX];
+	uint8_t static_pub[SOTTO_PUB_LEN];	/* drop every session with it */
+};
+
+/** struct sotto_msg - a decoded message; about 1.2 KiB; may hold secrets. */
+struct sotto_msg {
+	uint16_t type;				/* enum sotto_msg_type */
+	union {
+		struct sotto_msg_assoc_init assoc_init;
+		struct sotto_msg_assoc_resp assoc_resp;
+		struct sotto_msg_error error;
+		struct sotto_msg_hello hello;
+		struct sotto_msg_hello_ack hello_ack;
+		struct sotto_msg_live live;
+		struct sotto_msg_bye bye;
+		struct sotto_msg_register reg;
+		struct sotto_msg_registered registered;
+		struct sotto_msg_session_request request;
+		struct sotto_msg_session_offer offer;
+		struct sotto_msg_session_accept accept;
+		struct sotto_msg_session_grant grant;
+		struct sotto_msg_session_refusal refusal;
+		struct sotto_msg_session_ids ids;
+		struct sotto_msg_policy policy;
+		struct sotto_msg_peer_gone peer_gone;
+	};
+};
+
+/**
+ * sotto_msg_encode() - attributes of @m into @out
+ * Returns 0, SOTTO_E_SPACE, SOTTO_E_UNKNOWN (type) or SOTTO_E_VALUE (contents
+ * that decoding would refuse).
+ */
+int sotto_msg_encode(const struct sotto_msg *m, void *out, size_t cap,
+		     size_t *len);
+
+/**
+ * sotto_msg_decode() - strict; @m is zeroed first
+ * Returns 0, SOTTO_E_UNKNOWN (type), SOTTO_E_SHORT or SOTTO_E_BAD.
+ */
+int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
+		     size_t len);
+
+/** sotto_msg_name() - "session-request"; "unknown" otherwise. */
+const char *sotto_msg_name(uint16_t type);
+
+/** sotto_msg_type_by_name() - the reverse; 0 if there is none. */
+uint16_t sotto_msg_type_by_name(const char *name);
+
+/** sotto_name_valid() - 1-63 of a-z 0-9 . - beginning with letter or digit. */
+bool sotto_name_valid(const char *name);
+
+#endif /* SOTTO_PROTO_H */
