@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kept policy on disk.
+ */
+#include "genl_saved.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "jx.h"
+#include "paths.h"
+
+#define SAVED_VERSION	1	/* of the file's form */
+
+static const char *origin_name(enum saved_origin origin)
+{
+	return origin == SAVED_REALM ? "realm" : "local";
+}
+
+static int parse_origin(const json_t *o, enum saved_origin *origin,
+			struct sotto_errmsg *err)
+{
+	const char *text;
+	int ret = sotto_jx_string(o, "origin", &text, err);
+
+	if (ret)
+		return ret;
+	if (strcmp(text, "realm") && strcmp(text, "local"))
+		return sotto_err(err, SOTTO_E_BAD, "\"origin\" is \"%s\"", text);
+	*origin = strcmp(text, "realm") ? SAVED_LOCAL : SAVED_REALM;
+	return 0;
+}
+
+const struct saved_addr *saved_find_addr(const struct saved *s,
+					 const struct sotto_addr *addr)
+{
+	for (size_t i = 0; i < s->n_addrs; i++)
+		if (sotto_addr_eq(&s->addrs[i].addr, addr))
+			return &s->addrs[i];
+	return NULL;
+}
+
+const struct saved_policy *saved_find_policy(const struct saved *s,
+					     const struct sotto_prefix *prefix)
+{
+	for (size_t i = 0; i < s->n_policies; i++) {
+		const struct sotto_prefix *p = &s->policies[i].policy.prefix;
+
+		if (p->plen == prefix->plen && sotto_addr_eq(&p->addr, &prefix->addr))
+			return &s->policies[i];
+	}
+	return NULL;
+}
+
+/* Arrays grow by doubling: full at each power of two. */
+static void *grow(void *items, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return items;
+	return reallocarray(items, n ? n * 2 : 1, size);
+}
+
+int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
+		   enum saved_origin origin)
+{
+	struct saved_addr *a = (struct saved_addr *)saved_find_addr(s, addr);
+
+	if (!a) {
+		a = grow(s->addrs, s->n_addrs, sizeof(*a));
+		if (!a)
+			return SOTTO_E_NOMEM;
+		s->addrs = a;
+		a += s->n_addrs++;
+	}
+	a->addr = *addr;
+	a->origin = origin;
+	return 0;
+}
+
+static int append_policy(struct saved *s, const struct sgenl_policy *policy,
+			 enum saved_origin origin)
+{
+	struct saved_policy *p = grow(s->policies, s->n_policies, sizeof(*p));
+
+	if (!p)
+		return SOTTO_E_NOMEM;
+	s->policies = p;
+	p += s->n_policies++;
+	p->policy = *policy;
+	p->origin = origin;
+	return 0;
+}
+
+int saved_add_policy(struct saved *s, const struct sgenl_policy *policy,
+		     enum saved_origin origin)
+{
+	struct saved_policy *p;
+
+	p = (struct saved_policy *)saved_find_policy(s, &policy->prefix);
+	if (!p)
+		return append_policy(s, policy, origin);
+	p->policy = *policy;
+	p->origin = origin;
+	return 0;
+}
+
+void saved_free(struct saved *s)
+{
+	free(s->addrs);
+	free(s->policies);
+	memset(s, 0, sizeof(*s));
+}
+
+static int read_addr(struct saved *s, const json_t *o, struct sotto_errmsg *err)
+{
+	enum saved_origin origin;
+	struct sotto_addr addr;
+	int ret = sotto_jx_addr(o, "address", &addr, err);
+
+	if (!ret)
+		ret = parse_origin(o, &origin, err);
+	return ret ? ret : saved_add_addr(s, &addr, origin);
+}
+
+static int read_policy(struct saved *s, const json_t *o, struct sotto_errmsg *err)
+{
+	enum saved_origin origin;
+	struct sgenl_policy p;
+	const char *action;
+	int ret = sotto_jx_prefix(o, "prefix", &p.prefix, err);
+
+	if (!ret)
+		ret = sotto_jx_string(o, "action", &action, err);
+	if (ret)
+		return ret;
+	ret = sgenl_action_parse(action);
+	if (ret < 0)
+		return sotto_err(err, SOTTO_E_BAD, "\"action\" is \"%s\"", action);
+	p.action = ret;
+	ret = parse_origin(o, &origin, err);
+	/* no look for duplicates: it would be quadratic; the kernel merges them */
+	return ret ? ret : append_policy(s, &p, origin);
+}
+
+static int read_list(struct saved *s, const json_t *root, const char *name,
+		     int (*item)(struct saved *, const json_t *, struct sotto_errmsg *),
+		     struct sotto_errmsg *err)
+{
+	const json_t *list = json_object_get(root, name);
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list))
+		return sotto_err(err, SOTTO_E_BAD, "\"%s\" is no list", name);
+	for (size_t i = 0; i < n; i++) {
+		int ret = item(s, json_array_get(list, i), err);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *err)
+{
+	uint64_t version;
+	int ret = sotto_jx_u64(root, "version", SAVED_VERSION, SAVED_VERSION,
+			       &version, err);
+
+	if (!ret)
+		ret = sotto_jx_u64(root, "realm_version", 0, INT64_MAX,
+				   &s->realm_version, err);
+	if (!ret)
+		ret = read_list(s, root, "addresses", read_addr, err);
+	if (!ret)
+		ret = read_list(s, root, "policies", read_policy, err);
+	return ret;
+}
+
+static int read_text(struct saved *s, const char *path, const char *text,
+		     size_t len, struct sotto_errmsg *err)
+{
+	struct sotto_errmsg why = { 0 };
+	json_error_t at;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &at);
+	int ret;
+
+	if (!root)
+		return sotto_err(err, SOTTO_E_BAD, "%s: line %d: %s", path, at.line,
+				 at.text);
+	ret = read_root(s, root, &why);
+	json_decref(root);
+	if (ret) {
+		saved_free(s);
+		return sotto_err(err, ret, "%s: %.400s", path, why.text);
+	}
+	return 0;
+}
+
+int saved_read(struct saved *s, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX];
+	char *text = malloc(SAVED_MAX);
+	size_t len;
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	if (!text)
+		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+	sotto_path(path, SOTTO_STATE, SAVED_FILE);
+	ret = sotto_file_read(path, false, text, SAVED_MAX, &len, err);
+	if (!ret)
+		ret = read_text(s, path, text, len, err);
+	free(text);
+	return ret;
+}
+
+static json_t *addrs_json(const struct saved *s)
+{
+	json_t *list = json_array();
+	char buf[SOTTO_ADDR_STR];
+
+	for (size_t i = 0; i < s->n_addrs; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}",
+			"address", sotto_addr_str(&s->addrs[i].addr, buf),
+			"origin", origin_name(s->addrs[i].origin)));
+	return list;
+}
+
+static json_t *policies_json(const struct saved *s)
+{
+	json_t *list = json_array();
+	char buf[SOTTO_PREFIX_STR];
+
+	for (size_t i = 0; i < s->n_policies; i++) {
+		const struct saved_policy *p = &s->policies[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
+			"prefix", sotto_prefix_str(&p->policy.prefix, buf),
+			"action", sgenl_action_name(p->policy.action),
+			"origin", origin_name(p->origin)));
+	}
+	return list;
+}
+
+int saved_write(const struct saved *s, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX];
+	json_t *root = json_pack("{s:i, s:I, s:o, s:o}", "version", SAVED_VERSION,
+				 "realm_version", (json_int_t)s->realm_version,
+				 "addresses", addrs_json(s),
+				 "policies", policies_json(s));
+	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	int ret;
+
+	json_decref(root);
+	if (!text)
+		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+	sotto_path(path, SOTTO_STATE, "agent");
+	ret = sotto_mkdirs(path, 0700, err);
+	sotto_path(path, SOTTO_STATE, SAVED_FILE);
+	if (!ret)
+		ret = sotto_file_write(path, 0600, true, text, strlen(text), err);
+	free(text);
+	return ret;
+}
+
+int saved_apply(struct sgenl *g, const struct saved *s)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < s->n_policies; i++) {
+		int ret = sgenl_policy_add(g, &s->policies[i].policy, true);
+
+		if (ret && !first)
+			first = ret;
+	}
+	for (size_t i = 0; i < s->n_addrs; i++) {
+		int ret = sgenl_addr_add(g, &s->addrs[i].addr);
+
+		if (ret && ret != -EEXIST && !first)
+			first = ret;
+	}
+	return first;
+}
+
+static int compare_policies(const void *a, const void *b)
+{
+	const struct saved_policy *x = a, *y = b;
+	int order = sotto_addr_cmp(&x->policy.prefix.addr, &y->policy.prefix.addr);
+
+	return order ? order : x->policy.prefix.plen - y->policy.prefix.plen;
+}
+
+/* Both lists can be long: sort one, and look up in it. */
+static int retire_policies(struct sgenl *g, const struct saved *old,
+			   const struct saved *now)
+{
+	struct saved_policy *sorted = calloc(now->n_policies + 1, sizeof(*sorted));
+	int first = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	if (now->n_policies)
+		memcpy(sorted, now->policies, now->n_policies * sizeof(*sorted));
+	qsort(sorted, now->n_policies, sizeof(*sorted), compare_policies);
+	for (size_t i = 0; i < old->n_policies; i++) {
+		int ret;
+
+		if (bsearch(&old->policies[i], sorted, now->n_policies,
+			    sizeof(*sorted), compare_policies))
+			continue;
+		ret = sgenl_policy_del(g, &old->policies[i].policy.prefix);
+		if (ret && ret != -ENOENT && !first)
+			first = ret;
+	}
+	free(sorted);
+	return first;
+}
+
+int saved_retire(struct sgenl *g, const struct saved *old,
+		 const struct saved *now)
+{
+	int first = retire_policies(g, old, now);
+
+	for (size_t i = 0; i < old->n_addrs; i++) {
+		int ret;
+
+		if (saved_find_addr(now, &old->addrs[i].addr))
+			continue;
+		ret = sgenl_addr_del(g, &old->addrs[i].addr);
+		if (ret && ret != -ENOENT && !first)
+			first = ret;
+	}
+	return first;
+}

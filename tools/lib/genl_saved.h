@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kept policy: what a host must protect, on disk, so that it is protected
+ * from the first moment after a start, with neither agent nor server.
+ *
+ * $SOTTO_STATE/agent/policy.json:
+ *   {"version": 1, "realm_version": N,
+ *    "addresses": [{"address": "10.0.0.1", "origin": "realm"}, …],
+ *    "policies": [{"prefix": "10.0.0.0/24", "action": "protect",
+ *                  "origin": "realm"}, …]}
+ * Origin "realm" is what the server said, and goes when the server says so;
+ * "local" was added by hand and stays.
+ */
+#ifndef SOTTO_GENL_SAVED_H
+#define SOTTO_GENL_SAVED_H
+
+#include "err.h"
+#include "genl_req.h"
+
+#define SAVED_FILE	"agent/policy.json"	/* under $SOTTO_STATE */
+#define SAVED_MAX	(16 << 20)		/* bytes of the file */
+
+enum saved_origin {
+	SAVED_REALM,
+	SAVED_LOCAL,
+};
+
+struct saved_addr {
+	struct sotto_addr addr;
+	enum saved_origin origin;
+};
+
+struct saved_policy {
+	struct sgenl_policy policy;
+	enum saved_origin origin;
+};
+
+/** struct saved - the file's contents; free with saved_free() */
+struct saved {
+	uint64_t realm_version;		/* of the server's policy; 0 = none */
+	struct saved_addr *addrs;
+	size_t n_addrs;
+	struct saved_policy *policies;
+	size_t n_policies;
+};
+
+/**
+ * saved_read() - read the file
+ * Returns 0, SOTTO_E_UNKNOWN when there is none (@s is empty then), or another
+ * error with @err.
+ */
+int saved_read(struct saved *s, struct sotto_errmsg *err);
+
+/** saved_write() - write the file atomically. */
+int saved_write(const struct saved *s, struct sotto_errmsg *err);
+
+/** saved_free() - release what saved_read() allocated; @s is empty then. */
+void saved_free(struct saved *s);
+
+/** saved_add_addr(), saved_add_policy() - append, or take the new origin and
+ * action where the address or prefix is there. 0 or SOTTO_E_NOMEM.
+ */
+int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
+		   enum saved_origin origin);
+int saved_add_policy(struct saved *s, const struct sgenl_policy *p,
+		     enum saved_origin origin);
+
+const struct saved_addr *saved_find_addr(const struct saved *s,
+					 const struct sotto_addr *addr);
+const struct saved_policy *saved_find_policy(const struct saved *s,
+					     const struct sotto_prefix *prefix);
+
+/**
+ * saved_apply() - put all of it into the kernel
+ * Policies first, and nothing is taken away: at no moment is less protected.
+ * Returns 0 or a negative errno of the first failure, after trying the rest.
+ */
+int saved_apply(struct sgenl *g, const struct saved *s);
+
+/**
+ * saved_retire() - take from the kernel what @old has and @now lacks
+ */
+int saved_retire(struct sgenl *g, const struct saved *old,
+		 const struct saved *now);
+
+#endif /* SOTTO_GENL_SAVED_H */

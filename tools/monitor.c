@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sotto monitor: what happens, as it happens.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel.h"
+#include "print.h"
+
+static const char usage[] =
+"Usage: sotto monitor\n"
+"Prints events of this network namespace until it is interrupted: keys asked for,\n"
+"come, changed and gone, drops and their causes. -j prints one JSON object a line.\n";
+
+#define TIME_MAX	40	/* bytes of a time stamp */
+
+/* RFC 3339, local time, milliseconds. */
+static const char *stamp(char buf[TIME_MAX])
+{
+	struct timespec ts;
+	struct tm tm;
+	char date[24], zone[8];
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	localtime_r(&ts.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	snprintf(buf, TIME_MAX, "%s.%03ld%.3s:%s", date, ts.tv_nsec / 1000000,
+		 zone, zone + 3);
+	return buf;
+}
+
+static enum color event_color(uint8_t type)
+{
+	switch (type) {
+	case SOTTO_EVENT_KEYED:
+	case SOTTO_EVENT_REKEYED:
+	case SOTTO_EVENT_CONFIRMED:
+		return COLOR_GOOD;
+	case SOTTO_EVENT_REFUSED:
+	case SOTTO_EVENT_DROP:
+	case SOTTO_EVENT_SA_HARD:
+		return COLOR_BAD;
+	case SOTTO_EVENT_ACQUIRE:
+	case SOTTO_EVENT_UNKNOWN_SPI:
+	case SOTTO_EVENT_SA_SOFT:
+		return COLOR_WARN;
+	default:
+		return COLOR_NONE;
+	}
+}
+
+static void print_addrs(const struct sgenl_event *e)
+{
+	char buf[SOTTO_ADDR_STR];
+
+	if (e->src.len)
+		printf(" from %s", sotto_addr_str(&e->src, buf));
+	if (e->dst.len)
+		printf(" to %s", sotto_addr_str(&e->dst, buf));
+}
+
+static void print_text(const struct sgenl_event *e)
+{
+	char when[TIME_MAX];
+	enum color c = event_color(e->type);
+
+	printf("%s %s%s%s", stamp(when), color_on(c), sgenl_event_name(e->type),
+	       color_off(c));
+	print_addrs(e);
+	if (e->spi)
+		printf(" spi 0x%08x", e->spi);
+	if (e->has_dir)
+		printf(" %s", sgenl_dir_name(e->dir));
+	if (e->session)
+		printf(" session %016" PRIx64, e->session);
+	if (e->has_stat)
+		printf(" %s", sgenl_stat_name(e->stat));
+	if (e->reason)
+		printf(": %s", sgenl_reason_text(e->reason));
+	if (e->has_portid)
+		printf(e->portid ? " registered (netlink port %u)" : " gone", e->portid);
+	if (e->lost)
+		printf(" (%u events before this one were left out)", e->lost);
+	putchar('\n');
+}
+
+static void put_numbers(json_t *o, const struct sgenl_event *e)
+{
+	char buf[24];
+
+	if (e->spi) {
+		snprintf(buf, sizeof(buf), "0x%08x", e->spi);
+		json_object_set_new(o, "spi", json_string(buf));
+	}
+	if (e->session) {
+		snprintf(buf, sizeof(buf), "%016" PRIx64, e->session);
+		json_object_set_new(o, "session", json_string(buf));
+	}
+	if (e->has_portid)
+		json_object_set_new(o, "portid", json_integer(e->portid));
+	if (e->lost)
+		json_object_set_new(o, "lost", json_integer(e->lost));
+}
+
+static void print_line(const struct sgenl_event *e)
+{
+	char when[TIME_MAX];
+	json_t *o = json_pack("{s:s, s:s}", "time", stamp(when),
+			      "event", sgenl_event_name(e->type));
+
+	if (!o)
+		out_of_memory();
+	if (e->src.len)
+		json_object_set_new(o, "source", json_addr(&e->src));
+	if (e->dst.len)
+		json_object_set_new(o, "destination", json_addr(&e->dst));
+	if (e->has_dir)
+		json_object_set_new(o, "dir", json_string(sgenl_dir_name(e->dir)));
+	if (e->has_stat)
+		json_object_set_new(o, "stat", json_string(sgenl_stat_name(e->stat)));
+	if (e->reason)
+		json_object_set_new(o, "reason", json_string(sgenl_reason_name(e->reason)));
+	put_numbers(o, e);
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+static int on_event(uint8_t cmd, struct nlattr **tb, void *arg)
+{
+	struct sgenl_event e;
+
+	(void)arg;
+	/* one that makes no sense to this program does not end the monitor */
+	if (cmd != SOTTO_CMD_EVENT || sgenl_parse_event(tb[SOTTO_A_EVENT], &e))
+		return 0;
+	if (!family_wanted(e.dst.len ? &e.dst : &e.src))
+		return 0;
+	if (opts.json)
+		print_line(&e);
+	else
+		print_text(&e);
+	fflush(stdout);
+	return 0;
+}
+
+static int follow(struct sgenl *g)
+{
+	struct pollfd pfd = { .fd = sgenl_fd(g), .events = POLLIN };
+
+	for (;;) {
+		int ret;
+
+		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
+			return fail(EXIT_FAILED, "cannot wait for events: %s",
+				    strerror(errno));
+		ret = sgenl_read_events(g);
+		if (ret == -ENOBUFS)
+			warn("events were lost: this program could not keep up");
+		else if (ret)
+			return kernel_fail(g, ret, "receive events");
+	}
+}
+
+int do_monitor(struct args *a)
+{
+	struct sgenl *g;
+	int ret;
+
+	if (wants_help(a)) {
+		fputs(usage, stdout);
+		return EXIT_OK;
+	}
+	if (args_end(a, usage))
+		return EXIT_USAGE;
+	ret = kernel_open(&g);
+	if (ret)
+		return ret;
+	sgenl_on_event(g, on_event, NULL);
+	ret = sgenl_listen(g);
+	ret = ret ? kernel_fail(g, ret, "listen to events") : follow(g);
+	sgenl_close(g);
+	return ret;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sotto trace: what would happen to a packet, and why.
+ */
+#include "cli.h"
+
+#include <net/if.h>
+#include <stdio.h>
+
+#include "kernel.h"
+#include "print.h"
+#include "tunnel.h"
+
+static const char usage[] =
+"Usage: sotto trace ADDRESS [ from ADDRESS ]\n"
+"Says what the kernel would do with a packet to ADDRESS. No packet is sent, and no\n"
+"key is asked for.\n";
+
+/* Verdict, sentence and advice, by enum sotto_verdict. */
+static const struct {
+	enum color color;
+	const char *text;
+	const char *advice;
+} verdicts[] = {
+	[SOTTO_VERDICT_PASS_DOWN] = { COLOR_WARN,
+		"leaves in the clear: the shim is down here",
+		"\"sotto up\" brings it up" },
+	[SOTTO_VERDICT_PASS_EXEMPT] = { COLOR_NONE,
+		"passes: multicast, broadcast and local traffic is exempt", NULL },
+	[SOTTO_VERDICT_PASS_BYPASS] = { COLOR_NONE,
+		"leaves in the clear: policy does not ask for protection", NULL },
+	[SOTTO_VERDICT_PASS_CLEAR] = { COLOR_WARN,
+		"leaves in the clear: encryption is preferred, but the other end is no member",
+		NULL },
+	[SOTTO_VERDICT_SEAL] = { COLOR_GOOD, "is encrypted: keys are there", NULL },
+	[SOTTO_VERDICT_QUEUE] = { COLOR_WARN,
+		"waits until keys are there, then is encrypted",
+		"\"sotto status\" says whether the agent can get keys" },
+	[SOTTO_VERDICT_DROP_BLOCK] = { COLOR_BAD, "is dropped: policy blocks it",
+		"\"sotto policy show\" has the prefix" },
+	[SOTTO_VERDICT_DROP_SOURCE] = { COLOR_BAD,
+		"is dropped: its source address is not one of this host in the realm",
+		"compare \"sotto addr show\"; a source can be given with \"from\"" },
+	[SOTTO_VERDICT_DROP_FAILED] = { COLOR_BAD, "is dropped: keys were refused",
+		"it is tried again when the hold time is over; \"sotto tunnel del\" does so now" },
+	[SOTTO_VERDICT_DROP_LIMIT] = { COLOR_BAD, "is dropped: a limit is reached",
+		"\"sotto status -d\" shows the limits, \"sotto set\" changes them" },
+	[SOTTO_VERDICT_NO_ROUTE] = { COLOR_BAD, "is never made: there is no route to it",
+		"look at \"ip route get\"" },
+};
+
+#define N_VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
+
+static void print_policy(const struct sgenl_trace *t)
+{
+	char buf[SOTTO_PREFIX_STR];
+
+	if (t->has_policy)
+		printf("  policy    %s %s\n", sotto_prefix_str(&t->policy.prefix, buf),
+		       sgenl_action_name(t->policy.action));
+	else
+		printf("  policy    none fits: bypass\n");
+}
+
+static void print_tunnel(const struct sgenl_tunnel *t)
+{
+	char buf[HUMAN_MAX];
+
+	printf("  tunnel    %s", sgenl_state_name(t->state));
+	if (t->peer[0])
+		printf(" with %s", t->peer);
+	if (t->state == SOTTO_TUNNEL_UP)
+		printf(", %s, spi 0x%08x", sgenl_cipher_name(t->cipher), t->spi_out);
+	if (t->reason)
+		printf(": %s", sgenl_reason_text(t->reason));
+	if (t->hold_ms)
+		printf(" (asks again in %s)", human_ms(t->hold_ms, buf));
+	if (t->queued)
+		printf(", %u packets wait", t->queued);
+	putchar('\n');
+}
+
+static const char *device(uint32_t oif, char buf[IF_NAMESIZE])
+{
+	return oif && if_indextoname(oif, buf) ? buf : NULL;
+}
+
+static void print_text(const struct sgenl_trace *t)
+{
+	char dst[SOTTO_ADDR_STR], src[SOTTO_ADDR_STR], dev[IF_NAMESIZE];
+	unsigned int v = t->verdict;
+
+	printf("A packet to %s", sotto_addr_str(&t->dst, dst));
+	if (t->src.len)
+		printf(" from %s", sotto_addr_str(&t->src, src));
+	if (v >= N_VERDICTS || !verdicts[v].text) {
+		printf(": this program does not know verdict %u\n", v);
+		return;
+	}
+	printf("\n  %s%s%s\n", color_on(verdicts[v].color), verdicts[v].text,
+	       color_off(verdicts[v].color));
+	if (device(t->oif, dev))
+		printf("  device    %s\n", dev);
+	print_policy(t);
+	if (t->has_tunnel)
+		print_tunnel(&t->tunnel);
+	if (t->mtu)
+		printf("  mtu       %u bytes fit without fragmenting\n", t->mtu);
+	if (verdicts[v].advice)
+		printf("  next      %s\n", verdicts[v].advice);
+}
+
+static void show_json(const struct sgenl_trace *t)
+{
+	json_t *o = json_pack("{s:o, s:s}", "destination", json_addr(&t->dst),
+			      "verdict", sgenl_verdict_name(t->verdict));
+	char dev[IF_NAMESIZE], buf[SOTTO_PREFIX_STR];
+
+	if (!o)
+		out_of_memory();
+	if (t->src.len)
+		json_object_set_new(o, "source", json_addr(&t->src));
+	if (device(t->oif, dev))
+		json_object_set_new(o, "device", json_string(dev));
+	if (t->has_policy)
+		json_object_set_new(o, "policy", json_pack("{s:s, s:s}",
+			"prefix", sotto_prefix_str(&t->policy.prefix, buf),
+			"action", sgenl_action_name(t->policy.action)));
+	if (t->has_tunnel)
+		json_object_set_new(o, "tunnel", tunnel_json(&t->tunnel));
+	if (t->mtu)
+		json_object_set_new(o, "mtu", json_integer(t->mtu));
+	print_json(o);
+}
+
+static int ask(const struct sotto_addr *dst, const struct sotto_addr *src,
+	       const char *text)
+{
+	struct sgenl_trace t;
+	struct sgenl *g;
+	int ret = kernel_open(&g);
+
+	if (ret)
+		return ret;
+	ret = sgenl_trace(g, dst, src, &t);
+	if (!ret && opts.json)
+		show_json(&t);
+	else if (!ret)
+		print_text(&t);
+	return kernel_done(g, ret, "trace a packet to %s", text);
+}
+
+int do_trace(struct args *a)
+{
+	struct sotto_addr dst, src;
+	const char *to, *from;
+
+	if (wants_help(a)) {
+		fputs(usage, stdout);
+		return EXIT_OK;
+	}
+	to = args_next(a);
+	if (!to)
+		return usage_error(usage, "say an address");
+	if (parse_address(to, &dst))
+		return EXIT_USAGE;
+	if (!args_is(a, "from"))
+		return args_end(a, usage) ? EXIT_USAGE : ask(&dst, NULL, to);
+	from = args_value(a, "from");
+	if (!from || parse_address(from, &src) || args_end(a, usage))
+		return EXIT_USAGE;
+	if (src.len != dst.len)
+		return fail(EXIT_USAGE, "%s and %s are of different families", to, from);
+	return ask(&dst, &src, to);
+}
