@@ -7,8 +7,9 @@
  * (monotonic) and a function that sends. Not thread-safe.
  *
  * An answer callback is called exactly once for each request: with the answer,
- * or with SOTTO_E_TIMEOUT, or with SOTTO_E_CLOSED when the channel ends. It may
- * make further calls, but must not destroy the channel.
+ * or with SOTTO_E_TIMEOUT, SOTTO_E_CLOSED (the channel ends), SOTTO_E_LIMIT (not
+ * adopted), SOTTO_E_BAD or SOTTO_E_UNKNOWN (the answer cannot be read). Callbacks
+ * may make further calls, but must not close the channel.
  */
 #ifndef SOTTO_CHAN_H
 #define SOTTO_CHAN_H

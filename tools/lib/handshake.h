@@ -175,7 +175,7 @@ int sotto_hs_server_write(struct noise_hs *hs, uint32_t agent_index,
 /** sotto_cookie_dgram(), sotto_hint_dgram() - @out holds SOTTO_SMALL_MAX bytes;
  * return the length. Both are shorter than what they answer.
  */
-#define SOTTO_SMALL_MAX	32
+#define SOTTO_SMALL_MAX	40
 size_t sotto_cookie_dgram(uint8_t *out, uint32_t agent_index,
 			  const uint8_t echo[SOTTO_ECHO_LEN],
 			  const uint8_t cookie[SOTTO_COOKIE_LEN]);

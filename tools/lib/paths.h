@@ -18,7 +18,7 @@ enum sotto_root {
 
 /**
  * sotto_path() - @root / @name into @buf (SOTTO_PATH_MAX bytes), and return it
- * @name may be "" for the root itself. Aborts the program on an overlong root.
+ * @name may be "" for the root itself. Ends the program on an overlong root.
  */
 const char *sotto_path(char *buf, enum sotto_root root, const char *name);
 

@@ -132,12 +132,12 @@ struct sotto_policies {
 
 struct sotto_msg_assoc_init {
 	uint32_t features;
-	bool has_code;				/* enrolment: code_id is there */
-	uint8_t code_id[SOTTO_CODE_ID_LEN];
+	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolment; all zero: none */
 };
 
 struct sotto_msg_assoc_resp {
 	uint32_t features;			/* those in effect */
+	uint32_t index;				/* for the agent's datagrams */
 };
 
 struct sotto_msg_error {
@@ -277,6 +277,82 @@ struct sotto_msg {
 		struct sotto_msg_peer_gone peer_gone;
 	};
 };
+
+/*
+ * Attributes. The number is on the wire and is the order inside a message;
+ * from SOTTO_ATTR_SKIPPABLE on, a receiver that does not know one skips it.
+ */
+enum sotto_msg_attr {
+	SOTTO_ATTR_NAME = 1,
+	SOTTO_ATTR_STATIC_KEY = 2,
+	SOTTO_ATTR_EPHEMERAL = 3,
+	SOTTO_ATTR_SPI = 4,
+	SOTTO_ATTR_DATA_PORT = 5,
+	SOTTO_ATTR_ADDRESSES = 6,
+	SOTTO_ATTR_OWN_ADDRESSES = 7,
+	SOTTO_ATTR_DESTINATION = 8,
+	SOTTO_ATTR_CIPHERS = 9,
+	SOTTO_ATTR_CIPHER = 10,
+	SOTTO_ATTR_SEED = 11,
+	SOTTO_ATTR_LIFETIMES = 12,
+	SOTTO_ATTR_SESSION_ID = 13,
+	SOTTO_ATTR_REQUEST_ID = 14,
+	SOTTO_ATTR_REKEY_OF = 15,
+	SOTTO_ATTR_REASON = 16,
+	SOTTO_ATTR_HOLD_MS = 17,
+	SOTTO_ATTR_TEXT = 18,
+	SOTTO_ATTR_FEATURES = 19,
+	SOTTO_ATTR_CODE_ID = 20,
+	SOTTO_ATTR_INDEX = 21,
+	SOTTO_ATTR_INSTANCE = 22,
+	SOTTO_ATTR_LIVE_COUNT = 23,
+	SOTTO_ATTR_POLICY_VERSION = 24,
+	SOTTO_ATTR_SEEN_ADDRESS = 25,
+	SOTTO_ATTR_SEEN_PORT = 26,
+	SOTTO_ATTR_KEEPALIVE_S = 27,
+	SOTTO_ATTR_REKEY_S = 28,
+	SOTTO_ATTR_LIVE = 29,
+	SOTTO_ATTR_TOKEN_SECRET = 30,
+	SOTTO_ATTR_SESSION_IDS = 31,
+	SOTTO_ATTR_POLICY_BASE = 32,
+	SOTTO_ATTR_PART = 33,
+	SOTTO_ATTR_PARTS = 34,
+	SOTTO_ATTR_POLICIES = 35,
+
+	SOTTO_ATTR_SKIPPABLE = 128,
+	SOTTO_ATTR_SOFTWARE = 129,
+};
+
+/* How an attribute's value is written. */
+enum sotto_attr_form {
+	SOTTO_FORM_U8, SOTTO_FORM_U16, SOTTO_FORM_U32, SOTTO_FORM_U64,
+	SOTTO_FORM_BYTES, SOTTO_FORM_NAME, SOTTO_FORM_TEXT, SOTTO_FORM_ADDR,
+	SOTTO_FORM_ADDRS, SOTTO_FORM_CIPHERS, SOTTO_FORM_LIFE,
+	SOTTO_FORM_LIVES, SOTTO_FORM_IDS, SOTTO_FORM_POLICIES,
+};
+
+/** struct sotto_field - an attribute of a message, and where it lives in it. */
+struct sotto_field {
+	uint8_t attr;		/* enum sotto_msg_attr, ascending */
+	uint8_t form;		/* enum sotto_attr_form */
+	bool optional;		/* absent = zero or empty; never written then */
+	uint16_t off;		/* in struct sotto_msg */
+	uint16_t len;		/* of its member, bytes */
+};
+
+/** struct sotto_msg_desc - one message type. */
+struct sotto_msg_desc {
+	uint16_t type;
+	uint8_t n;
+	const char *name;
+	const struct sotto_field *fields;
+};
+
+/** sotto_msg_descs() - the table of all messages; *n entries. */
+const struct sotto_msg_desc *sotto_msg_descs(size_t *n);
+
+/** sotto_msg_desc() - one of them, or NULL. */
+const struct sotto_msg_desc *sotto_msg_desc(uint16_t type);
 
 /**
  * sotto_msg_encode() - attributes of @m into @out

@@ -39,8 +39,10 @@ int sotto_usock_listen(struct ev_loop *loop, const char *path,
 /** sotto_usock_close() - close all, remove the socket. NULL is fine. */
 void sotto_usock_close(struct sotto_usock *us);
 
-/** sotto_usock_send() - one line; takes over the reference to @obj. Too much
- * unsent output ends the connection.
+/**
+ * sotto_usock_send() - one line; takes over the reference to @obj
+ * A dead connection or too much unsent output ends @conn: outside a request
+ * callback it may be gone when this returns (closed() was called then).
  */
 void sotto_usock_send(struct sotto_usock_conn *conn, json_t *obj);
 /** sotto_usock_ok() - adds "ok":true to @obj (NULL: empty) and sends it. */

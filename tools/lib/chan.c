@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sealed channel.
+ */
+#include "chan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "err.h"
+#include "secret.h"
+
+#define DATA_HEADER	16	/* type, version, 0, 0, index, counter */
+#define FRAME_HEADER	8	/* kind, 0, type, id */
+#define FRAME_MAX	(FRAME_HEADER + SOTTO_BODY_MAX)
+
+_Static_assert(DATA_HEADER + FRAME_MAX + SOTTO_TAG_LEN <= SOTTO_DGRAM_MAX,
+	       "a full message fits a datagram");
+_Static_assert(SOTTO_ECHO_LEN <= FRAME_HEADER + SOTTO_TAG_LEN,
+	       "every datagram has enough ciphertext for the echo");
+
+enum frame_kind {
+	FRAME_REQUEST = 1,
+	FRAME_ANSWER = 2,
+	FRAME_NOTE = 3,
+};
+
+struct sotto_chan_call {
+	struct sotto_chan_call *next;
+	sotto_answer_fn fn;
+	void *fn_arg;
+	uint64_t deadline_ms, retry_ms;
+	uint32_t wait_ms;		/* until the retry after the next */
+	uint32_t id;
+	uint16_t len;
+	uint8_t frame[];		/* encoded, with its header */
+};
+
+struct sotto_chan_served {
+	struct sotto_chan_served *next;
+	uint64_t forget_ms;
+	uint32_t id;
+	uint16_t len;
+	uint8_t *frame;			/* the answer; NULL while worked on */
+};
+
+static void free_call(struct sotto_chan_call *c)
+{
+	sotto_wipe(c->frame, c->len);
+	free(c);
+}
+
+static void free_served(struct sotto_chan_served *s)
+{
+	if (s->frame)
+		sotto_wipe(s->frame, s->len);
+	free(s->frame);
+	free(s);
+}
+
+void sotto_chan_init(struct sotto_chan *ch, const struct sotto_chan_keys *keys,
+		     const struct sotto_chan_ops *ops, void *arg,
+		     uint64_t now_ms)
+{
+	memset(ch, 0, sizeof(*ch));
+	ch->ops = ops;
+	ch->arg = arg;
+	ch->keys = *keys;
+	ch->rx_ms = now_ms;
+	ch->tx_ms = now_ms;
+	ch->made_ms = now_ms;
+	ch->next_id = 1;
+}
+
+static void end_call(struct sotto_chan *ch, struct sotto_chan_call **at,
+		     int err, const struct sotto_msg *m)
+{
+	struct sotto_chan_call *c = *at;
+
+	*at = c->next;
+	ch->calls_n--;
+	c->fn(c->fn_arg, err, m);
+	free_call(c);
+}
+
+void sotto_chan_close(struct sotto_chan *ch)
+{
+	while (ch->calls)
+		end_call(ch, &ch->calls, SOTTO_E_CLOSED, NULL);
+	while (ch->served) {
+		struct sotto_chan_served *s = ch->served;
+
+		ch->served = s->next;
+		free_served(s);
+	}
+	sotto_wipe(ch, sizeof(*ch));
+}
+
+/* ---- sending ---- */
+
+static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
+			  const uint8_t *frame, size_t len)
+{
+	uint8_t dgram[SOTTO_DGRAM_MAX];
+	struct sotto_wbuf w;
+
+	if (ch->tx_counter >= SOTTO_COUNTER_MAX)
+		return;		/* a nonce is never used twice */
+	sotto_wbuf_init(&w, dgram, sizeof(dgram));
+	sotto_put_u8(&w, SOTTO_DGRAM_DATA);
+	sotto_put_u8(&w, SOTTO_PROTO_VERSION);
+	sotto_put_u16(&w, 0);
+	sotto_put_u32(&w, ch->keys.remote_index);
+	sotto_put_u64(&w, ch->tx_counter);
+	noise_seal(ch->keys.tx, ch->tx_counter++, dgram, DATA_HEADER, frame,
+		   len, dgram + DATA_HEADER);
+	memcpy(ch->last_sent, dgram + DATA_HEADER, SOTTO_ECHO_LEN);
+	ch->tx_ms = now_ms;
+	ch->stats.sent++;
+	ch->ops->send(ch->arg, dgram, DATA_HEADER + len + SOTTO_TAG_LEN);
+}
+
+static int encode_frame(enum frame_kind kind, uint32_t id,
+			const struct sotto_msg *m, uint8_t frame[FRAME_MAX],
+			size_t *len)
+{
+	struct sotto_wbuf w;
+	size_t body_len;
+	int rc = sotto_msg_encode(m, frame + FRAME_HEADER, SOTTO_BODY_MAX,
+				  &body_len);
+
+	if (rc)
+		return rc;
+	sotto_wbuf_init(&w, frame, FRAME_HEADER);
+	sotto_put_u8(&w, kind);
+	sotto_put_u8(&w, 0);
+	sotto_put_u16(&w, m->type);
+	sotto_put_u32(&w, id);
+	*len = FRAME_HEADER + body_len;
+	return 0;
+}
+
+static void set_frame_id(uint8_t *frame, uint32_t id)
+{
+	struct sotto_wbuf w;
+
+	sotto_wbuf_init(&w, frame + 4, 4);
+	sotto_put_u32(&w, id);
+}
+
+/* Spread by 25 % either way, so that many callers don't fall into step. */
+static uint64_t jittered(uint64_t now_ms, uint32_t wait_ms)
+{
+	return now_ms + wait_ms * 3 / 4 + randombytes_uniform(wait_ms / 2 + 1);
+}
+
+static void append_call(struct sotto_chan *ch, struct sotto_chan_call *c)
+{
+	struct sotto_chan_call **at = &ch->calls;
+
+	while (*at)
+		at = &(*at)->next;
+	c->next = NULL;
+	*at = c;
+	ch->calls_n++;
+}
+
+static void send_call_first(struct sotto_chan *ch, struct sotto_chan_call *c,
+			    uint64_t now_ms)
+{
+	c->id = ch->next_id++;
+	set_frame_id(c->frame, c->id);
+	c->wait_ms = SOTTO_RETRY_FIRST_MS;
+	c->retry_ms = jittered(now_ms, c->wait_ms);
+	append_call(ch, c);
+	seal_and_send(ch, now_ms, c->frame, c->len);
+}
+
+int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
+		       const struct sotto_msg *m, uint32_t deadline_ms,
+		       sotto_answer_fn fn, void *fn_arg, uint32_t *id)
+{
+	uint8_t frame[FRAME_MAX];
+	struct sotto_chan_call *c;
+	size_t len;
+	int rc;
+
+	if (ch->calls_n >= SOTTO_CALLS_MAX || ch->next_id == UINT32_MAX)
+		return SOTTO_E_LIMIT;
+	rc = encode_frame(FRAME_REQUEST, 0, m, frame, &len);
+	if (rc)
+		return rc;
+	c = calloc(1, sizeof(*c) + len);
+	if (c) {
+		memcpy(c->frame, frame, len);
+		c->len = len;
+		c->fn = fn;
+		c->fn_arg = fn_arg;
+		c->deadline_ms = now_ms +
+				 (deadline_ms ? deadline_ms : SOTTO_CALL_MS);
+		if (id)
+			*id = ch->next_id;
+		send_call_first(ch, c, now_ms);
+	}
+	sotto_wipe(frame, len);
+	return c ? 0 : SOTTO_E_NOMEM;
+}
+
+void sotto_chan_cancel(struct sotto_chan *ch, uint32_t id)
+{
+	struct sotto_chan_call **at, *c;
+
+	for (at = &ch->calls; (c = *at); at = &c->next) {
+		if (c->id != id)
+			continue;
+		*at = c->next;
+		ch->calls_n--;
+		free_call(c);
+		return;
+	}
+}
+
+static struct sotto_chan_served *find_served(struct sotto_chan *ch, uint32_t id)
+{
+	struct sotto_chan_served *s;
+
+	for (s = ch->served; s; s = s->next)
+		if (s->id == id)
+			return s;
+	return NULL;
+}
+
+int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+		      const struct sotto_msg *m)
+{
+	struct sotto_chan_served *s = find_served(ch, id);
+	uint8_t frame[FRAME_MAX];
+	size_t len;
+	int rc;
+
+	if (!s)
+		return SOTTO_E_UNKNOWN;
+	if (s->frame)
+		return SOTTO_E_STATE;
+	rc = encode_frame(FRAME_ANSWER, id, m, frame, &len);
+	if (rc)
+		return rc;
+	s->frame = malloc(len);
+	if (s->frame) {
+		memcpy(s->frame, frame, len);
+		s->len = len;
+		s->forget_ms = now_ms + SOTTO_ANSWER_KEEP_MS;
+	}
+	seal_and_send(ch, now_ms, frame, len);
+	sotto_wipe(frame, len);
+	return 0;
+}
+
+int sotto_chan_ack(struct sotto_chan *ch, uint64_t now_ms, uint32_t id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_ACK };
+
+	return sotto_chan_answer(ch, now_ms, id, &m);
+}
+
+int sotto_chan_error(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+		     enum sotto_refusal reason, const char *text)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_ERROR };
+	size_t len = strnlen(text, sizeof(m.error.text) - 1);
+
+	m.error.reason = reason;
+	memcpy(m.error.text, text, len);
+	return sotto_chan_answer(ch, now_ms, id, &m);
+}
+
+int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
+		    const struct sotto_msg *m)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t len;
+	int rc = encode_frame(FRAME_NOTE, 0, m, frame, &len);
+
+	if (!rc) {
+		seal_and_send(ch, now_ms, frame, len);
+		sotto_wipe(frame, len);
+	}
+	return rc;
+}
+
+/* ---- receiving ---- */
+
+/* RFC 6479: one word of the ring is always being cleared ahead of the window. */
+#define WORDS		(SOTTO_REPLAY_WINDOW / 64)
+#define WINDOW		(SOTTO_REPLAY_WINDOW - 64)
+
+static bool replay_old(const struct sotto_chan *ch, uint64_t n)
+{
+	if (n >= SOTTO_COUNTER_MAX)
+		return true;
+	if (n >= ch->rx_top)
+		return false;
+	if (ch->rx_top - n > WINDOW)
+		return true;
+	return ch->rx_seen[n / 64 % WORDS] >> (n % 64) & 1;
+}
+
+static void replay_mark(struct sotto_chan *ch, uint64_t n)
+{
+	uint64_t word = n / 64, top_word = (ch->rx_top - 1) / 64, i;
+
+	if (ch->rx_top == 0)
+		top_word = 0;
+	if (n >= ch->rx_top) {
+		uint64_t clear = word - top_word;
+
+		if (clear > WORDS)
+			clear = WORDS;
+		for (i = 1; i <= clear; i++)
+			ch->rx_seen[(top_word + i) % WORDS] = 0;
+		ch->rx_top = n + 1;
+	}
+	ch->rx_seen[word % WORDS] |= 1ull << (n % 64);
+}
+
+/* At the limit the oldest answered request is forgotten. */
+static bool make_room(struct sotto_chan *ch)
+{
+	struct sotto_chan_served **at, *s;
+
+	if (ch->served_n < SOTTO_ANSWERS_MAX)
+		return true;
+	for (at = &ch->served; (s = *at); at = &s->next) {
+		if (!s->frame)
+			continue;
+		*at = s->next;
+		ch->served_n--;
+		free_served(s);
+		return true;
+	}
+	return false;
+}
+
+static struct sotto_chan_served *add_served(struct sotto_chan *ch,
+					    uint64_t now_ms, uint32_t id)
+{
+	struct sotto_chan_served **at, *s;
+
+	if (!make_room(ch))
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->id = id;
+	s->forget_ms = now_ms + SOTTO_WORK_KEEP_MS;
+	for (at = &ch->served; *at; at = &(*at)->next)
+		;
+	*at = s;
+	ch->served_n++;
+	return s;
+}
+
+static void input_request(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+			  uint16_t type, const uint8_t *body, size_t len)
+{
+	struct sotto_chan_served *s = find_served(ch, id);
+	struct sotto_msg m;
+	int rc;
+
+	if (s) {
+		ch->stats.repeats++;
+		if (s->frame)
+			seal_and_send(ch, now_ms, s->frame, s->len);
+		return;
+	}
+	if (!add_served(ch, now_ms, id))
+		return;		/* the other side repeats it */
+	rc = sotto_msg_decode(&m, type, body, len);
+	if (rc == SOTTO_E_UNKNOWN) {
+		ch->stats.unknown_type++;
+		sotto_chan_error(ch, now_ms, id, SOTTO_REFUSAL_UNSUPPORTED,
+				 sotto_refusal_text(SOTTO_REFUSAL_UNSUPPORTED));
+	} else if (rc) {
+		ch->stats.malformed++;
+		sotto_chan_error(ch, now_ms, id, SOTTO_REFUSAL_REQUEST,
+				 "the request is malformed");
+	} else {
+		ch->ops->request(ch->arg, id, &m);
+	}
+	sotto_wipe(&m, sizeof(m));
+}
+
+static void input_answer(struct sotto_chan *ch, uint32_t id, uint16_t type,
+			 const uint8_t *body, size_t len)
+{
+	struct sotto_chan_call **at;
+	struct sotto_msg m;
+	int rc;
+
+	for (at = &ch->calls; *at && (*at)->id != id; at = &(*at)->next)
+		;
+	if (!*at) {
+		ch->stats.strays++;
+		return;
+	}
+	rc = sotto_msg_decode(&m, type, body, len);
+	if (rc == SOTTO_E_UNKNOWN)
+		ch->stats.unknown_type++;
+	else if (rc)
+		ch->stats.malformed++;
+	end_call(ch, at, rc, rc ? NULL : &m);
+	sotto_wipe(&m, sizeof(m));
+}
+
+static void input_note(struct sotto_chan *ch, uint16_t type,
+		       const uint8_t *body, size_t len)
+{
+	struct sotto_msg m;
+	int rc = sotto_msg_decode(&m, type, body, len);
+
+	if (rc == SOTTO_E_UNKNOWN)
+		ch->stats.unknown_type++;
+	else if (rc)
+		ch->stats.malformed++;
+	else if (ch->ops->note)
+		ch->ops->note(ch->arg, &m);
+	sotto_wipe(&m, sizeof(m));
+}
+
+static void input_frame(struct sotto_chan *ch, uint64_t now_ms,
+			const uint8_t *frame, size_t len)
+{
+	struct sotto_rbuf r;
+	uint8_t kind, zero;
+	uint16_t type;
+	uint32_t id;
+
+	sotto_rbuf_init(&r, frame, len);
+	kind = sotto_get_u8(&r);
+	zero = sotto_get_u8(&r);
+	type = sotto_get_u16(&r);
+	id = sotto_get_u32(&r);
+	if (r.err || zero) {
+		ch->stats.malformed++;
+		return;
+	}
+	if (kind == FRAME_REQUEST)
+		input_request(ch, now_ms, id, type, r.p, r.left);
+	else if (kind == FRAME_ANSWER)
+		input_answer(ch, id, type, r.p, r.left);
+	else if (kind == FRAME_NOTE)
+		input_note(ch, type, r.p, r.left);
+	else
+		ch->stats.malformed++;
+}
+
+static int open_data(struct sotto_chan *ch, const uint8_t *dgram, size_t len,
+		     uint8_t *frame, uint64_t *counter)
+{
+	struct sotto_rbuf r;
+
+	if (len < DATA_HEADER + SOTTO_TAG_LEN)
+		return SOTTO_E_SHORT;
+	if (len > SOTTO_DGRAM_MAX || dgram[0] != SOTTO_DGRAM_DATA ||
+	    dgram[1] != SOTTO_PROTO_VERSION || dgram[2] || dgram[3])
+		return SOTTO_E_BAD;
+	sotto_rbuf_init(&r, dgram + 4, len - 4);
+	if (sotto_get_u32(&r) != ch->keys.local_index)
+		return SOTTO_E_BAD;
+	*counter = sotto_get_u64(&r);
+	if (replay_old(ch, *counter))
+		return SOTTO_E_REPLAY;
+	return noise_open(ch->keys.rx, *counter, dgram, DATA_HEADER, r.p,
+			  r.left, frame);
+}
+
+int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
+		     const uint8_t *dgram, size_t len)
+{
+	uint8_t frame[SOTTO_DGRAM_MAX];
+	uint64_t counter;
+	int rc = open_data(ch, dgram, len, frame, &counter);
+
+	if (rc == SOTTO_E_REPLAY)
+		ch->stats.replayed++;
+	else if (rc)
+		ch->stats.forged++;
+	if (rc)
+		return rc;
+	replay_mark(ch, counter);
+	ch->confirmed = true;
+	ch->rx_ms = now_ms;
+	ch->stats.received++;
+	len -= DATA_HEADER + SOTTO_TAG_LEN;
+	input_frame(ch, now_ms, frame, len);
+	sotto_wipe(frame, len);
+	return 0;
+}
+
+/* ---- time ---- */
+
+static void retry_call(struct sotto_chan *ch, struct sotto_chan_call *c,
+		       uint64_t now_ms)
+{
+	c->wait_ms *= 2;
+	if (c->wait_ms > SOTTO_RETRY_MAX_MS)
+		c->wait_ms = SOTTO_RETRY_MAX_MS;
+	c->retry_ms = jittered(now_ms, c->wait_ms);
+	ch->stats.resent++;
+	seal_and_send(ch, now_ms, c->frame, c->len);
+}
+
+/* Ends one overdue request; its callback may have changed the list. */
+static bool end_one_overdue(struct sotto_chan *ch, uint64_t now_ms)
+{
+	struct sotto_chan_call **at;
+
+	for (at = &ch->calls; *at; at = &(*at)->next) {
+		if ((*at)->deadline_ms > now_ms)
+			continue;
+		end_call(ch, at, SOTTO_E_TIMEOUT, NULL);
+		return true;
+	}
+	return false;
+}
+
+void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms)
+{
+	struct sotto_chan_served **at, *s;
+	struct sotto_chan_call *c;
+
+	while (end_one_overdue(ch, now_ms))
+		;
+	for (c = ch->calls; c; c = c->next)
+		if (c->retry_ms <= now_ms)
+			retry_call(ch, c, now_ms);
+	for (at = &ch->served; (s = *at);) {
+		if (s->forget_ms > now_ms) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		ch->served_n--;
+		free_served(s);
+	}
+}
+
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t sotto_chan_next(const struct sotto_chan *ch)
+{
+	const struct sotto_chan_served *s;
+	const struct sotto_chan_call *c;
+	uint64_t next = UINT64_MAX;
+
+	for (c = ch->calls; c; c = c->next)
+		next = min64(next, min64(c->retry_ms, c->deadline_ms));
+	for (s = ch->served; s; s = s->next)
+		next = min64(next, s->forget_ms);
+	return next;
+}
+
+void sotto_chan_adopt(struct sotto_chan *ch, struct sotto_chan *old,
+		      uint64_t now_ms)
+{
+	while (old->calls) {
+		struct sotto_chan_call *c = old->calls;
+
+		if (ch->calls_n >= SOTTO_CALLS_MAX) {
+			end_call(old, &old->calls, SOTTO_E_LIMIT, NULL);
+			continue;
+		}
+		old->calls = c->next;
+		old->calls_n--;
+		send_call_first(ch, c, now_ms);
+	}
+}
+
+bool sotto_chan_sent_last(const struct sotto_chan *ch,
+			  const uint8_t echo[SOTTO_ECHO_LEN])
+{
+	return ch->tx_counter && !memcmp(ch->last_sent, echo, SOTTO_ECHO_LEN);
+}
