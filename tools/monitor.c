@@ -19,7 +19,7 @@ static const char usage[] =
 "Prints events of this network namespace until it is interrupted: keys asked for,\n"
 "come, changed and gone, drops and their causes. -j prints one JSON object a line.\n";
 
-#define TIME_MAX	40	/* bytes of a time stamp */
+#define TIME_MAX	64	/* bytes of a time stamp */
 
 /* RFC 3339, local time, milliseconds. */
 static const char *stamp(char buf[TIME_MAX])
