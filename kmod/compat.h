@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every difference between the kernels we build for, 6.1 to 7.x. */
+#ifndef _SOTTO_COMPAT_H
+#define _SOTTO_COMPAT_H
+
+#include <linux/crypto.h>
+#include <linux/timer.h>
+#include <linux/version.h>
+#include <net/genetlink.h>
+
+/* 6.2 renamed del_timer(); 6.15 removed the old names. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete(t)			del_timer(t)
+#define timer_delete_sync(t)		del_timer_sync(t)
+#endif
+
+/* 6.16 renamed from_timer(). */
+#ifndef timer_container_of
+#define timer_container_of(var, callback_timer, timer_fieldname) \
+	from_timer(var, callback_timer, timer_fieldname)
+#endif
+
+/* 6.3 hands completions their data instead of the request. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+typedef struct crypto_async_request sotto_crypto_data;
+#define sotto_crypto_arg(data)		((data)->data)
+#else
+typedef void sotto_crypto_data;
+#define sotto_crypto_arg(data)		(data)
+#endif
+
+/* 6.5 moved software segmentation to a header of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#else
+#include <linux/netdevice.h>
+#endif
+
+/* 6.2 gave the handlers around a command another view of it; .cmd is in both. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define genl_split_ops			genl_ops
+#endif
+
+/* 6.7 (and 6.1.68) gave multicast groups a flag of their own. */
+#ifndef GENL_MCAST_CAP_NET_ADMIN
+#define GENL_MCAST_CAP_NET_ADMIN	GENL_UNS_ADMIN_PERM
+#endif
+
+/* 7.x hands the tunnel helpers the sock instead of the socket. */
+#include <linux/net.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define sotto_tunnel_sock(sock)		((sock)->sk)
+#else
+#define sotto_tunnel_sock(sock)		(sock)
+#endif
+
+#endif /* _SOTTO_COMPAT_H */

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Anti-replay window with extended sequence numbers. */
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "replay.h"
+
+void sotto_replay_init(struct sotto_replay *r, u64 top)
+{
+	memset(r, 0, sizeof(*r));
+	r->top = top;
+}
+
+u64 sotto_replay_esn(const struct sotto_replay *r, u32 lo)
+{
+	u32 hi = upper_32_bits(r->top), tl = lower_32_bits(r->top);
+
+	if (tl >= SOTTO_REPLAY_WINDOW - 1) {
+		/* The window lies within one subspace. */
+		if (lo < tl - (SOTTO_REPLAY_WINDOW - 1))
+			hi++;
+	} else if (lo >= tl - (u32)(SOTTO_REPLAY_WINDOW - 1)) {
+		/* It spans two, and this one is of the older. */
+		hi--;
+	}
+	return (u64)hi << 32 | lo;
+}
+
+static unsigned long *sotto_replay_word(struct sotto_replay *r, u64 seq)
+{
+	return &r->bitmap[(seq / BITS_PER_LONG) % SOTTO_REPLAY_WORDS];
+}
+
+bool sotto_replay_check(const struct sotto_replay *r, u64 seq)
+{
+	if (!seq || seq > SOTTO_SEQ_MAX)
+		return false;
+	if (seq > r->top)
+		return true;
+	if (r->top - seq >= SOTTO_REPLAY_WINDOW)
+		return false;
+	return !(*sotto_replay_word((struct sotto_replay *)r, seq) &
+		 BIT(seq % BITS_PER_LONG));
+}
+
+bool sotto_replay_update(struct sotto_replay *r, u64 seq)
+{
+	u64 word, last;
+
+	if (!sotto_replay_check(r, seq))
+		return false;
+
+	if (seq > r->top) {
+		/* Words that the window enters are cleared, once each at most. */
+		word = r->top / BITS_PER_LONG;
+		last = seq / BITS_PER_LONG;
+		if (last - word > SOTTO_REPLAY_WORDS)
+			word = last - SOTTO_REPLAY_WORDS;
+		while (word < last)
+			r->bitmap[++word % SOTTO_REPLAY_WORDS] = 0;
+		r->top = seq;
+	}
+	*sotto_replay_word(r, seq) |= BIT(seq % BITS_PER_LONG);
+	return true;
+}
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/replay.c"
+#endif
