@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The AEAD transform of an SA, and one request on it. */
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "crypto.h"
+
+/*
+ * The plain modes, not the rfc4106() and rfc7539esp() templates: those want the
+ * IV as part of the associated data, and we have the nonce at hand anyway.
+ */
+static const char *const sotto_algs[__SOTTO_CIPHER_MAX] = {
+	[SOTTO_CIPHER_AES256_GCM] = "gcm(aes)",
+	[SOTTO_CIPHER_CHACHA20_POLY1305] = "rfc7539(chacha20,poly1305)",
+};
+
+static const char *const sotto_names[__SOTTO_CIPHER_MAX] = {
+	[SOTTO_CIPHER_AES256_GCM] = "aes256gcm",
+	[SOTTO_CIPHER_CHACHA20_POLY1305] = "chacha20poly1305",
+};
+
+const char *sotto_crypto_name(u8 cipher)
+{
+	if (cipher >= __SOTTO_CIPHER_MAX || !sotto_names[cipher])
+		return "unknown";
+	return sotto_names[cipher];
+}
+
+struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key)
+{
+	struct crypto_aead *aead;
+	int err;
+
+	if (cipher >= __SOTTO_CIPHER_MAX || !sotto_algs[cipher])
+		return ERR_PTR(-EINVAL);
+
+	aead = crypto_alloc_aead(sotto_algs[cipher], 0, 0);
+	if (IS_ERR(aead))
+		return aead;
+
+	err = crypto_aead_setauthsize(aead, SOTTO_ICV_LEN);
+	if (!err)
+		err = crypto_aead_setkey(aead, key, SOTTO_KEY_LEN);
+	if (err) {
+		crypto_free_aead(aead);
+		return ERR_PTR(err);
+	}
+	return aead;
+}
+
+struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
+				      unsigned int n_src, unsigned int n_dst)
+{
+	size_t req_at = ALIGN(sizeof(struct sotto_crypt), crypto_tfm_ctx_alignment());
+	size_t req_len = sizeof(struct aead_request) + crypto_aead_reqsize(aead);
+	size_t sg_at = ALIGN(req_at + req_len, __alignof__(struct scatterlist));
+	struct sotto_crypt *c;
+	u8 *mem;
+
+	mem = kmalloc(sg_at + (n_src + n_dst) * sizeof(struct scatterlist),
+		      GFP_ATOMIC | __GFP_NOWARN);
+	if (!mem)
+		return NULL;
+
+	c = (struct sotto_crypt *)mem;
+	c->req = (struct aead_request *)(mem + req_at);
+	aead_request_set_tfm(c->req, aead);
+	c->src = (struct scatterlist *)(mem + sg_at);
+	sg_init_table(c->src, n_src);
+	sg_set_buf(c->src, &c->aad, sizeof(c->aad));
+	c->dst = c->src;
+	if (n_dst) {
+		c->dst = c->src + n_src;
+		sg_init_table(c->dst, n_dst);
+		sg_set_buf(c->dst, &c->aad, sizeof(c->aad));
+	}
+	return c;
+}
+
+void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
+		     __be64 iv)
+{
+	c->aad.spi = htonl(spi);
+	c->aad.seq_hi = htonl(upper_32_bits(seq));
+	c->aad.seq_lo = htonl(lower_32_bits(seq));
+	memcpy(c->nonce, salt, SOTTO_SALT_LEN);
+	memcpy(c->nonce + SOTTO_SALT_LEN, &iv, sizeof(iv));
+}
+
+void sotto_crypt_free(struct sotto_crypt *c)
+{
+	memzero_explicit(c->nonce, sizeof(c->nonce));
+	kfree(c);
+}

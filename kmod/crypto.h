@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The AEAD transform of an SA, and one request on it. Knows no tunnels. */
+#ifndef _SOTTO_CRYPTO_H
+#define _SOTTO_CRYPTO_H
+
+#include <crypto/aead.h>
+#include <linux/netfilter.h>
+#include <linux/scatterlist.h>
+#include <linux/skbuff.h>
+#include <linux/sotto.h>
+
+#include "wire.h"
+
+/**
+ * sotto_crypto_alloc() - a keyed transform
+ * @cipher: enum sotto_cipher
+ * @key: SOTTO_KEY_LEN bytes
+ *
+ * May sleep. Return: the transform or an ERR_PTR().
+ */
+struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key);
+
+/* "aes256gcm", "chacha20poly1305" */
+const char *sotto_crypto_name(u8 cipher);
+
+/**
+ * struct sotto_crypt - one AEAD request with all that it points to
+ * @aad: first entry of @src and @dst
+ * @nonce: salt and IV
+ * @trailer: pad, pad length and next header (sealing only)
+ * @src: scatterlist of the input
+ * @dst: scatterlist of the output, or @src itself
+ * @req: follows, with the transform's context
+ * @in: packet that is read; the completion consumes it
+ * @out: packet that is written, may be @in
+ * @owner: whose transform this is, for the completion
+ * @state: where an opened packet goes on
+ * @seq: sequence number
+ * @mtu: of the outer path (sealing only)
+ * @dummy: RFC 4303 section 2.6 (sealing only)
+ */
+struct sotto_crypt {
+	struct sotto_esp_aad aad;
+	u8 nonce[SOTTO_NONCE_LEN];
+	u8 trailer[3 + SOTTO_TRAILER_LEN];
+	struct scatterlist *src, *dst;
+	struct aead_request *req;
+
+	struct sk_buff *in, *out;
+	void *owner;
+	struct nf_hook_state state;
+	u64 seq;
+	unsigned int mtu;
+	bool dummy;
+};
+
+/**
+ * sotto_crypt_alloc() - one allocation for request, AAD, nonce and scatterlists
+ * @aead: transform
+ * @n_src: entries of the source list, the AAD's included
+ * @n_dst: entries of the destination list, 0 to work in place
+ *
+ * The first entry of each list is set to the AAD. GFP_ATOMIC.
+ */
+struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
+				      unsigned int n_src, unsigned int n_dst);
+/* Fill AAD and nonce. */
+void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
+		     __be64 iv);
+/* Wipes the nonce; the key is not here. */
+void sotto_crypt_free(struct sotto_crypt *c);
+
+#endif /* _SOTTO_CRYPTO_H */

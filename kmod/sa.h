@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Security associations: one direction of a session each (RFC 4301 section 4.1). */
+#ifndef _SOTTO_SA_H
+#define _SOTTO_SA_H
+
+#include <crypto/aead.h>
+#include <linux/refcount.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+#include <linux/sotto.h>
+
+#include "addr.h"
+#include "replay.h"
+#include "wire.h"
+
+struct sotto_net;
+struct sotto_tunnel;
+
+/* What SA_ADD carries. The caller wipes it. */
+struct sotto_sa_params {
+	u8 dir;			/* enum sotto_sa_dir */
+	u8 cipher;		/* enum sotto_cipher */
+	u32 spi;
+	u64 session;
+	u8 key[SOTTO_KEY_LEN];
+	u8 salt[SOTTO_SALT_LEN];
+	char name[SOTTO_NAME_MAX];
+	struct sotto_addr peer[SOTTO_ADDRS_MAX];
+	struct sotto_addr local[SOTTO_ADDRS_MAX];
+	u8 n_peer, n_local;
+	__be16 sport, dport;	/* 0 = flow hash, data port */
+	u64 seq;
+	u32 soft_seconds, hard_seconds;
+	u64 soft_packets, hard_packets;
+	u64 soft_bytes, hard_bytes;
+	u32 pair_spi;
+	bool confirm;		/* out: bound once pair_spi authenticated */
+	bool probe;		/* out: dummies until pair_spi authenticated */
+	u32 confirm_seconds;	/* in */
+};
+
+enum sotto_sa_flags {
+	SOTTO_SA_DEAD,		/* unlinked; set under ns->lock */
+	SOTTO_SA_CONFIRMED,	/* in: has authenticated a packet; out: bound */
+	SOTTO_SA_SOFT_SENT,	/* the soft event was sent */
+	SOTTO_SA_ANSWER,	/* in: dummies are answered through @pair */
+};
+
+/**
+ * struct sotto_sa - one direction of a session
+ * @ns: its namespace
+ * @aead: keyed transform, ours
+ * @async: it may complete later, in another context
+ * @seq: out: last number handed out
+ * @lock: in: protects @replay, @packets, @bytes
+ * @pair: in: the outbound SA that waits for us or answers through us (RCU,
+ *	written under ns->lock, not counted: cleared before that one goes)
+ * @refs: one of the tables, one of a pending timer, one of each request in flight
+ *
+ * Reached under rcu_read_lock() through ns->sas_in, ns->sas_out or a tunnel.
+ */
+struct sotto_sa {
+	struct sotto_net *ns;
+	struct crypto_aead *aead;
+	u32 spi;
+	u32 id;
+	u8 dir;
+	u8 cipher;
+	u8 n_peer, n_local;
+	bool async;
+	u8 salt[SOTTO_SALT_LEN];
+	__be16 sport, dport;
+	unsigned long flags;
+	refcount_t refs;
+
+	atomic64_t seq;
+	u64 first_seq;
+	u64 soft_packets, hard_packets;
+	u64 soft_bytes, hard_bytes;
+	atomic64_t tx_bytes;
+
+	spinlock_t lock;
+	u64 rx_packets, rx_bytes;
+	u64 replays, auth_failures;
+
+	u64 session;
+	u64 born_ns, soft_ns, hard_ns, confirm_ns;	/* boot time; 0 = never */
+	u64 probe_ns;		/* next key-confirmation dummy, while @probe */
+	u32 pair_spi;
+	bool confirm, probe;
+	u8 probes;
+	struct sotto_sa __rcu *pair;
+	struct timer_list timer;
+	struct rcu_work free_work;
+	char name[SOTTO_NAME_MAX];
+	struct sotto_addr *peer;	/* n_peer, then n_local of ours */
+	struct sotto_addr *local;
+	struct sotto_replay *replay;	/* in */
+	u8 *keylog_key;		/* SOTTO_KEY_LEN bytes, with keylog=1 only */
+};
+
+int sotto_sa_init(void);
+void sotto_sa_exit(void);
+
+/**
+ * sotto_spi_alloc() - reserve an inbound SPI
+ * @ns: namespace
+ * @spi: filled
+ * @extack: told why not
+ *
+ * It lapses by itself after %SOTTO_SPI_LAPSE_S seconds. May sleep.
+ * Return: 0, -ENOSPC, -ENOMEM.
+ */
+int sotto_spi_alloc(struct sotto_net *ns, u32 *spi, struct netlink_ext_ack *extack);
+
+/**
+ * sotto_sa_add() - install one direction of a session
+ * @ns: namespace; the caller holds ns->config
+ * @p: parameters, validated in form by the caller (lengths, ranges)
+ * @id: filled with the kernel's id of the SA
+ * @extack: told why not
+ *
+ * Binds an outbound SA and flushes the queues of its tunnels, or leaves it to
+ * the confirmation. May sleep.
+ * Return: 0, -EEXIST (SPI in use), -ENOENT (no such pair_spi), -EINVAL,
+ * -ENOSPC (limit), -ENOMEM, or what the cipher's allocation gives.
+ */
+int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
+		 struct netlink_ext_ack *extack);
+
+/**
+ * sotto_sa_delete() - unlink, wipe after a grace period
+ * @sa: under rcu_read_lock() or with a reference
+ * @event: SOTTO_EVENT_SA_DELETED or SOTTO_EVENT_SA_HARD, or 0 for silence
+ *
+ * Any context with BH off or on, not in hard interrupts. Idempotent.
+ */
+void sotto_sa_delete(struct sotto_sa *sa, enum sotto_event event);
+
+/* Delete all of a session, or (0) every SA. Return: how many. */
+unsigned int sotto_sa_delete_session(struct sotto_net *ns, u64 session);
+void sotto_sa_flush(struct sotto_net *ns);
+
+void sotto_sa_put(struct sotto_sa *sa);
+
+static inline bool sotto_sa_get(struct sotto_sa *sa)
+{
+	return refcount_inc_not_zero(&sa->refs);
+}
+
+/**
+ * sotto_sa_next_seq() - hand out a sequence number, never twice
+ * @sa: outbound
+ * @seq: filled
+ *
+ * Return: false when the SA is used up (RFC 4303 section 3.3.3).
+ */
+bool sotto_sa_next_seq(struct sotto_sa *sa, u64 *seq);
+
+/* Time and volume: has this SA reached a hard limit? Sends the soft event. */
+bool sotto_sa_expired(struct sotto_sa *sa);
+
+/* A tunnel has left @sa for another: the last one to leave deletes it. */
+void sotto_sa_unbound(struct sotto_sa *sa);
+
+/* An inbound SA authenticated a packet for the first time. BH off. */
+void sotto_sa_confirm(struct sotto_sa *sa);
+
+/* Is @a an address of the peer / one that the SA was made for on our side? */
+bool sotto_sa_peer_is(const struct sotto_sa *sa, const struct sotto_addr *a);
+bool sotto_sa_local_is(const struct sotto_sa *sa, const struct sotto_addr *a);
+
+#endif /* _SOTTO_SA_H */
