@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sotto: IP encryption under the transport layer. Loading and unloading. */
+#include <linux/module.h>
+#include <net/genetlink.h>
+
+#include "netlink.h"
+#include "netns.h"
+#include "policy.h"
+#include "replay.h"
+#include "sa.h"
+
+bool sotto_keylog;
+module_param_named(keylog, sotto_keylog, bool, 0444);
+MODULE_PARM_DESC(keylog, "keep keys so that root can read them as Wireshark key lines (debugging only)");
+
+static int sotto_selftest(void)
+{
+#ifdef CONFIG_SOTTO_SELFTEST
+	return sotto_replay_selftest() ?: sotto_policy_selftest();
+#else
+	return 0;
+#endif
+}
+
+static int __init sotto_init(void)
+{
+	int err;
+
+	err = sotto_selftest();
+	if (err)
+		return err;
+	err = sotto_sa_init();
+	if (err)
+		return err;
+	err = sotto_netns_init();
+	if (err)
+		goto err_sa;
+	err = sotto_netlink_init();
+	if (err)
+		goto err_netns;
+	if (sotto_keylog)
+		pr_warn("sotto: loaded with keylog=1: session keys can be read by root\n");
+	return 0;
+
+err_netns:
+	sotto_netns_exit();
+err_sa:
+	sotto_sa_exit();
+	return err;
+}
+
+static void __exit sotto_exit(void)
+{
+	sotto_netlink_exit();
+	sotto_netns_exit();
+	sotto_sa_exit();
+}
+
+module_init(sotto_init);
+module_exit(sotto_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The Sotto project");
+MODULE_DESCRIPTION("IP encryption between hosts, under the transport layer");
+MODULE_VERSION("0.1.0");
+MODULE_ALIAS_GENL_FAMILY("sotto");
