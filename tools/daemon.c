@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The CLI's way to the daemons: asking them over their local sockets.
+ */
+#include "daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "lib/err.h"
+#include "lib/paths.h"
+#include "lib/usock.h"
+
+static int tell(const char *socket, int ret, const struct sotto_errmsg *err)
+{
+	bool agent = !strcmp(socket, AGENT_SOCKET);
+
+	switch (ret) {
+	case SOTTO_E_CLOSED:
+		if (agent)
+			return fail(EXIT_DOWN, "the agent sottod is not running; \"sotto up\" starts it");
+		return fail(EXIT_DOWN,
+			    "the server sotto-authd is not running here; start it (\"systemctl start sotto-authd\", or sotto-authd)");
+	case SOTTO_E_PERM:
+		return fail(EXIT_PERM, "not permitted to talk to %s; run it as root",
+			    agent ? "sottod" : "sotto-authd");
+	default:
+		return fail(EXIT_FAILED, "%s", err->text);
+	}
+}
+
+int daemon_call(const char *socket, json_t *req, json_t **out)
+{
+	char path[SOTTO_PATH_MAX];
+	struct sotto_errmsg err = { 0 };
+	json_t *answer = NULL;
+	int ret;
+
+	if (!req)
+		out_of_memory();
+	ret = sotto_usock_call(sotto_path(path, SOTTO_RUN, socket), req,
+			       DAEMON_CALL_MS, &answer, &err);
+	json_decref(req);
+	if (ret || !out) {
+		json_decref(answer);
+		return ret ? tell(socket, ret, &err) : EXIT_OK;
+	}
+	*out = answer;
+	return EXIT_OK;
+}
+
+json_t *agent_ask(const char *cmd)
+{
+	char path[SOTTO_PATH_MAX];
+	json_t *req = json_pack("{s:s}", "cmd", cmd);
+	json_t *answer = NULL;
+	int ret;
+
+	ret = sotto_usock_call(sotto_path(path, SOTTO_RUN, AGENT_SOCKET), req,
+			       DAEMON_CALL_MS, &answer, NULL);
+	json_decref(req);
+	if (ret) {
+		json_decref(answer);
+		return NULL;
+	}
+	return answer;
+}
+
+bool server_runs(void)
+{
+	char path[SOTTO_PATH_MAX];
+	struct sotto_uclient *uc;
+
+	if (sotto_uclient_open(sotto_path(path, SOTTO_RUN, SERVER_SOCKET), &uc, NULL))
+		return false;
+	sotto_uclient_close(uc);
+	return true;
+}
+
+/* One page, behind the entry @after (NULL: from the start). */
+static int ask_page(const char *socket, const char *cmd, const char *after,
+		    json_t **page)
+{
+	json_t *req = json_pack("{s:s}", "cmd", cmd);
+
+	if (after)
+		json_object_set_new(req, "after", json_string(after));
+	return daemon_call(socket, req, page);
+}
+
+int daemon_list(const char *socket, const char *cmd, const char *name,
+		const char *key, json_t **out)
+{
+	json_t *all = json_array();
+	const char *after = NULL;
+	bool more = true;
+	int ret = 0;
+
+	while (more && !ret) {
+		json_t *page, *list;
+		size_t n;
+
+		ret = ask_page(socket, cmd, after, &page);
+		if (ret)
+			break;
+		list = json_object_get(page, name);
+		n = json_array_size(list);
+		json_array_extend(all, list);
+		more = n && json_is_true(json_object_get(page, "more"));
+		json_decref(page);
+		after = text_of(json_array_get(all, json_array_size(all) - 1), key);
+	}
+	if (ret)
+		json_decref(all);
+	else
+		*out = all;
+	return ret;
+}
+
+const char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "";
+}
+
+long long number_of(const json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+char *join(const json_t *list)
+{
+	size_t n = json_array_size(list), len = 1;
+	char *out;
+
+	for (size_t i = 0; i < n; i++)
+		len += json_string_length(json_array_get(list, i)) + 2;
+	out = calloc(1, len);
+	if (!out)
+		out_of_memory();
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (i)
+			strcat(out, ", ");
+		strcat(out, text ? text : "");
+	}
+	return out;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The CLI's way to the daemons: local sockets, starting and stopping.
+ */
+#ifndef SOTTO_CLI_DAEMON_H
+#define SOTTO_CLI_DAEMON_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#define AGENT_SOCKET	"agent.sock"	/* under $SOTTO_RUN */
+#define SERVER_SOCKET	"authd.sock"
+#define DAEMON_CALL_MS	10000		/* how long an answer may take */
+
+/**
+ * daemon_call() - ask a daemon, and tell the user if it fails
+ * @socket: AGENT_SOCKET or SERVER_SOCKET
+ * @req: taken over
+ * @out: the answer, the caller's; or NULL if it is not wanted
+ * Returns 0 or an exit code.
+ */
+int daemon_call(const char *socket, json_t *req, json_t **out);
+
+/**
+ * daemon_list() - ask for a list that comes in pages
+ * @cmd: "member.list", …
+ * @name: member of the answer that has the list
+ * @key: member of an entry that the next page begins behind
+ * @out: all entries in one array, the caller's
+ */
+int daemon_list(const char *socket, const char *cmd, const char *name,
+		const char *key, json_t **out);
+
+/** agent_ask() - as daemon_call() on the agent, silently: NULL if it fails */
+json_t *agent_ask(const char *cmd);
+
+/** server_runs() - sotto-authd answers here */
+bool server_runs(void);
+
+/**
+ * program_path() - where a program of ours is: beside this one, else by PATH
+ * @out: SOTTO_PATH_MAX bytes
+ */
+const char *program_path(const char *name, char *out);
+
+/** agent_start() - 0 (also when it runs already), or an exit code */
+int agent_start(void);
+
+/** agent_stop() - 0 (also when it does not run), or an exit code */
+int agent_stop(void);
+
+/** text_of(), number_of() - a member of an answer, "" or 0 where absent */
+const char *text_of(const json_t *o, const char *name);
+long long number_of(const json_t *o, const char *name);
+
+/** join() - a list of strings with commas between; the caller frees */
+char *join(const json_t *list);
+
+#endif /* SOTTO_CLI_DAEMON_H */
