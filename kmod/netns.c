@@ -261,6 +261,7 @@ static void __net_exit sotto_net_exit(struct net *net)
 
 	/* Requests in flight, timers and grace periods end by themselves. */
 	wait_event(ns->wait, sotto_net_idle(ns));
+	sotto_sa_sync();	/* the one who woke us is done with @ns */
 
 	kfree(rcu_dereference_protected(ns->locals, 1));
 	kfree(rcu_dereference_protected(ns->agent, 1));

@@ -434,7 +434,7 @@ static void sotto_receive_burst(struct sotto_net *ns, struct sk_buff *skb,
 	unsigned int n = 0;
 
 	__skb_push(skb, skb->data - skb_mac_header(skb));
-	segs = skb_gso_segment(skb, 0);
+	segs = __skb_gso_segment(skb, 0, false);
 	if (IS_ERR_OR_NULL(segs)) {
 		__skb_pull(skb, skb->mac_len);
 		sotto_drop(ns, skb, SOTTO_STAT_IN_DROP_NOMEM);

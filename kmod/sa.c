@@ -19,9 +19,14 @@ int sotto_sa_init(void)
 	return sotto_sa_wq ? 0 : -ENOMEM;
 }
 
-void sotto_sa_exit(void)
+void sotto_sa_sync(void)
 {
 	rcu_barrier();
+	flush_workqueue(sotto_sa_wq);
+}
+
+void sotto_sa_exit(void)
+{
 	destroy_workqueue(sotto_sa_wq);
 }
 

@@ -101,6 +101,8 @@ struct sotto_sa {
 
 int sotto_sa_init(void);
 void sotto_sa_exit(void);
+/* Waits for SAs being freed. May sleep. */
+void sotto_sa_sync(void);
 
 /**
  * sotto_spi_alloc() - reserve an inbound SPI
