@@ -22,11 +22,11 @@
 
 /* 6.3 hands completions their data instead of the request. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-typedef struct crypto_async_request sotto_crypto_data;
-#define sotto_crypto_arg(data)		((data)->data)
+#define SOTTO_CRYPTO_DATA		struct crypto_async_request
+#define sotto_crypto_arg(req)		((req)->data)
 #else
-typedef void sotto_crypto_data;
-#define sotto_crypto_arg(data)		(data)
+#define SOTTO_CRYPTO_DATA		void
+#define sotto_crypto_arg(arg)		(arg)
 #endif
 
 /* 6.5 moved software segmentation to a header of its own. */

@@ -98,8 +98,8 @@ struct sotto_net {
 	__be16 data_port;
 	u64 instance;
 
-	struct mutex config;
-	spinlock_t lock;
+	struct mutex config;		/* see DOC: locking */
+	spinlock_t lock;		/* see DOC: locking */
 	struct sotto_limits limits;
 	struct sotto_stats __percpu *stats;
 
@@ -127,7 +127,7 @@ struct sotto_net {
 	atomic_t tunnels_alive;
 	wait_queue_head_t wait;
 
-	spinlock_t hint_lock;
+	spinlock_t hint_lock;		/* the token bucket */
 	u32 hint_tokens;
 	unsigned long hint_jiffies;
 	u32 hints_lost;

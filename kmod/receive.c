@@ -234,7 +234,7 @@ static void sotto_open_finish(struct sotto_crypt *c, int err)
 	sotto_crypt_free(c);
 }
 
-static void sotto_open_done(sotto_crypto_data *data, int err)
+static void sotto_open_done(SOTTO_CRYPTO_DATA *data, int err)
 {
 	struct sotto_crypt *c = sotto_crypto_arg(data);
 	struct net_device *dev = c->state.in;

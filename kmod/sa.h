@@ -79,7 +79,7 @@ struct sotto_sa {
 	u64 soft_bytes, hard_bytes;
 	atomic64_t tx_bytes;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* in: replay and counters */
 	u64 rx_packets, rx_bytes;
 	u64 replays, auth_failures;
 

@@ -260,7 +260,7 @@ static void sotto_seal_finish(struct sotto_crypt *c, int err)
 	sotto_xmit(ns->net, out, mtu);
 }
 
-static void sotto_seal_done(sotto_crypto_data *data, int err)
+static void sotto_seal_done(SOTTO_CRYPTO_DATA *data, int err)
 {
 	struct sotto_crypt *c = sotto_crypto_arg(data);
 	struct sotto_sa *sa = c->owner;
@@ -456,42 +456,51 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 	t = sotto_tunnel_lookup(ns, &p->dst);
 	sa = t ? rcu_dereference(t->sa) : NULL;
 	if (likely(sa && !READ_ONCE(t->draining))) {
-		if (t->used != jiffies)
-			t->used = jiffies;
+		WRITE_ONCE(t->used, jiffies);
 		sotto_seal(t, sa, skb);
 		return;
 	}
 	sotto_acquire(ns, skb, p, action);
 }
 
+static struct dst_entry *sotto_dummy_route4(struct net *net, struct sotto_addr *src,
+					    const struct sotto_addr *dst)
+{
+	struct flowi4 fl4 = {
+		.saddr = src->ip.ip, .daddr = dst->ip.ip,
+		.flowi4_proto = IPPROTO_UDP,
+	};
+	struct rtable *rt = ip_route_output_key(net, &fl4);
+
+	if (IS_ERR(rt))
+		return NULL;
+	sotto_addr_v4(src, fl4.saddr);
+	return &rt->dst;
+}
+
+static struct dst_entry *sotto_dummy_route6(struct net *net, struct sotto_addr *src,
+					    const struct sotto_addr *dst)
+{
+	struct flowi6 fl6 = {
+		.saddr = src->ip.in6, .daddr = dst->ip.in6,
+		.flowi6_proto = IPPROTO_UDP,
+	};
+	struct dst_entry *route = ip6_route_output(net, NULL, &fl6);
+
+	if (route->error) {
+		dst_release(route);
+		return NULL;
+	}
+	sotto_addr_v6(src, &fl6.saddr);
+	return route;
+}
+
+/* @src may be left open: filled with what the route chose. */
 static struct dst_entry *sotto_dummy_route(struct net *net, struct sotto_addr *src,
 					   const struct sotto_addr *dst)
 {
-	if (dst->family == AF_INET) {
-		struct flowi4 fl4 = {
-			.saddr = src->ip.ip, .daddr = dst->ip.ip,
-			.flowi4_proto = IPPROTO_UDP,
-		};
-		struct rtable *rt = ip_route_output_key(net, &fl4);
-
-		if (IS_ERR(rt))
-			return NULL;
-		sotto_addr_v4(src, fl4.saddr);
-		return &rt->dst;
-	} else {
-		struct flowi6 fl6 = {
-			.saddr = src->ip.in6, .daddr = dst->ip.in6,
-			.flowi6_proto = IPPROTO_UDP,
-		};
-		struct dst_entry *d = ip6_route_output(net, NULL, &fl6);
-
-		if (d->error) {
-			dst_release(d);
-			return NULL;
-		}
-		sotto_addr_v6(src, &fl6.saddr);
-		return d;
-	}
+	return dst->family == AF_INET ? sotto_dummy_route4(net, src, dst)
+				      : sotto_dummy_route6(net, src, dst);
 }
 
 static void sotto_dummy_header(struct sk_buff *skb, const struct sotto_addr *src,

@@ -38,7 +38,7 @@ struct sotto_tunnel {
 	refcount_t refs;
 	u32 id;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* all that follows */
 	u8 state;
 	u8 reason;
 	u8 action;

@@ -8,6 +8,7 @@
 #ifndef _SOTTO_WIRE_H
 #define _SOTTO_WIRE_H
 
+#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -45,7 +46,7 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_OVERHEAD_MAX	(SOTTO_ENCAP_LEN + 3 + SOTTO_TRAILER_LEN + SOTTO_ICV_LEN)
 
 /* Per SA. Nothing is sealed past this number, whatever the lifetimes say. */
-#define SOTTO_SEQ_MAX		(1ULL << 60)	/* packets */
+#define SOTTO_SEQ_MAX		BIT_ULL(60)	/* packets */
 #define SOTTO_REPLAY_WINDOW	2048		/* packets, at least */
 
 /* Defaults of what NS_SET can change. */
@@ -54,9 +55,9 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_MAX_POLICIES		65536	/* prefixes in a namespace */
 #define SOTTO_MAX_ACQUIRES		1024	/* outstanding in a namespace */
 #define SOTTO_MAX_QUEUE_PACKETS		64	/* waiting in one tunnel */
-#define SOTTO_MAX_QUEUE_BYTES		(1 << 20) /* truesize, in one tunnel */
+#define SOTTO_MAX_QUEUE_BYTES		(1024 * 1024) /* truesize, in one tunnel */
 #define SOTTO_MAX_NS_QUEUE_PACKETS	4096	/* waiting in a namespace */
-#define SOTTO_MAX_NS_QUEUE_BYTES	(16 << 20) /* truesize, in a namespace */
+#define SOTTO_MAX_NS_QUEUE_BYTES	(16 * 1024 * 1024) /* truesize, in a namespace */
 #define SOTTO_ACQUIRE_TIMEOUT_MS	10000	/* a queue lives this long */
 #define SOTTO_EVENT_RATE		100	/* hints per second */
 
@@ -70,6 +71,6 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_PROBE_MAX		8	/* repeats, each after twice the time */
 #define SOTTO_PMTU_LIFETIME_S	600	/* RFC 1981 section 5.3, as the stack has it */
 #define SOTTO_PMTU_MIN		576	/* bytes: a smaller claim is ignored (IPv4) */
-#define SOTTO_PMTU_SEQ_SLACK	(1 << 20) /* packets: how old a quoted one may be */
+#define SOTTO_PMTU_SEQ_SLACK	(1024 * 1024) /* packets: how old a quoted one may be */
 
 #endif /* _SOTTO_WIRE_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Self-test of the trie against a plain list; included by policy.c. */
+/* Self-test of the trie against a plain list. */
 #include <linux/printk.h>
 #include <linux/random.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Table-driven self-test of the replay window; included by replay.c. */
+/* Table-driven self-test of the replay window. */
 #include <linux/printk.h>
 #include <linux/slab.h>
 
@@ -11,7 +11,7 @@ struct sotto_replay_step {
 
 #define W	SOTTO_REPLAY_WINDOW
 #define B	BITS_PER_LONG
-#define BIG	(1ULL << 32)
+#define BIG	BIT_ULL(32)
 
 static const struct sotto_replay_step sotto_replay_steps[] = {
 	{ 0, false },			/* never valid */
