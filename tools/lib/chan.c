@@ -11,7 +11,7 @@
 #include "err.h"
 #include "secret.h"
 
-#define DATA_HEADER	16	/* type, version, 0, 0, index, counter */
+#define DATA_HEADER	SOTTO_DATA_HEADER
 #define FRAME_HEADER	8	/* kind, 0, type, id */
 #define FRAME_MAX	(FRAME_HEADER + SOTTO_BODY_MAX)
 
@@ -492,6 +492,8 @@ int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
 	ch->confirmed = true;
 	ch->rx_ms = now_ms;
 	ch->stats.received++;
+	if (ch->ops->opened)
+		ch->ops->opened(ch->arg);
 	len -= DATA_HEADER + SOTTO_TAG_LEN;
 	input_frame(ch, now_ms, frame, len);
 	sotto_wipe(frame, len);

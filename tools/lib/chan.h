@@ -27,6 +27,8 @@ struct sotto_chan;
 struct sotto_chan_ops {
 	/* Sends one datagram; a lost one is repeated, so no error is returned. */
 	void (*send)(void *arg, const uint8_t *dgram, size_t len);
+	/* A datagram was authenticated and is about to be handled. May be NULL. */
+	void (*opened)(void *arg);
 	/*
 	 * A new request (never a repeat). Answer with sotto_chan_answer(), now
 	 * or later; duplicates are answered from memory meanwhile.

@@ -70,7 +70,7 @@ static int parse_port(const char *text, uint16_t *port)
 
 	for (; *text >= '0' && *text <= '9' && digits < 6; text++, digits++)
 		n = n * 10 + (*text - '0');
-	if (*text || !digits || n == 0 || n > 65535)
+	if (*text || !digits || n > 65535)
 		return SOTTO_E_BAD;
 	*port = n;
 	return 0;
@@ -115,7 +115,7 @@ int sotto_endpoint_parse(struct sotto_endpoint *ep, const char *text,
 				 ep->host);
 	if (*rest && (*rest != ':' || parse_port(rest + 1, &ep->port)))
 		return sotto_err(err, SOTTO_E_BAD,
-				 "'%.100s': the port is a number, 1-65535", text);
+				 "'%.100s': the port is a number up to 65535", text);
 	return 0;
 }
 
@@ -134,6 +134,9 @@ static int parse_servers(struct sotto_enrol *e, char *list,
 		rc = sotto_endpoint_parse(&e->servers[e->n], one, err);
 		if (rc)
 			return rc;
+		if (!e->servers[e->n].port)
+			return sotto_err(err, SOTTO_E_BAD,
+					 "the enrolment line has a server at port 0");
 		e->n++;
 	}
 	if (!e->n)

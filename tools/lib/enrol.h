@@ -35,7 +35,10 @@ int sotto_enrol_parse(struct sotto_enrol *e, const char *line,
 /** sotto_enrol_format() - into @out of SOTTO_LINE_MAX bytes. */
 int sotto_enrol_format(const struct sotto_enrol *e, char *out);
 
-/** sotto_endpoint_parse() - "host", "host:port", "[v6]:port", or a bare v6. */
+/**
+ * sotto_endpoint_parse() - "host", "host:port", "[v6]:port", or a bare v6
+ * Without a port it is 7688. Port 0 is taken (a listener's "any").
+ */
 int sotto_endpoint_parse(struct sotto_endpoint *ep, const char *text,
 			 struct sotto_errmsg *err);
 

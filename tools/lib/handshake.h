@@ -25,6 +25,10 @@ enum sotto_dgram {
 	SOTTO_DGRAM_HINT = 5,		/* server -> agent: unauthenticated error */
 };
 
+/* DATA: type, version, 0, 0, index, counter; a sealed frame is never empty. */
+#define SOTTO_DATA_HEADER	16	/* bytes */
+#define SOTTO_DATA_MIN		(SOTTO_DATA_HEADER + 8 + SOTTO_TAG_LEN)
+
 /* Third byte of INIT. */
 enum sotto_hs_kind {
 	SOTTO_HS_MEMBER = 1,		/* psk: answer of the member's token */

@@ -192,6 +192,7 @@ static bool value_valid(const struct sotto_field *f, const void *p)
 	case SOTTO_ATTR_REQUEST_ID:
 	case SOTTO_ATTR_REKEY_OF:
 	case SOTTO_ATTR_POLICY_BASE:
+	case SOTTO_ATTR_LISTING:
 		return *(const uint64_t *)p != 0;
 	default:
 		return true;

@@ -147,6 +147,7 @@ struct sotto_msg_error {
 
 struct sotto_msg_hello {
 	uint64_t instance;			/* the kernel's (SOTTO_A_NS_INSTANCE) */
+	uint64_t listing;			/* agent's, new for each HELLO; not 0 */
 	uint32_t live_count;			/* sessions that LIVE messages will list */
 	uint64_t policy_version;		/* held; 0 = none */
 	struct sotto_ciphers ciphers;		/* that this host can do */
@@ -166,6 +167,7 @@ struct sotto_msg_hello_ack {
 };
 
 struct sotto_msg_live {
+	uint64_t listing;			/* of the HELLO it belongs to */
 	struct sotto_lives live;
 };
 
@@ -318,6 +320,7 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_PART = 33,
 	SOTTO_ATTR_PARTS = 34,
 	SOTTO_ATTR_POLICIES = 35,
+	SOTTO_ATTR_LISTING = 36,
 
 	SOTTO_ATTR_SKIPPABLE = 128,
 	SOTTO_ATTR_SOFTWARE = 129,

@@ -35,6 +35,7 @@ static const struct sotto_field hello_fields[] = {
 	MUST(INSTANCE, U64, hello.instance),
 	MUST(LIVE_COUNT, U32, hello.live_count),
 	MUST(POLICY_VERSION, U64, hello.policy_version),
+	MUST(LISTING, U64, hello.listing),
 	MAY(SOFTWARE, TEXT, hello.version),
 };
 
@@ -51,6 +52,7 @@ static const struct sotto_field hello_ack_fields[] = {
 
 static const struct sotto_field live_fields[] = {
 	MUST(LIVE, LIVES, live.live),
+	MUST(LISTING, U64, live.listing),
 };
 
 static const struct sotto_field bye_fields[] = {

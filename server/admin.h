@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The administrator's socket: what its two parts share. Each function answers
+ * on @conn and returns 0, or returns an error to be answered by the caller.
+ */
+#ifndef SOTTO_AUTHD_ADMIN_H
+#define SOTTO_AUTHD_ADMIN_H
+
+#include <jansson.h>
+
+#include "authd.h"
+
+#define ADMIN_ACTOR	"admin"		/* in the audit log */
+
+json_t *admin_member_json(const struct member *m);
+
+int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err);
+int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err);
+int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
+		       const json_t *req, struct sotto_errmsg *err);
+int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err);
+int admin_audit_list(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+
+#endif /* SOTTO_AUTHD_ADMIN_H */

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The administrator's socket: what shows and changes nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "admin.h"
+#include "buf.h"
+#include "jx.h"
+
+static const char *const state_names[] = {
+	[MEMBER_PENDING] = "pending",
+	[MEMBER_ACTIVE] = "active",
+	[MEMBER_REVOKED] = "revoked",
+};
+
+static json_t *seen_json(const struct path *p)
+{
+	char addr[SOTTO_ADDR_STR], text[SOTTO_ADDR_STR + 16];
+
+	snprintf(text, sizeof(text), p->peer.len == 16 ? "[%s]:%u" : "%s:%u",
+		 sotto_addr_str(&p->peer, addr), p->port);
+	return json_string(text);
+}
+
+static json_t *addrs_json(const struct member *m)
+{
+	json_t *list = json_array();
+	char text[SOTTO_ADDR_STR];
+	int i;
+
+	for (i = 0; i < m->addrs_n; i++)
+		json_array_append_new(list, json_string(
+			sotto_addr_str(&m->addrs[i].addr, text)));
+	return list;
+}
+
+json_t *admin_member_json(const struct member *m)
+{
+	json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:b, s:i, s:I}",
+			      "id", (json_int_t)m->id, "name", m->name,
+			      "state", state_names[m->state],
+			      "addresses", addrs_json(m),
+			      "online", m->current != NULL,
+			      "sessions", (int)m->sessions_n,
+			      "created_at", (json_int_t)m->created);
+	char hex[2 * SOTTO_PUB_LEN + 1];
+
+	if (m->state != MEMBER_PENDING &&
+	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
+		json_object_set_new(o, "static_key", json_string(
+			sotto_hex(hex, m->static_pub, SOTTO_PUB_LEN)));
+	if (m->registered)
+		json_object_set_new(o, "registered_at",
+				    json_integer(m->registered));
+	if (m->revoked)
+		json_object_set_new(o, "revoked_at", json_integer(m->revoked));
+	if (m->state == MEMBER_PENDING)
+		json_object_set_new(o, "code_expires_at",
+				    json_integer(m->code_expires));
+	if (m->current) {
+		json_object_set_new(o, "address_seen",
+				    seen_json(&m->current->path));
+		json_object_set_new(o, "since", json_integer(m->online_since));
+		json_object_set_new(o, "version", json_string(m->version));
+	}
+	return o;
+}
+
+static int get_limit(const json_t *req, uint64_t *limit,
+		     struct sotto_errmsg *err)
+{
+	*limit = AUTHD_LIST_MAX;
+	if (!json_object_get(req, "limit"))
+		return 0;
+	return sotto_jx_u64(req, "limit", 1, AUTHD_LIST_MAX, limit, err);
+}
+
+/* "after" is the id of the last one that was seen: ids only grow. */
+int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err)
+{
+	uint64_t limit, after = 0;
+	const struct member *m;
+	json_t *list;
+	int rc = get_limit(req, &limit, err);
+
+	if (!rc && json_object_get(req, "after"))
+		rc = sotto_jx_u64(req, "after", 0, INT64_MAX, &after, err);
+	if (rc)
+		return rc;
+	list = json_array();
+	for (m = ad->members; m && json_array_size(list) < limit; m = m->next)
+		if ((uint64_t)m->id > after)
+			json_array_append_new(list, admin_member_json(m));
+	sotto_usock_ok(conn, json_pack("{s:o, s:b}", "members", list,
+				       "more", m != NULL));
+	return 0;
+}
+
+static const char *cipher_name(unsigned int cipher)
+{
+	return cipher == SOTTO_CIPHER_AES256_GCM ? "aes256-gcm" :
+	       cipher == SOTTO_CIPHER_CHACHA20_POLY1305 ? "chacha20-poly1305" :
+	       "unknown";	/* taken over after a restart */
+}
+
+static json_t *session_json(const struct session *s)
+{
+	char dst[SOTTO_ADDR_STR];
+
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:s}",
+			 "id", sotto_jx_id(s->id), "initiator", s->a->name,
+			 "responder", s->b->name,
+			 "cipher", cipher_name(s->cipher),
+			 "state", session_state_name(s),
+			 "created_at", (json_int_t)s->made,
+			 "hard_at", (json_int_t)s->hard_at,
+			 "destination", sotto_addr_str(&s->dst, dst));
+}
+
+/* The members' lists are walked, so that a page begins where the last ended:
+ * "after" counts sessions.
+ */
+int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
+		       const json_t *req, struct sotto_errmsg *err)
+{
+	uint64_t limit, after = 0, at = 0;
+	const struct session_link *l;
+	const struct member *m;
+	json_t *list;
+	int rc = get_limit(req, &limit, err);
+
+	if (!rc && json_object_get(req, "after"))
+		rc = sotto_jx_u64(req, "after", 0, INT64_MAX, &after, err);
+	if (rc)
+		return rc;
+	list = json_array();
+	for (m = ad->members; m; m = m->next)
+		for (l = m->sessions; l; l = l->next)
+			if (l->session->a == m && at++ >= after &&
+			    json_array_size(list) < limit)
+				json_array_append_new(list,
+						      session_json(l->session));
+	sotto_usock_ok(conn, json_pack("{s:o, s:b, s:I}", "sessions", list,
+				       "more", at > after + limit,
+				       "total", (json_int_t)at));
+	return 0;
+}
+
+static int one_policy(void *arg, const struct store_policy *p)
+{
+	char text[SOTTO_PREFIX_STR];
+
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:s}", "prefix",
+		sotto_prefix_str(&p->prefix, text),
+		"action", policy_action_name(p->action),
+		"source", "configured"));
+	return 0;
+}
+
+static void member_policies(struct authd *ad, json_t *list)
+{
+	char addr[SOTTO_ADDR_STR], text[SOTTO_ADDR_STR + 8];
+	const struct member *m;
+	int i;
+
+	for (m = ad->members; m; m = m->next) {
+		if (!m->registered)
+			continue;
+		for (i = 0; i < m->addrs_n; i++) {
+			sotto_addr_str(&m->addrs[i].addr, addr);
+			snprintf(text, sizeof(text), "%s/%d", addr,
+				 m->addrs[i].addr.len * 8);
+			json_array_append_new(list, json_pack(
+				"{s:s, s:s, s:s, s:s}", "prefix", text,
+				"action", "protect", "source", "member",
+				"member", m->name));
+		}
+	}
+}
+
+int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err)
+{
+	json_t *list = json_array();
+	int rc = store_each_policy(ad->store, one_policy, list, err);
+
+	(void)req;
+	if (rc) {
+		json_decref(list);
+		return rc;
+	}
+	if (ad->conf.protect_members)
+		member_policies(ad, list);
+	sotto_usock_ok(conn, json_pack("{s:o, s:I}", "policies", list,
+				       "version",
+				       (json_int_t)policy_version(ad)));
+	return 0;
+}
+
+static int one_audit(void *arg, const struct store_audit *a)
+{
+	json_array_append_new(arg, json_pack("{s:I, s:I, s:s, s:s, s:s, s:s}",
+		"id", (json_int_t)a->id, "at", (json_int_t)a->at,
+		"actor", a->actor, "event", a->event, "subject", a->subject,
+		"detail", a->detail));
+	return 0;
+}
+
+int admin_audit_list(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err)
+{
+	uint64_t limit;
+	json_t *list;
+	int rc = get_limit(req, &limit, err);
+
+	if (rc)
+		return rc;
+	list = json_array();
+	rc = store_each_audit(ad->store, limit, one_audit, list, err);
+	if (rc)
+		json_decref(list);
+	else
+		sotto_usock_ok(conn, json_pack("{s:o}", "audit", list));
+	return rc;
+}
+
+int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err)
+{
+	char hex[2 * SOTTO_PUB_LEN + 1], text[44];
+
+	(void)req;
+	(void)err;
+	sotto_usock_ok(conn, json_pack(
+		"{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:s}",
+		"realm_key", sotto_hex(hex, ad->realm->pub, SOTTO_PUB_LEN),
+		"realm_key_text", sotto_key_text(text, ad->realm->pub),
+		"listen", net_listening(ad),
+		"members", (json_int_t)ad->members_n,
+		"online", (json_int_t)ad->online_n,
+		"sessions", (json_int_t)ad->sessions_n,
+		"policy_version", (json_int_t)policy_version(ad),
+		"uptime_s", (json_int_t)((ad->now_ms - ad->started_ms) / 1000),
+		"version", AUTHD_VERSION));
+	return 0;
+}
+
+#define STAT(name)	{ #name, offsetof(struct authd_stats, name) }
+
+int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err)
+{
+	static const struct {
+		const char *name;
+		size_t off;
+	} stats[] = {
+		STAT(dgrams_in), STAT(dgrams_out), STAT(dgrams_lost),
+		STAT(malformed), STAT(inits), STAT(init_bad_mac),
+		STAT(init_refused), STAT(init_limited), STAT(cookies),
+		STAT(cookies_missing), STAT(hints), STAT(half_open_full),
+		STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
+		STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
+		STAT(sessions_gone), STAT(revocations), STAT(pushes_failed),
+		STAT(grants_lost),
+	};
+	json_t *o = json_object();
+	size_t i;
+
+	(void)req;
+	(void)err;
+	for (i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+		json_object_set_new(o, stats[i].name, json_integer(
+			*(uint64_t *)((char *)&ad->stats + stats[i].off)));
+	json_object_set_new(o, "half_open", json_integer(ad->half_open_n));
+	json_object_set_new(o, "enrolling", json_integer(ad->enrolling_n));
+	json_object_set_new(o, "pending", json_integer(ad->pending_n));
+	sotto_usock_ok(conn, json_pack("{s:o}", "stats", o));
+	return 0;
+}

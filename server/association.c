@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Associations: handshakes in, sealed datagrams, and the life of each.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "authd.h"
+
+static struct sotto_ratelimit limit_refused = SOTTO_RATELIMIT(10000, 5);
+
+static void on_send(void *arg, const uint8_t *dgram, size_t len)
+{
+	struct assoc *as = arg;
+
+	net_send(as->ad, &as->path, dgram, len);
+}
+
+static void on_opened(void *arg);
+
+static const struct sotto_chan_ops chan_ops = {
+	.send = on_send,
+	.opened = on_opened,
+	.request = request_input,
+	.note = request_note,
+};
+
+/* ---- lists ---- */
+
+static void half_open_add(struct assoc *as)
+{
+	struct authd *ad = as->ad;
+
+	as->next_half = NULL;
+	*ad->half_open_end = as;
+	ad->half_open_end = &as->next_half;
+	ad->half_open_n++;
+}
+
+static void half_open_del(struct assoc *as)
+{
+	struct authd *ad = as->ad;
+	struct assoc **at = &ad->half_open;
+
+	while (*at != as)
+		at = &(*at)->next_half;
+	*at = as->next_half;
+	if (ad->half_open_end == &as->next_half)
+		ad->half_open_end = at;
+	ad->half_open_n--;
+}
+
+static void member_link(struct assoc *as)
+{
+	as->next = as->member->assocs;
+	as->member->assocs = as;
+}
+
+static void member_unlink(struct assoc *as)
+{
+	struct assoc **at = &as->member->assocs;
+
+	while (*at != as)
+		at = &(*at)->next;
+	*at = as->next;
+}
+
+/* ---- life ---- */
+
+static void went_offline(struct authd *ad, struct member *m)
+{
+	m->current = NULL;
+	m->online_since = 0;
+	policy_forget(m);
+	ad->online_n--;
+}
+
+void assoc_end(struct assoc *as)
+{
+	if (as->dead)
+		return;
+	/* freed by its timer, not under the feet of whoever is using it */
+	as->dead = true;
+	sotto_timer_at(as->ad->loop, &as->timer, 0);
+}
+
+static void assoc_free(struct assoc *as)
+{
+	struct authd *ad = as->ad;
+
+	as->dead = true;
+	ev_timer_stop(ad->loop, &as->timer);
+	htab_del(&ad->assocs, &as->by_index);
+	if (as->state == ASSOC_HALF_OPEN)
+		half_open_del(as);
+	if (as->state == ASSOC_ENROLLING)
+		ad->enrolling_n--;
+	if (as->member && as->member->current == as)
+		went_offline(ad, as->member);
+	sotto_chan_close(&as->chan);
+	if (as->member)
+		member_unlink(as);
+	free(as->resp);
+	sotto_wipe(as, sizeof(*as));
+	free(as);
+}
+
+void assoc_rearm(struct assoc *as)
+{
+	uint64_t at = sotto_chan_next(&as->chan);
+
+	if (as->dead)
+		return;
+	if (as->end_ms < at)
+		at = as->end_ms;
+	if (as->timer_ms <= at && as->timer_ms > as->ad->now_ms)
+		return;		/* fires soon enough, and looks again */
+	as->timer_ms = at;
+	sotto_timer_at(as->ad->loop, &as->timer, at);
+}
+
+/* Silence ends a current association; keys never outlive SOTTO_ASSOC_HARD_MS. */
+static uint64_t silence_end(const struct assoc *as)
+{
+	uint64_t quiet = as->chan.rx_ms + SOTTO_ASSOC_DEAD_MS;
+	uint64_t hard = as->chan.made_ms + SOTTO_ASSOC_HARD_MS;
+
+	return quiet < hard ? quiet : hard;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct assoc *as = w->data;
+
+	(void)loop;
+	(void)revents;
+	as->ad->now_ms = sotto_now_ms();
+	if (as->state == ASSOC_CURRENT && !as->dead)
+		as->end_ms = silence_end(as);
+	if (as->dead || as->end_ms <= as->ad->now_ms) {
+		assoc_free(as);
+		return;
+	}
+	sotto_chan_tick(&as->chan, as->ad->now_ms);
+	as->timer_ms = 0;
+	assoc_rearm(as);
+}
+
+static void set_end(struct assoc *as, uint64_t end_ms)
+{
+	as->end_ms = end_ms;
+	as->timer_ms = 0;
+	assoc_rearm(as);
+}
+
+static struct assoc *assoc_new(struct authd *ad, struct member *m,
+			       const struct path *path)
+{
+	struct assoc *as = calloc(1, sizeof(*as));
+
+	if (!as)
+		return NULL;
+	as->ad = ad;
+	as->member = m;
+	as->path = *path;
+	as->state = ASSOC_HALF_OPEN;
+	ev_timer_init(&as->timer, on_timer, 0., 0.);
+	as->timer.data = as;
+	return as;
+}
+
+struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
+{
+	uint64_t hash = htab_hash(&ad->assocs, &index, sizeof(index));
+	struct hnode *n;
+
+	htab_for_hash(&ad->assocs, n, hash) {
+		struct assoc *as = container_of(n, struct assoc, by_index);
+
+		if (as->chan.keys.local_index == index)
+			return as;
+	}
+	return NULL;
+}
+
+static uint32_t free_index(struct authd *ad)
+{
+	uint32_t index;
+
+	do {
+		index = randombytes_random();
+	} while (assoc_by_index(ad, index));
+	return index;
+}
+
+/* ---- answers to strangers ---- */
+
+static bool small_permitted(struct authd *ad)
+{
+	return bucket_take(&ad->hints, ad->now_ms, AUTHD_HINT_RATE * 60,
+			   AUTHD_HINT_RATE);
+}
+
+static void send_hint(struct authd *ad, const struct path *to,
+		      enum sotto_hint hint, uint32_t index, const uint8_t *echo)
+{
+	uint8_t out[SOTTO_SMALL_MAX];
+
+	if (!small_permitted(ad))
+		return;
+	ad->stats.hints++;
+	net_send(ad, to, out, sotto_hint_dgram(out, hint, index, echo));
+}
+
+static void send_cookie(struct authd *ad, const struct path *to,
+			const struct sotto_init_view *v)
+{
+	uint8_t out[SOTTO_SMALL_MAX], cookie[SOTTO_COOKIE_LEN];
+
+	if (!small_permitted(ad))
+		return;
+	ad->stats.cookies++;
+	sotto_cookie_make(&ad->cookies, ad->now_ms, &to->peer, to->port, cookie);
+	net_send(ad, to, out,
+		 sotto_cookie_dgram(out, v->index, v->echo, cookie));
+}
+
+/* ---- handshake ---- */
+
+static struct assoc *find_repeat(struct authd *ad,
+				 const struct sotto_init_view *v)
+{
+	struct assoc *as;
+
+	for (as = ad->half_open; as; as = as->next_half)
+		if (as->chan.keys.remote_index == v->index &&
+		    !memcmp(as->echo, v->echo, SOTTO_ECHO_LEN))
+			return as;
+	return NULL;
+}
+
+/* Return routability while many come, then the limit of this source. */
+static bool init_admitted(struct authd *ad, const struct path *from,
+			  const struct sotto_init_view *v)
+{
+	bool cookie = sotto_cookie_valid(&ad->cookies, ad->now_ms, &from->peer,
+					 from->port, v->cookie);
+
+	if (!bucket_take(&ad->inits, ad->now_ms, ad->conf.cookie_rate * 60,
+			 ad->conf.cookie_rate) && !cookie) {
+		ad->stats.cookies_missing++;
+		send_cookie(ad, from, v);
+		return false;
+	}
+	if (!limiter_take(&ad->sources, ad->now_ms, &from->peer)) {
+		ad->stats.init_limited++;
+		send_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
+		return false;
+	}
+	return true;
+}
+
+static void cap_half_open(struct authd *ad, struct member *m)
+{
+	struct assoc *as, *oldest = NULL;
+	int n = 0;
+
+	for (as = m ? m->assocs : NULL; as; as = as->next)
+		if (as->state == ASSOC_HALF_OPEN && !as->dead) {
+			n++;
+			oldest = as;	/* the list has the newest first */
+		}
+	if (n >= AUTHD_HALF_OPEN_MEMBER)
+		assoc_free(oldest);
+	if (ad->half_open_n >= AUTHD_HALF_OPEN_MAX) {
+		ad->stats.half_open_full++;
+		assoc_free(ad->half_open);
+	}
+}
+
+static void finish_half_open(struct assoc *as, const struct sotto_init_view *v,
+			     const struct sotto_chan_keys *keys,
+			     const uint8_t *resp, size_t len)
+{
+	struct authd *ad = as->ad;
+
+	cap_half_open(ad, as->member);
+	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
+	htab_add(&ad->assocs, &as->by_index,
+		 htab_hash(&ad->assocs, &keys->local_index,
+			   sizeof(keys->local_index)));
+	if (as->member)
+		member_link(as);
+	half_open_add(as);
+	memcpy(as->echo, v->echo, sizeof(as->echo));
+	as->resp = malloc(len);
+	if (as->resp) {
+		memcpy(as->resp, resp, len);
+		as->resp_len = len;
+	}
+	set_end(as, ad->now_ms + SOTTO_HALF_OPEN_MS);
+	net_send(ad, &as->path, resp, len);
+}
+
+static void answer_init(struct assoc *as, struct noise_hs *hs,
+			const struct sotto_init_view *v, uint32_t features)
+{
+	struct authd *ad = as->ad;
+	struct sotto_chan_keys keys;
+	uint8_t resp[SOTTO_DGRAM_MAX];
+	size_t len;
+
+	memcpy(as->static_pub, hs->rs, sizeof(as->static_pub));
+	if (sotto_hs_server_write(hs, v->index, free_index(ad), features, resp,
+				  &len, &keys))
+		free(as);
+	else
+		finish_half_open(as, v, &keys, resp, len);
+	sotto_wipe(&keys, sizeof(keys));
+}
+
+static void init_unknown(struct authd *ad, const struct path *from,
+			 const struct sotto_init_view *v, const char *what)
+{
+	char addr[SOTTO_ADDR_STR];
+
+	ad->stats.init_refused++;
+	sotto_log_limited(&limit_refused, SOTTO_LOG_NOTICE,
+			  "handshake from %s refused: %s is not known",
+			  sotto_addr_str(&from->peer, addr), what);
+	send_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
+}
+
+static void init_member(struct authd *ad, const struct path *from,
+			const struct sotto_init_view *v, struct noise_hs *hs,
+			uint32_t features)
+{
+	struct member *m = member_by_key(ad, hs->rs);
+	struct sotto_token *token;
+	struct assoc *as;
+
+	if (!m || m->state != MEMBER_ACTIVE) {
+		init_unknown(ad, from, v, "the static key");
+		return;
+	}
+	as = assoc_new(ad, m, from);
+	token = sotto_token_memory(m->token_secret);
+	if (as && token) {
+		sotto_hs_server_member(hs, token);
+		answer_init(as, hs, v, features);
+	} else {
+		free(as);
+	}
+	sotto_token_close(token);
+}
+
+static void init_enrol(struct authd *ad, const struct path *from,
+		       const struct sotto_init_view *v, struct noise_hs *hs,
+		       const struct sotto_msg_assoc_init *init)
+{
+	uint8_t psk[SOTTO_SECRET_LEN];
+	struct assoc *as;
+
+	if (limiter_empty(&ad->failures, ad->now_ms, &from->peer) ||
+	    ad->enrolling_n >= AUTHD_ENROLLING_MAX) {
+		ad->stats.init_limited++;
+		send_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
+		return;
+	}
+	if (!register_psk(ad, init->code_id, psk)) {
+		limiter_take(&ad->failures, ad->now_ms, &from->peer);
+		init_unknown(ad, from, v, "the one-time code");
+		return;
+	}
+	as = assoc_new(ad, NULL, from);
+	if (as) {
+		memcpy(as->code_id, init->code_id, sizeof(as->code_id));
+		sotto_hs_server_enrol(hs, psk);
+		answer_init(as, hs, v, init->features);
+	}
+	sotto_wipe(psk, sizeof(psk));
+}
+
+/* Public-key work begins here. */
+static void open_init(struct authd *ad, const struct path *from,
+		      const struct sotto_init_view *v)
+{
+	struct sotto_msg init;
+	struct noise_hs hs;
+
+	if (sotto_hs_server_read(&hs, v, ad->realm->priv, &init)) {
+		ad->stats.init_refused++;
+		return;
+	}
+	if (v->kind == SOTTO_HS_MEMBER)
+		init_member(ad, from, v, &hs, init.assoc_init.features);
+	else
+		init_enrol(ad, from, v, &hs, &init.assoc_init);
+	noise_wipe(&hs);
+	sotto_wipe(&init, sizeof(init));
+}
+
+/* True for an INIT that is addressed to this realm; others get a hint. */
+static bool init_sound(struct authd *ad, const struct path *from,
+		       struct sotto_init_view *v, const uint8_t *dgram,
+		       size_t len)
+{
+	int rc = sotto_init_parse(v, dgram, len);
+
+	ad->stats.inits++;
+	if (rc == SOTTO_E_VERSION) {
+		send_hint(ad, from, SOTTO_HINT_VERSION, v->index, v->echo);
+	} else if (rc) {
+		ad->stats.malformed++;
+	} else if (!sotto_init_mac_valid(v, ad->mac_key)) {
+		ad->stats.init_bad_mac++;
+		send_hint(ad, from, SOTTO_HINT_KEY, v->index, v->echo);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void input_init(struct authd *ad, const struct path *from,
+		       const uint8_t *dgram, size_t len)
+{
+	struct sotto_init_view v;
+	struct assoc *as;
+
+	if (!init_sound(ad, from, &v, dgram, len))
+		return;
+	as = find_repeat(ad, &v);
+	if (as && as->resp)
+		net_send(ad, from, as->resp, as->resp_len);
+	else if (init_admitted(ad, from, &v))
+		open_init(ad, from, &v);
+}
+
+/* ---- sealed datagrams ---- */
+
+static void become_current(struct assoc *as)
+{
+	struct authd *ad = as->ad;
+	struct member *m = as->member;
+	struct assoc *old = m->current;
+
+	as->state = ASSOC_CURRENT;
+	m->current = as;
+	ad->stats.assocs++;
+	if (!old) {
+		ad->online_n++;
+		m->online_since = authd_wall();
+	} else {
+		old->state = ASSOC_OLD;
+		sotto_chan_adopt(&as->chan, &old->chan, ad->now_ms);
+		set_end(old, ad->now_ms + SOTTO_HALF_OPEN_MS);
+	}
+	as->end_ms = silence_end(as);
+	sotto_info("member %s: %s", m->name,
+		   old ? "association renewed" : "associated");
+}
+
+/* The agent's first valid datagram: only now does anything change. */
+static void confirm(struct assoc *as)
+{
+	half_open_del(as);
+	free(as->resp);
+	as->resp = NULL;
+	if (as->member) {
+		become_current(as);
+		return;
+	}
+	as->state = ASSOC_ENROLLING;
+	as->ad->enrolling_n++;
+	as->end_ms = as->ad->now_ms + AUTHD_ENROL_MS;
+}
+
+static void on_opened(void *arg)
+{
+	struct assoc *as = arg;
+
+	as->path = as->from;	/* authenticated: follow a peer that moved */
+	if (as->state == ASSOC_HALF_OPEN)
+		confirm(as);
+}
+
+static void input_data(struct authd *ad, const struct path *from,
+		       const uint8_t *dgram, size_t len, uint32_t index)
+{
+	struct assoc *as = assoc_by_index(ad, index);
+
+	if (as && !as->dead) {
+		as->from = *from;
+		sotto_chan_input(&as->chan, ad->now_ms, dgram, len);
+		assoc_rearm(as);
+	} else if (len >= SOTTO_DATA_MIN) {
+		send_hint(ad, from, SOTTO_HINT_INDEX, index,
+			  dgram + SOTTO_DATA_HEADER);
+	} else {
+		ad->stats.malformed++;
+	}
+}
+
+void assoc_input(struct authd *ad, const struct path *from,
+		 const uint8_t *dgram, size_t len)
+{
+	uint32_t index;
+
+	if (len && dgram[0] == SOTTO_DGRAM_INIT)
+		input_init(ad, from, dgram, len);
+	else if (sotto_dgram_index(dgram, len, &index) == SOTTO_DGRAM_DATA)
+		input_data(ad, from, dgram, len, index);
+	else
+		ad->stats.malformed++;
+}
+
+/* ---- pushes ---- */
+
+struct push {
+	struct authd *ad;
+	struct member *member;
+};
+
+static void on_pushed(void *arg, int err, const struct sotto_msg *m)
+{
+	struct push *p = arg;
+
+	(void)m;
+	/* not acknowledged: the next association starts from what it holds */
+	if (err && err != SOTTO_E_CLOSED) {
+		p->ad->stats.pushes_failed++;
+		if (p->member->current)
+			assoc_end(p->member->current);
+	}
+	free(p);
+}
+
+void assoc_push(struct authd *ad, struct member *m, const struct sotto_msg *msg)
+{
+	struct push *p;
+
+	if (!m->current)
+		return;
+	p = malloc(sizeof(*p));
+	if (p) {
+		p->ad = ad;
+		p->member = m;
+	}
+	if (!p || sotto_chan_request(&m->current->chan, ad->now_ms, msg,
+				     AUTHD_PUSH_MS, on_pushed, p, NULL)) {
+		free(p);
+		ad->stats.pushes_failed++;
+		assoc_end(m->current);
+		return;
+	}
+	assoc_rearm(m->current);
+}
+
+static void on_told(void *arg, int err, const struct sotto_msg *m)
+{
+	(void)arg;
+	(void)err;
+	(void)m;
+}
+
+void assoc_member_revoked(struct authd *ad, struct member *m)
+{
+	struct sotto_msg msg = { .type = SOTTO_MSG_REVOKED };
+	struct assoc *as, *current = m->current;
+
+	for (as = m->assocs; as; as = as->next)
+		if (as != current)
+			assoc_end(as);
+	if (!current)
+		return;
+	went_offline(ad, m);
+	current->state = ASSOC_ENDING;
+	sotto_chan_request(&current->chan, ad->now_ms, &msg, AUTHD_REVOKED_MS,
+			   on_told, NULL, NULL);
+	set_end(current, ad->now_ms + AUTHD_REVOKED_MS);
+}
+
+/* ---- beginning and end of the server ---- */
+
+int assoc_setup(struct authd *ad)
+{
+	sotto_hs_mac_key(ad->realm->pub, ad->mac_key);
+	sotto_cookies_init(&ad->cookies, sotto_now_ms());
+	ad->half_open_end = &ad->half_open;
+	if (htab_init(&ad->assocs) ||
+	    limiter_init(&ad->sources, AUTHD_SOURCES,
+			 ad->conf.source_rate * 60,
+			 ad->conf.source_rate * AUTHD_SOURCE_BURST) ||
+	    limiter_init(&ad->failures, AUTHD_SOURCES, AUTHD_FAIL_RATE_MIN,
+			 AUTHD_FAIL_BURST))
+		return SOTTO_E_NOMEM;
+	return 0;
+}
+
+void assoc_teardown(struct authd *ad)
+{
+	size_t i;
+
+	for (i = 0; ad->assocs.bucket && i <= ad->assocs.mask; i++)
+		while (ad->assocs.bucket[i])
+			assoc_free(container_of(ad->assocs.bucket[i],
+						struct assoc, by_index));
+	htab_free(&ad->assocs);
+	limiter_free(&ad->sources);
+	limiter_free(&ad->failures);
+	sotto_wipe(&ad->cookies, sizeof(ad->cookies));
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sotto-authd: what its parts share.
+ *
+ * One process, one thread, one event loop; all state hangs off struct authd, so
+ * that several workers can have one each.
+ */
+#ifndef SOTTO_AUTHD_H
+#define SOTTO_AUTHD_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "authd_limits.h"
+#include "chan.h"
+#include "enrol.h"
+#include "handshake.h"
+#include "htab.h"
+#include "limiter.h"
+#include "log.h"
+#include "loop.h"
+#include "secret.h"
+#include "store.h"
+#include "usock.h"
+
+#define AUTHD_VERSION	"0.1"
+
+/** struct authd_conf - authd.conf; conf.c has the defaults. */
+struct authd_conf {
+	char listen[512];		/* addresses and ports, commas between */
+	char endpoints[1024];		/* for enrolment lines, likewise */
+	int log_level;
+	uint32_t code_lifetime;		/* seconds */
+	uint32_t cookie_rate;		/* INITs per second without a cookie */
+	uint32_t source_rate;		/* handshakes per second and source */
+	bool protect_members;		/* policy: protect each member's addresses */
+	char ciphers[64];		/* permitted, names */
+	struct sotto_ciphers permitted;
+	struct sotto_lifetimes life;	/* of sessions */
+};
+
+int authd_conf_load(struct authd_conf *conf, const char *path,
+		    struct sotto_errmsg *err);
+
+/** struct realm - the realm's keys; in secret memory. */
+struct realm {
+	uint8_t priv[SOTTO_SECRET_LEN];
+	uint8_t pub[SOTTO_PUB_LEN];
+	struct seal_key seal;
+};
+
+/** struct path - where datagrams come from and go to. */
+struct path {
+	struct sotto_addr peer, local;
+	uint16_t port;			/* the peer's */
+	uint8_t sock;			/* index of the socket */
+	uint32_t ifindex;		/* link-local peers only, else 0 */
+};
+
+struct member;
+struct assoc;
+struct session;
+struct policy_view;
+struct net;
+
+struct authd_stats {
+	uint64_t dgrams_in, dgrams_out, dgrams_lost, malformed;
+	uint64_t inits, init_bad_mac, init_refused, init_limited;
+	uint64_t cookies, cookies_missing, hints, half_open_full;
+	uint64_t assocs, enrolments, enrolments_refused;
+	uint64_t requests, offers, grants, refusals;
+	uint64_t sessions_gone, revocations, pushes_failed, grants_lost;
+};
+
+struct authd {
+	struct ev_loop *loop;
+	struct authd_conf conf;
+	struct realm *realm;
+	struct store *store;
+	struct net *net;
+	struct sotto_usock *admin;
+	struct sotto_signals signals;
+	uint64_t now_ms;		/* monotonic, of this turn of the loop */
+	uint64_t started_ms;
+
+	/* association.c */
+	uint8_t mac_key[32];
+	struct sotto_cookies cookies;
+	struct htab assocs;		/* by local index */
+	struct assoc *half_open, **half_open_end; /* oldest first */
+	unsigned int half_open_n, enrolling_n;
+	struct limiter sources, failures;
+	struct bucket inits, hints;
+
+	/* member.c */
+	struct htab members_by_key, members_by_name, members_by_addr,
+		    members_by_id;
+	struct member *members, **members_end;	/* in order of id */
+	unsigned int members_n, online_n;
+
+	/* session.c */
+	struct htab sessions, pairs;
+	unsigned int sessions_n, pending_n;
+	uint64_t notice;
+	struct store_grant grant_log[AUTHD_GRANT_LOG_MAX];
+	unsigned int grant_log_n;
+	ev_timer grant_timer;
+
+	/* policy.c */
+	struct policy_view *policy;
+	ev_timer policy_timer;
+
+	struct authd_stats stats;
+};
+
+/* Wall-clock seconds, for what is stored. */
+int64_t authd_wall(void);
+
+/* ---- net.c: sockets and batches ---- */
+
+/** net_open() - bind all of conf.listen. */
+int net_open(struct authd *ad, struct sotto_errmsg *err);
+void net_close(struct authd *ad);
+/** net_send() - put a datagram into the batch; sent before the loop sleeps. */
+void net_send(struct authd *ad, const struct path *to, const uint8_t *dgram,
+	      size_t len);
+/** net_flush() - send the batch now. */
+void net_flush(struct authd *ad);
+/** net_listening() - bound addresses as JSON strings. */
+json_t *net_listening(struct authd *ad);
+
+/* ---- association.c ---- */
+
+enum assoc_state {
+	ASSOC_HALF_OPEN,	/* message 2 sent, nothing valid received yet */
+	ASSOC_CURRENT,		/* its member's only one that is used for asking */
+	ASSOC_OLD,		/* replaced; still answers for a while */
+	ASSOC_ENROLLING,	/* confirmed, by a one-time code: REGISTER only */
+	ASSOC_ENDING,		/* revoked: lives until its notice is acknowledged */
+};
+
+/** struct assoc - one association; owned by association.c. */
+struct assoc {
+	struct authd *ad;
+	struct sotto_chan chan;
+	struct hnode by_index;
+	struct member *member;			/* NULL while enrolling */
+	enum assoc_state state;
+	struct path path, from;			/* from: of the datagram in hand */
+	ev_timer timer;
+	uint64_t timer_ms, end_ms;		/* armed for; dies at the latest */
+	bool dead;				/* to be freed after this turn */
+	struct assoc *next_half;
+	struct assoc *next;			/* of the same member */
+	uint8_t echo[SOTTO_ECHO_LEN];		/* of its INIT, for repeats */
+	uint16_t resp_len;
+	uint8_t *resp;				/* message 2, while half open */
+	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolling */
+	uint8_t static_pub[SOTTO_PUB_LEN];
+};
+
+int assoc_setup(struct authd *ad);
+void assoc_teardown(struct authd *ad);
+/** assoc_input() - a datagram from the network. */
+void assoc_input(struct authd *ad, const struct path *from,
+		 const uint8_t *dgram, size_t len);
+/** assoc_by_index() - NULL if there is none. */
+struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
+/** assoc_push() - a request to @m's agent that wants only an ACK; when it does
+ * not come, the association ends, and the next one is reconciled by LIVE.
+ * Does nothing for a member who is offline.
+ */
+void assoc_push(struct authd *ad, struct member *m,
+		const struct sotto_msg *msg);
+/** assoc_rearm() - after requests were made on as->chan. */
+void assoc_rearm(struct assoc *as);
+/** assoc_end() - wiped and freed after the present event. */
+void assoc_end(struct assoc *as);
+/** assoc_member_revoked() - tell the agent REVOKED, then end all it has. */
+void assoc_member_revoked(struct authd *ad, struct member *m);
+
+/* ---- request.c: what a member's agent asks ---- */
+
+void request_input(void *arg, uint32_t id, const struct sotto_msg *m);
+void request_note(void *arg, const struct sotto_msg *m);
+
+/* ---- register.c ---- */
+
+/** register_psk() - psk of the code @id; false if it is not known. */
+bool register_psk(struct authd *ad, const uint8_t id[SOTTO_CODE_ID_LEN],
+		  uint8_t psk[SOTTO_SECRET_LEN]);
+void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m);
+
+/* ---- member.c ---- */
+
+struct member_addr {
+	struct hnode by_addr;
+	struct member *member;
+	struct sotto_addr addr;
+};
+
+struct session_link {			/* a session in one member's list */
+	struct session_link *next, **prev;
+	struct session *session;
+};
+
+enum live_state {
+	LIVE_UNKNOWN,	/* no HELLO since the server began */
+	LIVE_LISTING,	/* HELLO came, LIVE messages follow */
+	LIVE_KNOWN,	/* the list was complete: what it lacks is gone */
+};
+
+struct member {
+	struct hnode by_key, by_name, by_id;
+	struct member *next;
+	int64_t id;
+	char name[SOTTO_NAME_MAX];
+	enum member_state state;
+	int64_t created, registered, revoked, code_expires;
+	uint8_t static_pub[SOTTO_PUB_LEN];
+	uint8_t token_secret[SOTTO_SECRET_LEN];
+	uint8_t addrs_n;
+	struct member_addr *addrs;
+	/* association */
+	struct assoc *current, *assocs;	/* all of them, newest first */
+	int64_t online_since;		/* wall clock; 0 = offline */
+	uint64_t instance;
+	struct sotto_ciphers ciphers;
+	uint16_t data_port;
+	char version[SOTTO_NAME_MAX];
+	/* reconciliation with the sessions that its kernel holds */
+	enum live_state live_state;
+	bool restarted;
+	uint64_t hello_ms, listing;
+	uint32_t live_expected, live_seen;
+	uint64_t notice;		/* the last one it was told, see session.c */
+	/* sessions */
+	struct session_link *sessions;
+	unsigned int sessions_n, asked_n, offered_n;
+	struct bucket requests;
+	/* policy */
+	uint64_t policy_version;	/* acknowledged in full; 0 = none */
+	struct policy_view *policy;	/* being sent */
+	uint32_t policy_gen;		/* of the sending in progress */
+	uint16_t policy_next, policy_acked;
+	uint8_t policy_inflight;
+};
+
+int member_setup(struct authd *ad, struct sotto_errmsg *err);
+void member_teardown(struct authd *ad);
+struct member *member_by_key(struct authd *ad, const uint8_t *key);
+struct member *member_by_name(struct authd *ad, const char *name);
+struct member *member_by_addr(struct authd *ad, const struct sotto_addr *a);
+struct member *member_by_id(struct authd *ad, int64_t id);
+/** member_load() - put a stored member into memory, or bring it up to date. */
+int member_load(struct authd *ad, const struct store_member *sm);
+/** member_revoke() - in the store, then in memory, then on the wire. */
+int member_revoke(struct authd *ad, struct member *m, const char *actor,
+		  struct sotto_errmsg *err);
+void member_addrs(const struct member *m, struct sotto_addrs *out);
+bool member_has_addr(const struct member *m, const struct sotto_addr *a);
+
+/* ---- session.c ---- */
+
+enum session_state {
+	SESSION_OFFERED,	/* B was asked */
+	SESSION_LIVE,		/* granted */
+};
+
+struct session {
+	struct authd *ad;
+	struct hnode by_id, by_pair;
+	uint64_t id;
+	enum session_state state;
+	struct member *a, *b;			/* A asked */
+	struct session_link link_a, link_b;
+	uint64_t listed_a, listed_b;		/* the listing it was last in */
+	uint64_t linked_ms;			/* when it came into the lists */
+	uint64_t made_ms;			/* granted; 0 = before the server began */
+	int64_t made, hard_at;			/* wall clock, seconds */
+	ev_timer timer;				/* grant's wiping, then hard expiry */
+	uint8_t cipher;
+	uint32_t spi_a, spi_b;
+	struct sotto_addr dst;
+	uint32_t call;				/* A's request on its channel */
+	uint32_t call_index;			/* that channel's local index */
+	struct sotto_msg_session_request *request; /* until the grant is forgotten */
+	struct sotto_msg_session_grant *grant;	/* likewise; holds the seed */
+};
+
+int session_setup(struct authd *ad);
+void session_teardown(struct authd *ad);
+void session_request(struct assoc *as, uint32_t id,
+		     const struct sotto_msg_session_request *req);
+void session_close(struct authd *ad, struct member *m,
+		   const struct sotto_msg_session_ids *ids);
+/** session_member_revoked() - end all sessions of @m, and tell each peer once. */
+void session_member_revoked(struct authd *ad, struct member *m);
+
+/* ---- reconcile.c: with the sessions that an agent's kernel holds ---- */
+
+void reconcile_hello(struct authd *ad, struct member *m,
+		     const struct sotto_msg_hello *hello);
+void reconcile_live(struct authd *ad, struct member *m,
+		    const struct sotto_msg_live *live);
+
+/* for session.c's own parts */
+struct session *session_new(struct authd *ad, struct member *a,
+			    struct member *b, uint64_t id);
+void session_free(struct session *s);
+struct member *session_peer(const struct session *s, const struct member *m);
+/** session_tell_gone() - push SESSION_GONE to @m. */
+void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
+		       enum sotto_refusal reason);
+struct session *session_by_id(struct authd *ad, uint64_t id);
+const char *session_state_name(const struct session *s);
+
+/* ---- grantlog.c ---- */
+
+void grantlog_setup(struct authd *ad);
+void grantlog_add(struct session *s);
+void grantlog_flush(struct authd *ad);
+
+/* ---- policy.c ---- */
+
+int policy_setup(struct authd *ad, struct sotto_errmsg *err);
+void policy_teardown(struct authd *ad);
+/** policy_changed() - gather, then push to all who are online. */
+void policy_changed(struct authd *ad);
+/** policy_hello() - the agent holds @version; push if it is not ours. */
+void policy_hello(struct authd *ad, struct member *m, uint64_t version);
+/** policy_get() - push all of it. */
+void policy_get(struct authd *ad, struct member *m);
+void policy_forget(struct member *m);	/* its association ended */
+uint64_t policy_version(struct authd *ad);
+/** policy_permits() - may @a open sessions to @b? Rules over groups go here. */
+bool policy_permits(const struct member *a, const struct member *b);
+const char *policy_action_name(unsigned int action);
+int policy_action_by_name(const char *name);
+
+/* ---- admin.c, realm.c, sandbox.c ---- */
+
+int admin_open(struct authd *ad, struct sotto_errmsg *err);
+/** admin_endpoints() - servers for an enrolment line. */
+int admin_endpoints(struct authd *ad, struct sotto_enrol *e,
+		    struct sotto_errmsg *err);
+int realm_init(const char *endpoints, struct sotto_errmsg *err);
+int realm_load(struct realm **out, struct sotto_errmsg *err);
+void realm_free(struct realm *r);
+/** sandbox_enter() - no capabilities from here on, and no way back to them. */
+int sandbox_enter(struct sotto_errmsg *err);
+
+#endif /* SOTTO_AUTHD_H */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Limits of the server alone, once, with their units. Those of the protocol are
+ * in tools/lib/limits.h. Documentation/protocol.md lists both.
+ */
+#ifndef SOTTO_AUTHD_LIMITS_H
+#define SOTTO_AUTHD_LIMITS_H
+
+#define AUTHD_BATCH		32	/* datagrams per recvmmsg/sendmmsg */
+#define AUTHD_LISTEN_MAX	8	/* control sockets */
+#define AUTHD_HALF_OPEN_MAX	4096	/* unconfirmed handshakes, all members */
+#define AUTHD_HALF_OPEN_MEMBER	4	/* unconfirmed handshakes of one member */
+#define AUTHD_ENROLLING_MAX	256	/* associations of enrolling hosts */
+#define AUTHD_ENROL_MS		60000	/* such an association's life */
+#define AUTHD_COOKIE_RATE	200	/* INITs per second beyond which cookies are asked for */
+#define AUTHD_SOURCE_RATE	50	/* handshakes per second of one source (IPv6: /64) */
+#define AUTHD_SOURCE_BURST	4	/* seconds of that at once */
+#define AUTHD_FAIL_RATE_MIN	6	/* failed enrolments per minute of one source */
+#define AUTHD_FAIL_BURST	20
+#define AUTHD_HINT_RATE		200	/* hints and cookies per second */
+#define AUTHD_SOURCES		4096	/* sources remembered for these limits */
+#define AUTHD_PENDING_MEMBER	256	/* mediations that one member asked for */
+#define AUTHD_OFFERS_MEMBER	192	/* mediations offered to one member */
+#define AUTHD_PAIR_SESSIONS	8	/* live sessions of one pair */
+#define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
+#define AUTHD_REQUEST_BURST	1000
+#define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
+#define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
+#define AUTHD_POLICY_WINDOW	4	/* POLICY messages on their way to one member */
+#define AUTHD_REVOKED_MS	3000	/* a revoked member's association lives on */
+#define AUTHD_GRANT_LOG_MS	1000	/* grants reach the database that late */
+#define AUTHD_GRANT_LOG_MAX	1024	/* or when so many wait */
+#define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
+#define AUTHD_LIST_MAX		1000	/* entries of one list answer */
+
+/* What a refused agent is told to remember it for, milliseconds. */
+#define AUTHD_HOLD_NOT_MEMBER	30000
+#define AUTHD_HOLD_DENIED	30000
+#define AUTHD_HOLD_OFFLINE	2000
+#define AUTHD_HOLD_BUSY		1000
+#define AUTHD_HOLD_OTHER	5000
+
+#endif /* SOTTO_AUTHD_LIMITS_H */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the server believes of sessions, and what an agent's kernel holds.
+ *
+ * After each HELLO an agent lists its live sessions. Unknown ones are taken over
+ * (the server was restarted); those it lacks are gone (the host was restarted),
+ * and their other ends are told; those with revoked members are taken back.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "authd.h"
+
+static uint64_t *listed(struct session *s, const struct member *m)
+{
+	return s->a == m ? &s->listed_a : &s->listed_b;
+}
+
+/* What was granted a moment ago may be missing from a list made before. */
+static bool is_lost(struct session *s, const struct member *m)
+{
+	if (s->state != SESSION_LIVE || *listed(s, m) == m->listing)
+		return false;
+	return m->restarted || s->made_ms + SOTTO_GRANT_KEEP_MS < m->hello_ms;
+}
+
+static void sweep(struct authd *ad, struct member *m)
+{
+	struct session_link *l, *next;
+
+	m->live_state = LIVE_KNOWN;
+	for (l = m->sessions; l; l = next) {
+		struct session *s = l->session;
+
+		next = l->next;
+		if (!is_lost(s, m))
+			continue;
+		sotto_info("session %016" PRIx64 ": %s lost it", s->id,
+			   m->name);
+		session_tell_gone(ad, session_peer(s, m), s->id,
+				  SOTTO_REFUSAL_RESTARTED);
+		session_free(s);
+	}
+}
+
+void reconcile_hello(struct authd *ad, struct member *m,
+		     const struct sotto_msg_hello *hello)
+{
+	m->restarted = m->instance && m->instance != hello->instance;
+	if (m->restarted)
+		sotto_notice("member %s: its kernel part was restarted",
+			     m->name);
+	m->instance = hello->instance;
+	m->listing = hello->listing;
+	m->hello_ms = ad->now_ms;
+	m->live_expected = hello->live_count;
+	m->live_seen = 0;
+	m->live_state = LIVE_LISTING;
+	if (!m->live_expected)
+		sweep(ad, m);
+}
+
+/* 0: it is all right; else why it must go. */
+static unsigned int check_live(struct authd *ad, struct member *m,
+			       const struct sotto_live *live)
+{
+	struct session *s = session_by_id(ad, live->session_id);
+	struct member *peer = member_by_key(ad, live->peer_key);
+
+	if (!peer || peer->state != MEMBER_ACTIVE)
+		return SOTTO_REFUSAL_REVOKED;
+	if (peer == m)
+		return SOTTO_REFUSAL_REQUEST;
+	if (!s) {
+		/* the other end's list was complete, and did not have it */
+		if (peer->live_state == LIVE_KNOWN)
+			return SOTTO_REFUSAL_RESTARTED;
+		s = session_new(ad, m, peer, live->session_id);
+		if (!s)
+			return SOTTO_REFUSAL_INTERNAL;
+		s->state = SESSION_LIVE;
+		ev_timer_start(ad->loop, &s->timer);
+	} else if (!((s->a == m && s->b == peer) ||
+		     (s->b == m && s->a == peer))) {
+		return SOTTO_REFUSAL_REQUEST;
+	}
+	*listed(s, m) = m->listing;
+	return 0;
+}
+
+void reconcile_live(struct authd *ad, struct member *m,
+		    const struct sotto_msg_live *live)
+{
+	int i;
+
+	if (m->live_state != LIVE_LISTING || live->listing != m->listing)
+		return;
+	for (i = 0; i < live->live.n; i++) {
+		const struct sotto_live *l = &live->live.l[i];
+		unsigned int reason;
+
+		if (!l->session_id)
+			continue;
+		reason = check_live(ad, m, l);
+		if (reason)
+			session_tell_gone(ad, m, l->session_id, reason);
+		m->live_seen++;
+	}
+	if (m->live_seen >= m->live_expected)
+		sweep(ad, m);
+}

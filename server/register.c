@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registration: a one-time code becomes a member's key and token secret.
+ */
+#include <string.h>
+
+#include "authd.h"
+
+static struct sotto_ratelimit limit_store = SOTTO_RATELIMIT(10000, 3);
+
+/*
+ * An expired or used code has its psk still: whoever proves to know it is told
+ * what is wrong with it, and nobody else is.
+ */
+bool register_psk(struct authd *ad, const uint8_t id[SOTTO_CODE_ID_LEN],
+		  uint8_t psk[SOTTO_SECRET_LEN])
+{
+	struct sotto_errmsg err;
+	struct store_code c;
+	int rc = store_code_find(ad->store, id, &c, &err);
+
+	if (rc && rc != SOTTO_E_UNKNOWN)
+		sotto_log_limited(&limit_store, SOTTO_LOG_ERR, "%s", err.text);
+	memcpy(psk, c.psk, SOTTO_SECRET_LEN);
+	sotto_wipe(&c, sizeof(c));
+	return rc == 0;
+}
+
+static void refuse(struct assoc *as, uint32_t id, enum sotto_refusal reason)
+{
+	as->ad->stats.enrolments_refused++;
+	sotto_chan_error(&as->chan, as->ad->now_ms, id, reason,
+			 sotto_refusal_text(reason));
+}
+
+static void accept_member(struct assoc *as, uint32_t id,
+			  const struct store_member *sm)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_REGISTERED };
+	struct member *old = member_by_id(as->ad, sm->id);
+	bool first = !old || old->state == MEMBER_PENDING;
+
+	if (member_load(as->ad, sm)) {
+		refuse(as, id, SOTTO_REFUSAL_INTERNAL);
+		return;
+	}
+	strcpy(m.registered.name, sm->name);
+	m.registered.addrs = sm->addrs;
+	memcpy(m.registered.token_secret, sm->token_secret, SOTTO_SECRET_LEN);
+	sotto_chan_answer(&as->chan, as->ad->now_ms, id, &m);
+	sotto_wipe(&m, sizeof(m));
+	if (!first)
+		return;
+	as->ad->stats.enrolments++;
+	sotto_notice("member %s enrolled", sm->name);
+	policy_changed(as->ad);
+}
+
+static void log_refusal(struct assoc *as, enum sotto_refusal why)
+{
+	char addr[SOTTO_ADDR_STR];
+	struct sotto_errmsg err;
+
+	sotto_addr_str(&as->path.peer, addr);
+	sotto_notice("enrolment from %s refused: %s", addr,
+		     sotto_refusal_name(why));
+	if (store_audit(as->ad->store, addr, "member.register.refused", "",
+			sotto_refusal_name(why), authd_wall(), &err))
+		sotto_log_limited(&limit_store, SOTTO_LOG_ERR, "%s", err.text);
+}
+
+void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	struct authd *ad = as->ad;
+	enum sotto_refusal why = SOTTO_REFUSAL_INTERNAL;
+	struct store_member sm = { 0 };
+	struct sotto_errmsg err;
+	int rc = store_register(ad->store, as->code_id, as->static_pub,
+				authd_wall(), &sm, &why, &err);
+
+	(void)m;
+	if (!rc) {
+		accept_member(as, id, &sm);
+	} else if (rc == SOTTO_E_REFUSED) {
+		limiter_take(&ad->failures, ad->now_ms, &as->path.peer);
+		log_refusal(as, why);
+		refuse(as, id, why);
+	} else {
+		sotto_log_limited(&limit_store, SOTTO_LOG_ERR,
+				  "enrolment failed: %s", err.text);
+		refuse(as, id, SOTTO_REFUSAL_STORAGE);
+	}
+	sotto_wipe(&sm, sizeof(sm));
+}

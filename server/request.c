@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What agents ask, by the state of their association: a table of what is
+ * permitted; everything else is refused.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "authd.h"
+
+static void answer(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	sotto_chan_answer(&as->chan, as->ad->now_ms, id, m);
+}
+
+static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	const struct sotto_msg_hello *h = &m->hello;
+	struct sotto_msg ack = { .type = SOTTO_MSG_HELLO_ACK };
+	struct member *mb = as->member;
+	struct authd *ad = as->ad;
+
+	mb->ciphers = h->ciphers;
+	mb->data_port = h->data_port;
+	memcpy(mb->version, h->version, sizeof(mb->version));
+	strcpy(ack.hello_ack.name, mb->name);
+	member_addrs(mb, &ack.hello_ack.addrs);
+	ack.hello_ack.policy_version = policy_version(ad);
+	ack.hello_ack.seen_addr = as->path.peer;
+	ack.hello_ack.seen_port = as->path.port;
+	ack.hello_ack.keepalive_s = SOTTO_KEEPALIVE_MS / 1000;
+	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
+	strcpy(ack.hello_ack.version, AUTHD_VERSION);
+	answer(as, id, &ack);
+	reconcile_hello(ad, mb, h);
+	policy_hello(ad, mb, h->policy_version);
+}
+
+static void on_live(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+	reconcile_live(as->ad, as->member, &m->live);
+}
+
+static void on_keepalive(struct assoc *as, uint32_t id,
+			 const struct sotto_msg *m)
+{
+	(void)m;
+	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+}
+
+static void on_session(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	session_request(as, id, &m->request);
+}
+
+static void on_close(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+	session_close(as->ad, as->member, &m->ids);
+}
+
+static void on_policy_get(struct assoc *as, uint32_t id,
+			  const struct sotto_msg *m)
+{
+	(void)m;
+	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+	policy_get(as->ad, as->member);
+}
+
+#define MEMBER_ONLY	(1 << ASSOC_CURRENT)
+#define MEMBER_ANY	(1 << ASSOC_CURRENT | 1 << ASSOC_OLD)
+#define ENROLLING	(1 << ASSOC_ENROLLING)
+
+static const struct {
+	uint16_t type;
+	unsigned int states;
+	void (*fn)(struct assoc *as, uint32_t id, const struct sotto_msg *m);
+} permitted[] = {
+	{ SOTTO_MSG_HELLO, MEMBER_ONLY, on_hello },
+	{ SOTTO_MSG_LIVE, MEMBER_ONLY, on_live },
+	{ SOTTO_MSG_KEEPALIVE, MEMBER_ANY | ENROLLING, on_keepalive },
+	{ SOTTO_MSG_REGISTER, ENROLLING, register_request },
+	{ SOTTO_MSG_SESSION_REQUEST, MEMBER_ANY, on_session },
+	{ SOTTO_MSG_SESSION_CLOSE, MEMBER_ANY, on_close },
+	{ SOTTO_MSG_POLICY_GET, MEMBER_ONLY, on_policy_get },
+};
+
+void request_input(void *arg, uint32_t id, const struct sotto_msg *m)
+{
+	struct assoc *as = arg;
+	enum sotto_refusal why = as->state == ASSOC_ENDING ?
+				 SOTTO_REFUSAL_REVOKED :
+				 SOTTO_REFUSAL_UNSUPPORTED;
+	size_t i;
+
+	for (i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++) {
+		if (permitted[i].type == m->type &&
+		    permitted[i].states & 1u << as->state) {
+			permitted[i].fn(as, id, m);
+			return;
+		}
+	}
+	sotto_chan_error(&as->chan, as->ad->now_ms, id, why,
+			 sotto_refusal_text(why));
+}
+
+void request_note(void *arg, const struct sotto_msg *m)
+{
+	struct assoc *as = arg;
+
+	if (m->type == SOTTO_MSG_BYE)
+		assoc_end(as);
+}

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mediation: requests, offers, grants and refusals.
+ *
+ * Documentation/state-tables.md has the states and events as a table.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "authd.h"
+
+/* An offer's answer may come when its session is gone: it is found by id. */
+struct offer_call {
+	struct authd *ad;
+	uint64_t id;
+	int64_t member;
+};
+
+static uint64_t pair_hash(struct authd *ad, const struct member *x,
+			  const struct member *y)
+{
+	int64_t key[2] = { x->id, y->id };
+
+	if (key[0] > key[1]) {
+		key[0] = y->id;
+		key[1] = x->id;
+	}
+	return htab_hash(&ad->pairs, key, sizeof(key));
+}
+
+static bool is_pair(const struct session *s, const struct member *x,
+		    const struct member *y)
+{
+	return (s->a == x && s->b == y) || (s->a == y && s->b == x);
+}
+
+struct session *session_by_id(struct authd *ad, uint64_t id)
+{
+	uint64_t hash = htab_hash(&ad->sessions, &id, sizeof(id));
+	struct hnode *n;
+
+	htab_for_hash(&ad->sessions, n, hash) {
+		struct session *s = container_of(n, struct session, by_id);
+
+		if (s->id == id)
+			return s;
+	}
+	return NULL;
+}
+
+struct member *session_peer(const struct session *s, const struct member *m)
+{
+	return s->a == m ? s->b : s->a;
+}
+
+const char *session_state_name(const struct session *s)
+{
+	return s->state == SESSION_OFFERED ? "offered" : "live";
+}
+
+/* ---- life ---- */
+
+static void link_to(struct session_link *l, struct session *s, struct member *m)
+{
+	l->session = s;
+	l->next = m->sessions;
+	l->prev = &m->sessions;
+	if (l->next)
+		l->next->prev = &l->next;
+	m->sessions = l;
+	m->sessions_n++;
+}
+
+static void unlink_from(struct session_link *l, struct member *m)
+{
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	m->sessions_n--;
+}
+
+/* What could be granted again, with the seed in it. */
+static void forget_grant(struct session *s)
+{
+	if (s->grant)
+		sotto_wipe(s->grant, sizeof(*s->grant));
+	free(s->grant);
+	s->grant = NULL;
+	free(s->request);
+	s->request = NULL;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct session *s = w->data;
+	int64_t left = s->hard_at - authd_wall();
+
+	(void)revents;
+	if (s->grant || s->request)
+		forget_grant(s);
+	if (left <= 0) {
+		session_free(s);
+		return;
+	}
+	ev_timer_set(w, left + 1., 0.);
+	ev_timer_start(loop, w);
+}
+
+struct session *session_new(struct authd *ad, struct member *a,
+			    struct member *b, uint64_t id)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ad = ad;
+	s->id = id;
+	s->a = a;
+	s->b = b;
+	s->linked_ms = ad->now_ms;
+	s->made = authd_wall();
+	s->hard_at = s->made + ad->conf.life.hard_s;
+	ev_timer_init(&s->timer, on_timer, SOTTO_GRANT_KEEP_MS / 1000., 0.);
+	s->timer.data = s;
+	link_to(&s->link_a, s, a);
+	link_to(&s->link_b, s, b);
+	htab_add(&ad->sessions, &s->by_id,
+		 htab_hash(&ad->sessions, &id, sizeof(id)));
+	htab_add(&ad->pairs, &s->by_pair, pair_hash(ad, a, b));
+	ad->sessions_n++;
+	return s;
+}
+
+static void not_pending(struct session *s)
+{
+	s->a->asked_n--;
+	s->b->offered_n--;
+	s->ad->pending_n--;
+}
+
+void session_free(struct session *s)
+{
+	struct authd *ad = s->ad;
+
+	if (s->state == SESSION_OFFERED)
+		not_pending(s);
+	ev_timer_stop(ad->loop, &s->timer);
+	unlink_from(&s->link_a, s->a);
+	unlink_from(&s->link_b, s->b);
+	htab_del(&ad->sessions, &s->by_id);
+	htab_del(&ad->pairs, &s->by_pair);
+	ad->sessions_n--;
+	forget_grant(s);
+	sotto_wipe(s, sizeof(*s));
+	free(s);
+}
+
+static uint64_t new_id(struct authd *ad)
+{
+	uint64_t id;
+
+	do {
+		randombytes_buf(&id, sizeof(id));
+	} while (!id || session_by_id(ad, id));
+	return id;
+}
+
+/* ---- answers to A ---- */
+
+static uint32_t hold_ms(enum sotto_refusal reason)
+{
+	switch (reason) {
+	case SOTTO_REFUSAL_NOT_MEMBER:
+		return AUTHD_HOLD_NOT_MEMBER;
+	case SOTTO_REFUSAL_DENIED:
+	case SOTTO_REFUSAL_REVOKED:
+	case SOTTO_REFUSAL_SELF:
+		return AUTHD_HOLD_DENIED;
+	case SOTTO_REFUSAL_PEER_OFFLINE:
+		return AUTHD_HOLD_OFFLINE;
+	case SOTTO_REFUSAL_LIMIT:
+	case SOTTO_REFUSAL_PENDING:
+		return AUTHD_HOLD_BUSY;
+	default:
+		return AUTHD_HOLD_OTHER;
+	}
+}
+
+static void refuse(struct assoc *as, uint32_t call, enum sotto_refusal reason,
+		   uint64_t session_id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_REFUSAL };
+
+	m.refusal.reason = reason;
+	m.refusal.hold_ms = hold_ms(reason);
+	m.refusal.session_id = session_id;
+	as->ad->stats.refusals++;
+	sotto_chan_answer(&as->chan, as->ad->now_ms, call, &m);
+	assoc_rearm(as);
+}
+
+/* The mediation came to nothing: A is told why. */
+static void fail(struct session *s, enum sotto_refusal reason)
+{
+	struct assoc *as = assoc_by_index(s->ad, s->call_index);
+
+	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
+		   s->a->name, s->b->name, sotto_refusal_name(reason));
+	if (as)
+		refuse(as, s->call, reason, 0);
+	session_free(s);
+}
+
+static void send_grant(struct session *s)
+{
+	struct assoc *as = assoc_by_index(s->ad, s->call_index);
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
+
+	if (!as)
+		return;		/* A asks again on its next association */
+	m.grant = *s->grant;
+	sotto_chan_answer(&as->chan, s->ad->now_ms, s->call, &m);
+	assoc_rearm(as);
+	sotto_wipe(&m, sizeof(m));
+}
+
+/* ---- B's answer ---- */
+
+static void accepted(struct session *s, const struct sotto_msg_session_accept *a)
+{
+	struct authd *ad = s->ad;
+
+	memcpy(s->grant->eph_pub, a->eph_pub, SOTTO_PUB_LEN);
+	s->grant->spi = a->spi;
+	s->spi_b = a->spi;
+	not_pending(s);
+	s->state = SESSION_LIVE;
+	s->made_ms = ad->now_ms;
+	ev_timer_start(ad->loop, &s->timer);
+	ad->stats.grants++;
+	sotto_info("session %016" PRIx64 " %s -> %s: granted", s->id,
+		   s->a->name, s->b->name);
+	grantlog_add(s);
+	send_grant(s);
+}
+
+static enum sotto_refusal passed_on(unsigned int reason)
+{
+	if (reason == SOTTO_REFUSAL_LIMIT || reason == SOTTO_REFUSAL_PIN ||
+	    reason == SOTTO_REFUSAL_CIPHER)
+		return reason;
+	return SOTTO_REFUSAL_PEER_REFUSED;
+}
+
+static bool valid_accept(int err, const struct sotto_msg *m, uint64_t id)
+{
+	return !err && m->type == SOTTO_MSG_SESSION_ACCEPT &&
+	       m->accept.session_id == id;
+}
+
+static void on_offered(void *arg, int err, const struct sotto_msg *m)
+{
+	struct offer_call oc = *(struct offer_call *)arg;
+	struct session *s = session_by_id(oc.ad, oc.id);
+	struct member *b = member_by_id(oc.ad, oc.member);
+
+	free(arg);
+	if (!s || s->state != SESSION_OFFERED) {
+		/* given up meanwhile: B holds keys that nobody will use */
+		if (valid_accept(err, m, oc.id) && !s)
+			session_tell_gone(oc.ad, b, oc.id,
+					  SOTTO_REFUSAL_CLOSED);
+		return;
+	}
+	if (valid_accept(err, m, oc.id))
+		accepted(s, &m->accept);
+	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
+		fail(s, passed_on(m->refusal.reason));
+	else if (err)
+		fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
+	else
+		fail(s, SOTTO_REFUSAL_PEER_REFUSED);
+}
+
+/* ---- the offer ---- */
+
+static void fill_grant(struct session *s,
+		       const struct sotto_msg_session_request *req)
+{
+	struct sotto_msg_session_grant *g = s->grant;
+
+	g->session_id = s->id;
+	g->request_id = req->request_id;
+	strcpy(g->name, s->b->name);
+	memcpy(g->static_pub, s->b->static_pub, SOTTO_PUB_LEN);
+	g->data_port = s->b->data_port;
+	member_addrs(s->b, &g->addrs);
+	member_addrs(s->a, &g->own_addrs);
+	g->cipher = s->cipher;
+	randombytes_buf(g->seed, sizeof(g->seed));
+	g->life = s->ad->conf.life;
+}
+
+/* Names, addresses, seed and lifetimes are those of the coming grant. */
+static void fill_offer(struct sotto_msg_session_offer *o,
+		       const struct session *s)
+{
+	const struct sotto_msg_session_request *req = s->request;
+	const struct sotto_msg_session_grant *g = s->grant;
+
+	o->session_id = s->id;
+	strcpy(o->name, s->a->name);
+	memcpy(o->static_pub, s->a->static_pub, SOTTO_PUB_LEN);
+	memcpy(o->eph_pub, req->eph_pub, SOTTO_PUB_LEN);
+	o->spi = req->spi;
+	o->data_port = s->a->data_port;
+	o->addrs = g->own_addrs;
+	o->own_addrs = g->addrs;
+	o->dst = req->dst;
+	o->offered = req->ciphers;
+	o->cipher = s->cipher;
+	memcpy(o->seed, g->seed, sizeof(o->seed));
+	o->life = g->life;
+	o->rekey_of = req->rekey_of;
+}
+
+static bool send_offer(struct session *s)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	struct offer_call *oc = malloc(sizeof(*oc));
+	struct assoc *as = s->b->current;
+	int rc = SOTTO_E_NOMEM;
+
+	if (oc) {
+		oc->ad = s->ad;
+		oc->id = s->id;
+		oc->member = s->b->id;
+		fill_offer(&m.offer, s);
+		rc = sotto_chan_request(&as->chan, s->ad->now_ms, &m,
+					SOTTO_OFFER_MS, on_offered, oc, NULL);
+		sotto_wipe(&m, sizeof(m));
+	}
+	if (rc) {
+		free(oc);
+		return false;
+	}
+	assoc_rearm(as);
+	s->ad->stats.offers++;
+	return true;
+}
+
+/* ---- A's request ---- */
+
+static uint8_t choose_cipher(const struct authd_conf *conf,
+			     const struct sotto_ciphers *offered,
+			     const struct sotto_ciphers *other)
+{
+	int i;
+
+	for (i = 0; i < offered->n; i++)
+		if (memchr(conf->permitted.c, offered->c[i], conf->permitted.n) &&
+		    memchr(other->c, offered->c[i], other->n))
+			return offered->c[i];
+	return SOTTO_CIPHER_UNSPEC;
+}
+
+static struct session *find_repeat(struct authd *ad, struct member *m,
+				   uint64_t request_id)
+{
+	const uint64_t keep = SOTTO_OFFER_MS + SOTTO_GRANT_KEEP_MS;
+	struct session_link *l;
+
+	/* newest first: behind the first that is too old stand older ones */
+	for (l = m->sessions; l; l = l->next) {
+		struct session *s = l->session;
+
+		if (s->linked_ms + keep < ad->now_ms)
+			break;
+		if (s->a == m && s->request &&
+		    s->request->request_id == request_id)
+			return s;
+	}
+	return NULL;
+}
+
+static void repeat(struct assoc *as, uint32_t call, struct session *s,
+		   const struct sotto_msg_session_request *req)
+{
+	if (memcmp(s->request, req, sizeof(*req))) {
+		refuse(as, call, SOTTO_REFUSAL_REQUEST, 0);
+		return;
+	}
+	s->call = call;
+	s->call_index = as->chan.keys.local_index;
+	if (s->state == SESSION_LIVE)
+		send_grant(s);
+}
+
+static struct session *pair_pending(struct authd *ad, const struct member *a,
+				    const struct member *b)
+{
+	uint64_t hash = pair_hash(ad, a, b);
+	struct hnode *n;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (s->state == SESSION_OFFERED && is_pair(s, a, b))
+			return s;
+	}
+	return NULL;
+}
+
+/* A pair that has too many loses its oldest. */
+static void cap_pair(struct authd *ad, struct member *a, struct member *b)
+{
+	uint64_t hash = pair_hash(ad, a, b);
+	struct session *oldest = NULL;
+	struct hnode *n;
+	int live = 0;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (s->state != SESSION_LIVE || !is_pair(s, a, b))
+			continue;
+		live++;
+		if (!oldest || s->made_ms < oldest->made_ms)
+			oldest = s;
+	}
+	if (live < AUTHD_PAIR_SESSIONS)
+		return;
+	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_free(oldest);
+}
+
+/* 0: permitted so far; else the reason. */
+static unsigned int check_peer(struct member *a, struct member *b)
+{
+	if (!b || b->state == MEMBER_PENDING)
+		return SOTTO_REFUSAL_NOT_MEMBER;
+	if (b->state == MEMBER_REVOKED)
+		return SOTTO_REFUSAL_REVOKED;
+	if (b == a)
+		return SOTTO_REFUSAL_SELF;
+	if (!policy_permits(a, b))
+		return SOTTO_REFUSAL_DENIED;
+	/* before its HELLO nothing is known of what it can do */
+	if (!b->current || !b->ciphers.n)
+		return SOTTO_REFUSAL_PEER_OFFLINE;
+	if (b->offered_n >= AUTHD_OFFERS_MEMBER)
+		return SOTTO_REFUSAL_LIMIT;
+	return 0;
+}
+
+static struct session *make_session(struct assoc *as, uint32_t call,
+				    struct member *b, uint8_t cipher,
+				    const struct sotto_msg_session_request *req)
+{
+	struct authd *ad = as->ad;
+	struct session *s = session_new(ad, as->member, b, new_id(ad));
+
+	if (!s)
+		return NULL;
+	s->a->asked_n++;
+	s->b->offered_n++;
+	ad->pending_n++;
+	s->made_ms = ad->now_ms;
+	s->cipher = cipher;
+	s->spi_a = req->spi;
+	s->dst = req->dst;
+	s->call = call;
+	s->call_index = as->chan.keys.local_index;
+	s->request = malloc(sizeof(*s->request));
+	s->grant = calloc(1, sizeof(*s->grant));
+	if (!s->request || !s->grant) {
+		session_free(s);
+		return NULL;
+	}
+	memcpy(s->request, req, sizeof(*req));	/* padding too: it is compared */
+	fill_grant(s, req);
+	return s;
+}
+
+static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
+			    const struct sotto_msg_session_request *req)
+{
+	uint8_t cipher = choose_cipher(&as->ad->conf, &req->ciphers,
+				       &b->ciphers);
+	struct session *s;
+
+	if (!cipher)
+		return SOTTO_REFUSAL_CIPHER;
+	cap_pair(as->ad, as->member, b);
+	s = make_session(as, call, b, cipher, req);
+	if (!s)
+		return SOTTO_REFUSAL_INTERNAL;
+	if (send_offer(s))
+		return 0;
+	session_free(s);
+	return SOTTO_REFUSAL_LIMIT;
+}
+
+void session_request(struct assoc *as, uint32_t call,
+		     const struct sotto_msg_session_request *req)
+{
+	struct authd *ad = as->ad;
+	struct member *a = as->member, *b;
+	struct session *s = find_repeat(ad, a, req->request_id);
+	unsigned int reason;
+
+	ad->stats.requests++;
+	if (s) {
+		repeat(as, call, s, req);
+		return;
+	}
+	if (a->asked_n >= AUTHD_PENDING_MEMBER ||
+	    !bucket_take(&a->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
+			 AUTHD_REQUEST_BURST)) {
+		refuse(as, call, SOTTO_REFUSAL_LIMIT, 0);
+		return;
+	}
+	b = member_by_addr(ad, &req->dst);
+	reason = check_peer(a, b);
+	s = reason ? NULL : pair_pending(ad, a, b);
+	if (s) {
+		refuse(as, call, SOTTO_REFUSAL_PENDING, s->id);
+		return;
+	}
+	if (!reason)
+		reason = mediate(as, call, b, req);
+	if (reason)
+		refuse(as, call, reason, 0);
+}
+
+/* ---- endings ---- */
+
+void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
+		       enum sotto_refusal reason)
+{
+	struct sotto_msg msg = { .type = SOTTO_MSG_SESSION_GONE };
+
+	msg.ids.reason = reason;
+	msg.ids.ids.n = 1;
+	msg.ids.ids.id[0] = id;
+	ad->stats.sessions_gone++;
+	assoc_push(ad, m, &msg);
+}
+
+static void close_one(struct authd *ad, struct member *m, uint64_t id,
+		      enum sotto_refusal reason)
+{
+	struct session *s = session_by_id(ad, id);
+
+	if (!s || (s->a != m && s->b != m))
+		return;
+	if (s->state == SESSION_OFFERED) {
+		fail(s, s->b == m ? SOTTO_REFUSAL_PEER_REFUSED :
+				    SOTTO_REFUSAL_CLOSED);
+		return;
+	}
+	sotto_info("session %016" PRIx64 " %s -> %s: closed by %s", id,
+		   s->a->name, s->b->name, m->name);
+	session_tell_gone(ad, session_peer(s, m), id, reason);
+	session_free(s);
+}
+
+void session_close(struct authd *ad, struct member *m,
+		   const struct sotto_msg_session_ids *ids)
+{
+	enum sotto_refusal reason = ids->reason == SOTTO_REFUSAL_RESTARTED ||
+				    ids->reason == SOTTO_REFUSAL_EXPIRED ?
+				    ids->reason : SOTTO_REFUSAL_CLOSED;
+	int i;
+
+	for (i = 0; i < ids->ids.n; i++)
+		close_one(ad, m, ids->ids.id[i], reason);
+}
+
+void session_member_revoked(struct authd *ad, struct member *m)
+{
+	struct sotto_msg msg = { .type = SOTTO_MSG_PEER_GONE };
+
+	msg.peer_gone.reason = SOTTO_REFUSAL_REVOKED;
+	strcpy(msg.peer_gone.name, m->name);
+	memcpy(msg.peer_gone.static_pub, m->static_pub, SOTTO_PUB_LEN);
+	ad->notice++;
+	while (m->sessions) {
+		struct session *s = m->sessions->session;
+		struct member *peer = session_peer(s, m);
+
+		if (peer->notice != ad->notice) {
+			peer->notice = ad->notice;
+			assoc_push(ad, peer, &msg);
+		}
+		if (s->state == SESSION_OFFERED)
+			fail(s, SOTTO_REFUSAL_REVOKED);
+		else
+			session_free(s);
+	}
+}
+
+int session_setup(struct authd *ad)
+{
+	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ?
+	       SOTTO_E_NOMEM : 0;
+}
+
+void session_teardown(struct authd *ad)
+{
+	size_t i;
+
+	for (i = 0; ad->sessions.bucket && i <= ad->sessions.mask; i++)
+		while (ad->sessions.bucket[i])
+			session_free(container_of(ad->sessions.bucket[i],
+						  struct session, by_id));
+	htab_free(&ad->sessions);
+	htab_free(&ad->pairs);
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Members and their one-time codes in SQLite.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "secret.h"
+#include "store_sql.h"
+
+#define SEALED_LEN	(SOTTO_SECRET_LEN + SEAL_OVERHEAD)
+#define MEMBER_COLS	"id, name, state, static_pub, token, created, registered, revoked, " \
+			"coalesce((SELECT max(expires) FROM code WHERE member = m.id AND used = 0), 0)"
+
+static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
+{
+	return sotto_err(err, SOTTO_E_BAD,
+			 "%s: %s cannot be read with this realm key; is realm.key the one that belongs to it?",
+			 st->path, what);
+}
+
+static int read_addrs(struct store *st, struct store_member *m,
+		      struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT addr FROM address WHERE member = ? ORDER BY length(addr), addr",
+			"i", m->id);
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		if (m->addrs.n == SOTTO_ADDRS_MAX ||
+		    sotto_addr_set(&m->addrs.a[m->addrs.n],
+				   sqlite3_column_blob(s, 0),
+				   sqlite3_column_bytes(s, 0))) {
+			rc = damaged(st, "an address", err);
+			break;
+		}
+		m->addrs.n++;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int read_secrets(struct store *st, sqlite3_stmt *s,
+			struct store_member *m, struct sotto_errmsg *err)
+{
+	uint8_t sealed[SEALED_LEN];
+
+	if (sqlite3_column_type(s, 3) == SQLITE_NULL)
+		return 0;
+	if (sql_blob(s, 3, m->static_pub, sizeof(m->static_pub)))
+		return damaged(st, m->name, err);
+	if (m->state == MEMBER_REVOKED)
+		return 0;
+	if (sql_blob(s, 4, sealed, sizeof(sealed)) ||
+	    unseal(&st->key, "token", sealed, sizeof(sealed), m->token_secret,
+		   sizeof(m->token_secret)))
+		return damaged(st, m->name, err);
+	return 0;
+}
+
+static int read_member(struct store *st, sqlite3_stmt *s,
+		       struct store_member *m, struct sotto_errmsg *err)
+{
+	int rc;
+
+	memset(m, 0, sizeof(*m));
+	m->id = sqlite3_column_int64(s, 0);
+	snprintf(m->name, sizeof(m->name), "%s",
+		 (const char *)sqlite3_column_text(s, 1));
+	m->state = sqlite3_column_int(s, 2);
+	m->created = sqlite3_column_int64(s, 5);
+	m->registered = sqlite3_column_int64(s, 6);
+	m->revoked = sqlite3_column_int64(s, 7);
+	m->code_expires = sqlite3_column_int64(s, 8);
+	rc = read_secrets(st, s, m, err);
+	return rc ? rc : read_addrs(st, m, err);
+}
+
+int store_each_member(struct store *st,
+		      int (*fn)(void *arg, const struct store_member *m),
+		      void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " MEMBER_COLS
+				      " FROM member m ORDER BY id", "");
+	struct store_member m;
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		rc = read_member(st, s, &m, err);
+		if (!rc)
+			rc = fn(arg, &m);
+		sotto_wipe(&m, sizeof(m));
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int get_member(struct store *st, int64_t id, struct store_member *m,
+		      struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " MEMBER_COLS
+				      " FROM member m WHERE id = ?", "i", id);
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		rc = read_member(st, s, m, err);
+	else if (rc == 0)
+		rc = sotto_err(err, SOTTO_E_UNKNOWN, "no such member");
+	sqlite3_finalize(s);
+	return rc;
+}
+
+/* Sets err and returns SOTTO_E_EXISTS if the query has a row. */
+static int refuse_row(struct store *st, sqlite3_stmt *s, const char *what,
+		      struct sotto_errmsg *err)
+{
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		rc = sotto_err(err, SOTTO_E_EXISTS, "%s belongs to member '%s'",
+			       what, (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int add_addr(struct store *st, int64_t id, const struct sotto_addr *a,
+		    struct sotto_errmsg *err)
+{
+	char text[SOTTO_ADDR_STR];
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT m.name FROM address a JOIN member m ON m.id = a.member "
+			"WHERE a.addr = ? AND m.state <> 2", "b", a->b,
+			(int)a->len);
+	int rc = refuse_row(st, s, sotto_addr_str(a, text), err);
+
+	if (rc)
+		return rc;
+	return sql_exec(st, err, "INSERT OR REPLACE INTO address VALUES(?,?)",
+			"bi", a->b, (int)a->len, id);
+}
+
+static int put_code(struct store *st, int64_t member, const uint8_t *id,
+		    const uint8_t *psk, int64_t expires,
+		    struct sotto_errmsg *err)
+{
+	uint8_t sealed[SEALED_LEN];
+	int rc = sql_exec(st, err, "DELETE FROM code WHERE member = ?", "i",
+			  member);
+
+	if (rc)
+		return rc;
+	seal(&st->key, "code", psk, SOTTO_SECRET_LEN, sealed);
+	return sql_exec(st, err,
+			"INSERT INTO code(id, member, psk, expires) VALUES(?,?,?,?)",
+			"bibi", id, SOTTO_CODE_ID_LEN, member, sealed,
+			SEALED_LEN, expires);
+}
+
+static int insert_member(struct store *st, const char *name, int64_t now,
+			 int64_t *id, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT name FROM member WHERE name = ? AND state <> 2",
+			"s", name);
+	int rc;
+
+	rc = refuse_row(st, s, "the name", err);
+	if (rc == SOTTO_E_EXISTS)
+		return sotto_err(err, rc,
+				 "there is a member '%s' already", name);
+	if (!rc)
+		rc = sql_exec(st, err,
+			      "INSERT INTO member(name, state, created) VALUES(?,0,?)",
+			      "si", name, now);
+	*id = sqlite3_last_insert_rowid(st->db);
+	return rc;
+}
+
+int store_member_add(struct store *st, const char *actor, const char *name,
+		     const struct sotto_addrs *addrs, int64_t now,
+		     const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		     const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
+		     int64_t *id, struct sotto_errmsg *err)
+{
+	int i, rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = insert_member(st, name, now, id, err);
+	for (i = 0; !rc && i < addrs->n; i++)
+		rc = add_addr(st, *id, &addrs->a[i], err);
+	if (!rc)
+		rc = put_code(st, *id, code_id, code_psk, expires, err);
+	/* an address taken from a revoked member is no longer told of */
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "member.add", name, "", now, err);
+	return sql_end(st, rc, err);
+}
+
+int store_code_new(struct store *st, const char *actor, int64_t member_id,
+		   int64_t now, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
+		   struct sotto_errmsg *err)
+{
+	struct store_member m;
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = get_member(st, member_id, &m, err);
+	if (!rc && m.state != MEMBER_PENDING)
+		rc = sotto_err(err, SOTTO_E_STATE,
+			       "member '%s' is not waiting for its enrolment; revoke it and add it anew",
+			       m.name);
+	if (!rc)
+		rc = put_code(st, member_id, code_id, code_psk, expires, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "member.code", m.name, "", now, err);
+	sotto_wipe(&m, sizeof(m));
+	return sql_end(st, rc, err);
+}
+
+static int read_code(struct store *st, sqlite3_stmt *s, struct store_code *c,
+		     struct sotto_errmsg *err)
+{
+	uint8_t sealed[SEALED_LEN];
+
+	c->member_id = sqlite3_column_int64(s, 0);
+	c->expires = sqlite3_column_int64(s, 2);
+	c->used = sqlite3_column_int64(s, 3);
+	if (c->used && sql_blob(s, 4, c->used_by, sizeof(c->used_by)))
+		return damaged(st, "a one-time code", err);
+	if (sql_blob(s, 1, sealed, sizeof(sealed)) ||
+	    unseal(&st->key, "code", sealed, sizeof(sealed), c->psk,
+		   sizeof(c->psk)))
+		return damaged(st, "a one-time code", err);
+	return 0;
+}
+
+int store_code_find(struct store *st, const uint8_t id[SOTTO_CODE_ID_LEN],
+		    struct store_code *out, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT member, psk, expires, used, used_by FROM code WHERE id = ?",
+			"b", id, SOTTO_CODE_ID_LEN);
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		rc = read_code(st, s, out, err);
+	else if (rc == 0)
+		rc = sotto_err(err, SOTTO_E_UNKNOWN, "no such one-time code");
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int refuse(enum sotto_refusal *refusal, enum sotto_refusal why,
+		  struct sotto_errmsg *err)
+{
+	*refusal = why;
+	return sotto_err(err, SOTTO_E_REFUSED, "%s", sotto_refusal_text(why));
+}
+
+static int key_is_free(struct store *st, const uint8_t *static_pub,
+		       enum sotto_refusal *refusal, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT name FROM member WHERE static_pub = ?", "b",
+			static_pub, SOTTO_PUB_LEN);
+	int rc = refuse_row(st, s, "the key", err);
+
+	return rc == SOTTO_E_EXISTS ?
+	       refuse(refusal, SOTTO_REFUSAL_KEY_IN_USE, err) : rc;
+}
+
+static int use_code(struct store *st, const struct store_code *c,
+		    const uint8_t *code_id, const uint8_t *static_pub,
+		    int64_t now, struct sotto_errmsg *err)
+{
+	uint8_t secret[SOTTO_SECRET_LEN], sealed[SEALED_LEN];
+	int rc;
+
+	randombytes_buf(secret, sizeof(secret));
+	seal(&st->key, "token", secret, sizeof(secret), sealed);
+	sotto_wipe(secret, sizeof(secret));
+	rc = sql_exec(st, err,
+		      "UPDATE member SET state = 1, static_pub = ?, token = ?, registered = ? WHERE id = ?",
+		      "bbii", static_pub, SOTTO_PUB_LEN, sealed, SEALED_LEN,
+		      now, c->member_id);
+	if (!rc)
+		rc = sql_exec(st, err,
+			      "UPDATE code SET used = ?, used_by = ? WHERE id = ?",
+			      "ibb", now, static_pub, SOTTO_PUB_LEN, code_id,
+			      SOTTO_CODE_ID_LEN);
+	return rc ? rc : sql_policy_changed(st, err);
+}
+
+static int register_new(struct store *st, const struct store_code *c,
+			const uint8_t *code_id, const uint8_t *static_pub,
+			int64_t now, struct store_member *out,
+			enum sotto_refusal *refusal, struct sotto_errmsg *err)
+{
+	int rc;
+
+	if (c->expires <= now)
+		return refuse(refusal, SOTTO_REFUSAL_CODE_EXPIRED, err);
+	rc = key_is_free(st, static_pub, refusal, err);
+	if (!rc)
+		rc = use_code(st, c, code_id, static_pub, now, err);
+	if (!rc)
+		rc = get_member(st, c->member_id, out, err);
+	if (!rc)
+		rc = sql_audit(st, out->name, "member.register", out->name, "",
+			       now, err);
+	return rc;
+}
+
+static int do_register(struct store *st, const uint8_t *code_id,
+		       const uint8_t *static_pub, int64_t now,
+		       struct store_member *out, enum sotto_refusal *refusal,
+		       struct sotto_errmsg *err)
+{
+	struct store_code c;
+	int rc = store_code_find(st, code_id, &c, err);
+
+	if (!rc && !c.used)
+		rc = register_new(st, &c, code_id, static_pub, now, out,
+				  refusal, err);
+	else if (!rc && memcmp(c.used_by, static_pub, SOTTO_PUB_LEN))
+		rc = refuse(refusal, SOTTO_REFUSAL_CODE_USED, err);
+	else if (!rc)
+		rc = get_member(st, c.member_id, out, err);
+	sotto_wipe(&c, sizeof(c));
+	return rc;
+}
+
+int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   const uint8_t static_pub[SOTTO_PUB_LEN], int64_t now,
+		   struct store_member *out, enum sotto_refusal *refusal,
+		   struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = do_register(st, code_id, static_pub, now, out, refusal, err);
+	return sql_end(st, rc, err);
+}
+
+static int do_revoke(struct store *st, const char *actor, int64_t id,
+		     int64_t now, struct sotto_errmsg *err)
+{
+	struct store_member m;
+	int rc = get_member(st, id, &m, err);
+
+	if (!rc)
+		rc = sql_exec(st, err,
+			      "UPDATE member SET state = 2, token = NULL, revoked = ? WHERE id = ?",
+			      "ii", now, id);
+	if (!rc)
+		rc = sql_exec(st, err, "DELETE FROM code WHERE member = ?", "i",
+			      id);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "member.revoke", m.name, "", now, err);
+	sotto_wipe(&m, sizeof(m));
+	return rc;
+}
+
+int store_member_revoke(struct store *st, const char *actor, int64_t id,
+			int64_t now, struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = do_revoke(st, actor, id, now, err);
+	return sql_end(st, rc, err);
+}

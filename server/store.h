@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Storage of a realm, behind one narrow interface; SQLite today.
+ *
+ * Every function that changes something is one transaction: it is on the disk
+ * when it returns 0, and nothing has changed when it returns an error. Errors
+ * carry a sentence for a person: SOTTO_E_FULL (disk), SOTTO_E_READONLY,
+ * SOTTO_E_VERSION (database of a newer version), SOTTO_E_EXISTS, SOTTO_E_UNKNOWN,
+ * SOTTO_E_IO. Times are seconds since 1970. Secrets are sealed before they are
+ * written (seal.h). Not thread-safe; @err is never NULL.
+ */
+#ifndef SOTTO_STORE_H
+#define SOTTO_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "limits.h"
+#include "proto.h"
+#include "seal.h"
+
+struct store;
+
+enum member_state {
+	MEMBER_PENDING = 0,	/* added, not enrolled */
+	MEMBER_ACTIVE = 1,
+	MEMBER_REVOKED = 2,
+};
+
+struct store_member {
+	int64_t id;
+	char name[SOTTO_NAME_MAX];
+	enum member_state state;
+	uint8_t static_pub[SOTTO_PUB_LEN];	/* zero while pending */
+	uint8_t token_secret[SOTTO_SECRET_LEN];	/* zero while pending */
+	struct sotto_addrs addrs;
+	int64_t created, registered, revoked;	/* 0 = not yet */
+	int64_t code_expires;			/* pending: of its code, or 0 */
+};
+
+struct store_code {
+	int64_t member_id;
+	uint8_t psk[SOTTO_SECRET_LEN];
+	int64_t expires, used;			/* used: 0 = not yet */
+	uint8_t used_by[SOTTO_PUB_LEN];
+};
+
+struct store_policy {
+	struct sotto_prefix prefix;
+	uint8_t action;				/* enum sotto_action */
+};
+
+struct store_grant {
+	int64_t at;
+	uint64_t session_id;
+	int64_t a, b;				/* members */
+	uint8_t cipher;
+};
+
+struct store_audit {
+	int64_t id, at;
+	const char *actor, *event, *subject, *detail;
+};
+
+/** store_open() - open (@create: make) the database @path and migrate it. */
+int store_open(const char *path, bool create, const struct seal_key *key,
+	       struct store **out, struct sotto_errmsg *err);
+void store_close(struct store *st);
+
+/** store_each_member() - all members; @fn's copy is wiped after each call. */
+int store_each_member(struct store *st,
+		      int (*fn)(void *arg, const struct store_member *m),
+		      void *arg, struct sotto_errmsg *err);
+
+/**
+ * store_member_add() - a pending member with a one-time code
+ * An address of a revoked member may be given again; SOTTO_E_EXISTS names the
+ * name or address that is taken.
+ */
+int store_member_add(struct store *st, const char *actor, const char *name,
+		     const struct sotto_addrs *addrs, int64_t now,
+		     const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		     const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
+		     int64_t *id, struct sotto_errmsg *err);
+
+/** store_code_new() - another code for a pending member; the old one is void. */
+int store_code_new(struct store *st, const char *actor, int64_t member_id,
+		   int64_t now, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
+		   struct sotto_errmsg *err);
+
+/** store_code_find() - SOTTO_E_UNKNOWN if there is no such code. */
+int store_code_find(struct store *st, const uint8_t id[SOTTO_CODE_ID_LEN],
+		    struct store_code *out, struct sotto_errmsg *err);
+
+/**
+ * store_register() - use a code up and make its member active
+ * The same key again gets the same answer. Returns SOTTO_E_REFUSED with
+ * *@refusal: REFUSAL_CODE_EXPIRED, _CODE_USED or _KEY_IN_USE.
+ */
+int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   const uint8_t static_pub[SOTTO_PUB_LEN], int64_t now,
+		   struct store_member *out, enum sotto_refusal *refusal,
+		   struct sotto_errmsg *err);
+
+/** store_member_revoke() - for ever; its code is void. */
+int store_member_revoke(struct store *st, const char *actor, int64_t id,
+			int64_t now, struct sotto_errmsg *err);
+
+/** store_each_policy(), store_policy_set(), store_policy_del() - prefixes. */
+int store_each_policy(struct store *st,
+		      int (*fn)(void *arg, const struct store_policy *p),
+		      void *arg, struct sotto_errmsg *err);
+int store_policy_set(struct store *st, const char *actor,
+		     const struct store_policy *p, int64_t now,
+		     struct sotto_errmsg *err);
+int store_policy_del(struct store *st, const char *actor,
+		     const struct sotto_prefix *p, int64_t now,
+		     struct sotto_errmsg *err);
+
+/** store_policy_version() - grows with each change to what members are told. */
+int store_policy_version(struct store *st, uint64_t *version,
+			 struct sotto_errmsg *err);
+
+/** store_endpoints() - what `--init --address` said; "" if nothing. */
+int store_endpoints(struct store *st, char *out, size_t cap,
+		    struct sotto_errmsg *err);
+int store_endpoints_set(struct store *st, const char *list,
+			struct sotto_errmsg *err);
+
+/** store_audit() - write an audit line of its own. */
+int store_audit(struct store *st, const char *actor, const char *event,
+		const char *subject, const char *detail, int64_t now,
+		struct sotto_errmsg *err);
+/** store_each_audit() - the newest @limit lines, newest first. */
+int store_each_audit(struct store *st, int limit,
+		     int (*fn)(void *arg, const struct store_audit *a),
+		     void *arg, struct sotto_errmsg *err);
+
+/**
+ * store_grants() - append to the log of grants, and prune what is too old
+ * Not synced: a power failure loses what came since the last checkpoint.
+ */
+int store_grants(struct store *st, const struct store_grant *g, int n,
+		 int64_t prune_before, struct sotto_errmsg *err);
+
+#endif /* SOTTO_STORE_H */

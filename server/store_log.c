@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Policies, settings, audit lines and grants in SQLite.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "store_sql.h"
+
+static int read_policy(struct store *st, sqlite3_stmt *s,
+		       struct store_policy *p, struct sotto_errmsg *err)
+{
+	memset(p, 0, sizeof(*p));
+	p->prefix.plen = sqlite3_column_int(s, 1);
+	p->action = sqlite3_column_int(s, 2);
+	if (sotto_addr_set(&p->prefix.addr, sqlite3_column_blob(s, 0),
+			   sqlite3_column_bytes(s, 0)) ||
+	    p->prefix.plen > p->prefix.addr.len * 8)
+		return sotto_err(err, SOTTO_E_BAD, "%s: a policy is damaged",
+				 st->path);
+	return 0;
+}
+
+int store_each_policy(struct store *st,
+		      int (*fn)(void *arg, const struct store_policy *p),
+		      void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT addr, plen, action FROM policy ORDER BY length(addr), addr, plen",
+			"");
+	struct store_policy p;
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		rc = read_policy(st, s, &p, err);
+		if (!rc)
+			rc = fn(arg, &p);
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+int store_policy_set(struct store *st, const char *actor,
+		     const struct store_policy *p, int64_t now,
+		     struct sotto_errmsg *err)
+{
+	char text[SOTTO_PREFIX_STR], detail[16];
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	sotto_prefix_str(&p->prefix, text);
+	snprintf(detail, sizeof(detail), "action %u", p->action);
+	rc = sql_exec(st, err, "INSERT OR REPLACE INTO policy VALUES(?,?,?)",
+		      "bii", p->prefix.addr.b, (int)p->prefix.addr.len,
+		      (int64_t)p->prefix.plen, (int64_t)p->action);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "policy.add", text, detail, now, err);
+	return sql_end(st, rc, err);
+}
+
+int store_policy_del(struct store *st, const char *actor,
+		     const struct sotto_prefix *p, int64_t now,
+		     struct sotto_errmsg *err)
+{
+	char text[SOTTO_PREFIX_STR];
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	sotto_prefix_str(p, text);
+	rc = sql_exec(st, err, "DELETE FROM policy WHERE addr = ? AND plen = ?",
+		      "bi", p->addr.b, (int)p->addr.len, (int64_t)p->plen);
+	if (!rc && !sqlite3_changes(st->db))
+		rc = sotto_err(err, SOTTO_E_UNKNOWN,
+			       "there is no policy for %s", text);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "policy.del", text, "", now, err);
+	return sql_end(st, rc, err);
+}
+
+int store_policy_version(struct store *st, uint64_t *version,
+			 struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT value FROM meta WHERE key = 'policy_version'",
+			"");
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	*version = rc == 1 ? sqlite3_column_int64(s, 0) : 0;
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+int store_endpoints(struct store *st, char *out, size_t cap,
+		    struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT value FROM meta WHERE key = 'endpoints'", "");
+	int rc;
+
+	*out = 0;
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		snprintf(out, cap, "%s", (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+int store_endpoints_set(struct store *st, const char *list,
+			struct sotto_errmsg *err)
+{
+	return sql_exec(st, err,
+			"INSERT OR REPLACE INTO meta VALUES('endpoints', ?)",
+			"s", list);
+}
+
+int store_audit(struct store *st, const char *actor, const char *event,
+		const char *subject, const char *detail, int64_t now,
+		struct sotto_errmsg *err)
+{
+	return sql_audit(st, actor, event, subject, detail, now, err);
+}
+
+int store_each_audit(struct store *st, int limit,
+		     int (*fn)(void *arg, const struct store_audit *a),
+		     void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT id, at, actor, event, subject, detail FROM audit ORDER BY id DESC LIMIT ?",
+			"i", (int64_t)limit);
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		struct store_audit a = {
+			.id = sqlite3_column_int64(s, 0),
+			.at = sqlite3_column_int64(s, 1),
+			.actor = (const char *)sqlite3_column_text(s, 2),
+			.event = (const char *)sqlite3_column_text(s, 3),
+			.subject = (const char *)sqlite3_column_text(s, 4),
+			.detail = (const char *)sqlite3_column_text(s, 5),
+		};
+
+		rc = fn(arg, &a);
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int put_grant(struct store *st, const struct store_grant *g,
+		     struct sotto_errmsg *err)
+{
+	uint8_t id[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		id[i] = g->session_id >> (56 - 8 * i);
+	return sql_exec(st, err, "INSERT INTO grant_log VALUES(?,?,?,?,?)",
+			"ibiii", g->at, id, 8, g->a, g->b, (int64_t)g->cipher);
+}
+
+int store_grants(struct store *st, const struct store_grant *g, int n,
+		 int64_t prune_before, struct sotto_errmsg *err)
+{
+	int i, rc = sql_run(st, "PRAGMA synchronous = NORMAL", err);
+
+	if (rc)
+		return rc;
+	rc = sql_begin(st, err);
+	if (!rc) {
+		for (i = 0; !rc && i < n; i++)
+			rc = put_grant(st, &g[i], err);
+		if (!rc)
+			rc = sql_exec(st, err,
+				      "DELETE FROM grant_log WHERE at < ?",
+				      "i", prune_before);
+		rc = sql_end(st, rc, err);
+	}
+	if (sql_run(st, "PRAGMA synchronous = FULL", NULL) && !rc)
+		rc = sotto_err(err, SOTTO_E_INTERNAL,
+			       "the database cannot be set to sync");
+	return rc;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SQLite: opening, statements, transactions, errors.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "secret.h"
+#include "store_sql.h"
+
+int sql_error(struct store *st, const char *doing, struct sotto_errmsg *err)
+{
+	int rc = sqlite3_errcode(st->db);
+
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return sotto_err(err, SOTTO_E_FULL,
+				 "%s: the disk is full: nothing was changed; make room and try again",
+				 st->path);
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return sotto_err(err, SOTTO_E_READONLY,
+				 "%s: the database cannot be written: nothing was changed; check the file's and folder's permissions and the mount",
+				 st->path);
+	case SQLITE_CANTOPEN:
+		return sotto_err(err, SOTTO_E_IO,
+				 "%s: cannot be opened; check that the folder exists and may be written",
+				 st->path);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return sotto_err(err, SOTTO_E_STATE,
+				 "%s: another program holds the database; is a second sotto-authd running?",
+				 st->path);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return sotto_err(err, SOTTO_E_BAD,
+				 "%s: not a sound database; restore it from a backup",
+				 st->path);
+	case SQLITE_NOMEM:
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	default:
+		return sotto_err(err, SOTTO_E_IO, "%s: %s: %s", st->path, doing,
+				 sqlite3_errmsg(st->db));
+	}
+}
+
+int sql_run(struct store *st, const char *sql, struct sotto_errmsg *err)
+{
+	if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return sql_error(st, sql, err);
+	return 0;
+}
+
+static int bind_args(sqlite3_stmt *s, const char *fmt, va_list ap)
+{
+	int i, rc = SQLITE_OK;
+
+	for (i = 1; *fmt && rc == SQLITE_OK; fmt++, i++) {
+		const void *p;
+
+		switch (*fmt) {
+		case 'i':
+			rc = sqlite3_bind_int64(s, i, va_arg(ap, int64_t));
+			break;
+		case 's':
+			rc = sqlite3_bind_text(s, i, va_arg(ap, const char *),
+					       -1, SQLITE_STATIC);
+			break;
+		case 'b':
+			p = va_arg(ap, const void *);
+			rc = sqlite3_bind_blob(s, i, p, va_arg(ap, int),
+					       SQLITE_STATIC);
+			break;
+		default:
+			rc = sqlite3_bind_null(s, i);
+		}
+	}
+	return rc;
+}
+
+static sqlite3_stmt *vprepare(struct store *st, struct sotto_errmsg *err,
+			      const char *sql, const char *fmt, va_list ap)
+{
+	sqlite3_stmt *s;
+
+	if (sqlite3_prepare_v2(st->db, sql, -1, &s, NULL) != SQLITE_OK) {
+		sql_error(st, sql, err);
+		return NULL;
+	}
+	if (bind_args(s, fmt, ap) != SQLITE_OK) {
+		sql_error(st, sql, err);
+		sqlite3_finalize(s);
+		return NULL;
+	}
+	return s;
+}
+
+sqlite3_stmt *sql_prepare(struct store *st, struct sotto_errmsg *err,
+			  const char *sql, const char *fmt, ...)
+{
+	sqlite3_stmt *s;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = vprepare(st, err, sql, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+int sql_step(struct store *st, sqlite3_stmt *s, struct sotto_errmsg *err)
+{
+	switch (sqlite3_step(s)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		return 0;
+	default:
+		return sql_error(st, "step", err);
+	}
+}
+
+int sql_exec(struct store *st, struct sotto_errmsg *err, const char *sql,
+	     const char *fmt, ...)
+{
+	sqlite3_stmt *s;
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	s = vprepare(st, err, sql, fmt, ap);
+	va_end(ap);
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+int sql_blob(sqlite3_stmt *s, int col, void *out, size_t len)
+{
+	const void *p = sqlite3_column_blob(s, col);
+
+	if (!p || (size_t)sqlite3_column_bytes(s, col) != len)
+		return SOTTO_E_BAD;
+	memcpy(out, p, len);
+	return 0;
+}
+
+int sql_begin(struct store *st, struct sotto_errmsg *err)
+{
+	return sql_run(st, "BEGIN IMMEDIATE", err);
+}
+
+int sql_end(struct store *st, int rc, struct sotto_errmsg *err)
+{
+	if (!rc)
+		rc = sql_run(st, "COMMIT", err);
+	if (rc)
+		sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+int sql_audit(struct store *st, const char *actor, const char *event,
+	      const char *subject, const char *detail, int64_t now,
+	      struct sotto_errmsg *err)
+{
+	return sql_exec(st, err,
+			"INSERT INTO audit(at, actor, event, subject, detail) VALUES(?,?,?,?,?)",
+			"issss", now, actor, event, subject, detail);
+}
+
+int sql_policy_changed(struct store *st, struct sotto_errmsg *err)
+{
+	return sql_run(st,
+		       "UPDATE meta SET value = value + 1 WHERE key = 'policy_version'",
+		       err);
+}
+
+static int configure(struct store *st, struct sotto_errmsg *err)
+{
+	static const char *const pragmas[] = {
+		"PRAGMA foreign_keys = ON",
+		"PRAGMA secure_delete = ON",
+		"PRAGMA trusted_schema = OFF",
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+	};
+	size_t i;
+	int rc = 0;
+
+	sqlite3_extended_result_codes(st->db, 1);
+	sqlite3_busy_timeout(st->db, 2000);
+	for (i = 0; !rc && i < sizeof(pragmas) / sizeof(pragmas[0]); i++)
+		rc = sql_run(st, pragmas[i], err);
+	return rc;
+}
+
+int store_open(const char *path, bool create, const struct seal_key *key,
+	       struct store **out, struct sotto_errmsg *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
+	struct store *st = calloc(1, sizeof(*st));
+	mode_t mask;
+	int rc = 0;
+
+	if (!st)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	snprintf(st->path, sizeof(st->path), "%s", path);
+	st->key = *key;
+	mask = umask(0177);
+	if (sqlite3_open_v2(path, &st->db, flags, NULL) != SQLITE_OK)
+		rc = sql_error(st, "open", err);
+	if (!rc)
+		rc = configure(st, err);
+	if (!rc)
+		rc = store_migrate(st, create, err);
+	umask(mask);
+	if (rc)
+		store_close(st);
+	else
+		*out = st;
+	return rc;
+}
+
+void store_close(struct store *st)
+{
+	if (!st)
+		return;
+	sqlite3_close(st->db);
+	sotto_wipe(st, sizeof(*st));
+	free(st);
+}

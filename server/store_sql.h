@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the SQLite storage share.
+ */
+#ifndef SOTTO_STORE_SQL_H
+#define SOTTO_STORE_SQL_H
+
+#include <sqlite3.h>
+
+#include "store.h"
+
+struct store {
+	sqlite3 *db;
+	struct seal_key key;
+	char path[4096];
+};
+
+/** sql_error() - turn the connection's last error into one of ours. */
+int sql_error(struct store *st, const char *doing, struct sotto_errmsg *err);
+
+/** sql_run() - a statement without parameters and results. */
+int sql_run(struct store *st, const char *sql, struct sotto_errmsg *err);
+
+/**
+ * sql_prepare() - compile, and bind by @fmt: i int64, s text, b blob (pointer,
+ * then int length), n null. NULL on an error. Finish with sqlite3_finalize().
+ * Texts and blobs must live until then.
+ */
+sqlite3_stmt *sql_prepare(struct store *st, struct sotto_errmsg *err,
+			  const char *sql, const char *fmt, ...);
+
+/** sql_exec() - the same, for a statement without results. */
+int sql_exec(struct store *st, struct sotto_errmsg *err, const char *sql,
+	     const char *fmt, ...);
+
+/** sql_step() - 1: a row, 0: no more, negative: error. */
+int sql_step(struct store *st, sqlite3_stmt *s, struct sotto_errmsg *err);
+
+/** sql_blob() - copy a column of exactly @len bytes, else SOTTO_E_BAD. */
+int sql_blob(sqlite3_stmt *s, int col, void *out, size_t len);
+
+/** sql_begin(), sql_end() - a transaction; sql_end() commits if @rc is 0, else
+ * rolls back; it returns @rc or the commit's error.
+ */
+int sql_begin(struct store *st, struct sotto_errmsg *err);
+int sql_end(struct store *st, int rc, struct sotto_errmsg *err);
+
+/** sql_audit() - an audit line, inside the caller's transaction. */
+int sql_audit(struct store *st, const char *actor, const char *event,
+	      const char *subject, const char *detail, int64_t now,
+	      struct sotto_errmsg *err);
+
+/** sql_policy_changed() - raise the policy version, likewise. */
+int sql_policy_changed(struct store *st, struct sotto_errmsg *err);
+
+/** store_migrate() - bring the schema to the version of this program. */
+int store_migrate(struct store *st, bool create, struct sotto_errmsg *err);
+
+#endif /* SOTTO_STORE_SQL_H */
