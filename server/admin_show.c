@@ -244,7 +244,7 @@ int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 		"sessions", (json_int_t)ad->sessions_n,
 		"policy_version", (json_int_t)policy_version(ad),
 		"uptime_s", (json_int_t)((ad->now_ms - ad->started_ms) / 1000),
-		"version", AUTHD_VERSION));
+		"version", SOTTO_VERSION));
 	return 0;
 }
 

@@ -25,8 +25,6 @@
 #include "store.h"
 #include "usock.h"
 
-#define AUTHD_VERSION	"0.1"
-
 /** struct authd_conf - authd.conf; conf.c has the defaults. */
 struct authd_conf {
 	char listen[512];		/* addresses and ports, commas between */

@@ -87,7 +87,7 @@ static int parse_args(int argc, char **argv, struct options *o)
 			fprintf(stderr, "sotto-authd: --address: %s\n", err.text);
 			return 2;
 		case 'V':
-			puts("sotto-authd " AUTHD_VERSION);
+			puts("sotto-authd " SOTTO_VERSION);
 			return 0;
 		case 'h':
 			usage(stdout);

@@ -30,7 +30,7 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	ack.hello_ack.seen_port = as->path.port;
 	ack.hello_ack.keepalive_s = SOTTO_KEEPALIVE_MS / 1000;
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
-	strcpy(ack.hello_ack.version, AUTHD_VERSION);
+	strcpy(ack.hello_ack.version, SOTTO_VERSION);
 	answer(as, id, &ack);
 	reconcile_hello(ad, mb, h);
 	policy_hello(ad, mb, h->policy_version);

@@ -227,11 +227,11 @@ static enum sotto_hs_event client_hint(struct sotto_hs_client *c,
 				       const uint8_t *dgram, size_t len,
 				       struct sotto_hs_result *res)
 {
-	if (len != HINT_LEN || !echo_valid(c, dgram + OUTER_LEN))
+	uint8_t echo[SOTTO_ECHO_LEN];
+
+	if (!sotto_hint_parse(dgram, len, &res->hint, echo, &res->ver_min,
+			      &res->ver_max) || !echo_valid(c, echo))
 		return SOTTO_HS_IGNORED;
-	res->hint = dgram[2];
-	res->ver_min = dgram[OUTER_LEN + SOTTO_ECHO_LEN];
-	res->ver_max = dgram[OUTER_LEN + SOTTO_ECHO_LEN + 1];
 	return SOTTO_HS_HINTED;
 }
 
@@ -471,6 +471,19 @@ size_t sotto_hint_dgram(uint8_t *out, enum sotto_hint hint, uint32_t index,
 	tail[2] = 0;
 	tail[3] = 0;
 	return HINT_LEN;
+}
+
+bool sotto_hint_parse(const uint8_t *dgram, size_t len, enum sotto_hint *hint,
+		      uint8_t echo[SOTTO_ECHO_LEN], uint8_t *ver_min,
+		      uint8_t *ver_max)
+{
+	if (len != HINT_LEN || dgram[0] != SOTTO_DGRAM_HINT)
+		return false;
+	*hint = dgram[2];
+	memcpy(echo, dgram + OUTER_LEN, SOTTO_ECHO_LEN);
+	*ver_min = dgram[OUTER_LEN + SOTTO_ECHO_LEN];
+	*ver_max = dgram[OUTER_LEN + SOTTO_ECHO_LEN + 1];
+	return true;
 }
 
 enum sotto_dgram sotto_dgram_index(const uint8_t *dgram, size_t len,

@@ -203,4 +203,13 @@ void sotto_code_derive(const uint8_t code[SOTTO_CODE_LEN],
 enum sotto_dgram sotto_dgram_index(const uint8_t *dgram, size_t len,
 				   uint32_t *index);
 
+/**
+ * sotto_hint_parse() - take a HINT apart; false if it is malformed
+ * It is unauthenticated: only an @echo of what was really sent makes it worth
+ * anything (sotto_chan_sent_last()).
+ */
+bool sotto_hint_parse(const uint8_t *dgram, size_t len, enum sotto_hint *hint,
+		      uint8_t echo[SOTTO_ECHO_LEN], uint8_t *ver_min,
+		      uint8_t *ver_max);
+
 #endif /* SOTTO_HANDSHAKE_H */
