@@ -130,7 +130,7 @@ static bool sotto_is_broadcast(struct net *net, const struct sk_buff *skb,
 {
 	if (p->dst.family != AF_INET)
 		return false;
-	if (out)
+	if (out && skb_dst(skb))
 		return skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
 	return inet_addr_type(net, p->dst.ip.ip) == RTN_BROADCAST;
 }
@@ -139,8 +139,8 @@ static bool sotto_is_broadcast(struct net *net, const struct sk_buff *skb,
  * What no policy touches: multicast and broadcast, neighbour discovery and its
  * like, DHCP, the agent's control flow, and others' sealed packets in transit.
  */
-static bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
-			 const struct sotto_pkt *p, bool out)
+bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
+		  const struct sotto_pkt *p, bool out)
 {
 	const struct udphdr *uh;
 	struct udphdr buf;

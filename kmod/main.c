@@ -3,6 +3,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 
+#include "guard.h"
 #include "netlink.h"
 #include "netns.h"
 #include "policy.h"
@@ -35,13 +36,18 @@ static int __init sotto_init(void)
 	err = sotto_netns_init();
 	if (err)
 		goto err_sa;
-	err = sotto_netlink_init();
+	err = sotto_guard_init();
 	if (err)
 		goto err_netns;
+	err = sotto_netlink_init();
+	if (err)
+		goto err_guard;
 	if (sotto_keylog)
 		pr_warn("sotto: loaded with keylog=1: session keys can be read by root\n");
 	return 0;
 
+err_guard:
+	sotto_guard_exit();
 err_netns:
 	sotto_netns_exit();
 err_sa:
@@ -52,6 +58,7 @@ err_sa:
 static void __exit sotto_exit(void)
 {
 	sotto_netlink_exit();
+	sotto_guard_exit();
 	sotto_netns_exit();
 	sotto_sa_exit();
 }

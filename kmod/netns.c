@@ -8,6 +8,7 @@
 #include <net/udp_tunnel.h>
 
 #include "compat.h"
+#include "guard.h"
 #include "netns.h"
 #include "sa.h"
 #include "tunnel.h"
@@ -87,16 +88,27 @@ int sotto_netns_up(struct sotto_net *ns, struct netlink_ext_ack *extack)
 	err = sotto_hooks_register(ns);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "the netfilter hooks cannot be registered");
-		sotto_socks_close(ns);
-		return err;
+		goto err_socks;
+	}
+	err = sotto_guard_up(ns);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "a device's egress hook cannot be registered");
+		goto err_hooks;
 	}
 	ns->up = true;
 	return 0;
+
+err_hooks:
+	sotto_hooks_unregister(ns);
+err_socks:
+	sotto_socks_close(ns);
+	return err;
 }
 
 static void sotto_netns_stop(struct sotto_net *ns)
 {
 	if (ns->up) {
+		sotto_guard_down(ns);
 		sotto_hooks_unregister(ns);
 		sotto_socks_close(ns);
 		ns->up = false;
@@ -227,6 +239,7 @@ static int __net_init sotto_net_init(struct net *net)
 	mutex_init(&ns->config);
 	spin_lock_init(&ns->lock);
 	spin_lock_init(&ns->hint_lock);
+	INIT_LIST_HEAD(&ns->guards);
 	init_waitqueue_head(&ns->wait);
 	sotto_limits_default(&ns->limits);
 	ns->hint_tokens = ns->limits.event_rate;

@@ -9,12 +9,13 @@
  *
  *   ns->config   mutex: settings, addresses, policy, agent, up and down. Taken
  *                by netlink commands, may sleep.
+ *   RTNL         which devices are guarded.
  *   ns->lock     spinlock, BH off: which tunnels and SAs exist, and which SA a
  *                tunnel is bound to.
  *   tunnel->lock spinlock, BH off: its state, its queue, its timer.
  *   sa->lock     spinlock, BH off: replay window and counters of an inbound SA.
  *
- * Order: config, ns->lock, tunnel->lock. sa->lock is a leaf, and nothing is
+ * Order: config, RTNL, ns->lock, tunnel->lock. sa->lock is a leaf, and nothing is
  * sent, and no netlink message made, under tunnel->lock or sa->lock.
  */
 #ifndef _SOTTO_NETNS_H
@@ -95,6 +96,7 @@ struct sotto_net {
 	struct net *net;
 	bool up;
 	bool pinned;
+	bool guarded;
 	__be16 data_port;
 	u64 instance;
 
@@ -107,6 +109,7 @@ struct sotto_net {
 	struct sotto_locals __rcu *locals;
 	struct sotto_agent __rcu *agent;
 	struct socket *sock4, *sock6;
+	struct list_head guards;	/* RTNL */
 
 	struct rhashtable tunnels;
 	struct xarray tunnel_ids;
@@ -176,9 +179,6 @@ bool sotto_local_is(struct sotto_net *ns, const struct sotto_addr *a);
  * To be called after each change of policy.
  */
 void sotto_netns_pin(struct sotto_net *ns);
-
-/* Purges packets that wait for @dev (a device goes away). */
-struct net_device;
 
 /* hook.c */
 int sotto_hooks_register(struct sotto_net *ns);

@@ -165,6 +165,7 @@ static void sotto_open_headers(struct sk_buff *skb, const struct sotto_pkt *p,
 	skb->csum_complete_sw = 0;
 	skb->encapsulation = 0;
 	skb_clear_hash(skb);
+	nf_reset_ct(skb);
 }
 
 /* Dummies never go up. A's are answered, so that it knows we have its keys. */

@@ -4,6 +4,7 @@
 #include <linux/icmpv6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/udp.h>
 #include <net/dst.h>
 #include <net/icmp.h>
@@ -123,6 +124,13 @@ static void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned in
 	sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_TOO_BIG);
 }
 
+static void sotto_set_untracked(struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	skb_set_nfct(skb, IP_CT_UNTRACKED);
+#endif
+}
+
 /*
  * The socket goes on paying for its packet until that has left (TSQ): the credit
  * moves to the new one, as segmentation does it.
@@ -206,7 +214,9 @@ static struct sk_buff *sotto_seal_alloc(struct sk_buff *skb,
 	skb_shinfo(out)->gso_type = 0;
 	skb_reset_network_header(out);
 	out->encapsulation = 0;
-	nf_reset_ct(out);	/* conntrack knows inner flows only */
+	/* Conntrack knows inner flows only; and the guard knows us by this. */
+	nf_reset_ct(out);
+	sotto_set_untracked(out);
 	return out;
 }
 

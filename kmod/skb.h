@@ -62,6 +62,9 @@ void sotto_receive(struct sotto_net *ns, struct sk_buff *skb,
 bool sotto_is_data(struct sotto_net *ns, struct sk_buff *skb,
 		   const struct sotto_pkt *p);
 
+/* hook.c: what no policy touches. @out: on its way out. */
+bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
+		  const struct sotto_pkt *p, bool out);
 /* hook.c: the entries behind our own, then the saved okfn. Consumes @skb. */
 void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state);
 

@@ -437,6 +437,7 @@ enum sotto_trace_attr {
 	_(OUT_DROP_ROUTE, "out_drop_route")				\
 	_(OUT_DROP_FILTERED, "out_drop_filtered")			\
 	_(OUT_DROP_DOWN, "out_drop_down")				\
+	_(OUT_DROP_BENEATH, "out_drop_beneath")				\
 	_(IN_SEEN, "in_seen")						\
 	_(IN_PASSED, "in_passed")					\
 	_(IN_OPENED, "in_opened")					\
