@@ -28,7 +28,7 @@ programs: $(PROGRAMS)
 # User space -------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
-	-Wwrite-strings -Wvla $(if $(W),-Wundef -Wold-style-definition -Wredundant-decls)
+	-Wvla $(if $(W),-Wundef -Wold-style-definition -Wredundant-decls)
 ifdef DEBUG
   CFLAGS ?= -O1 -g3
   HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DSOTTO_DEBUG
@@ -118,9 +118,7 @@ bench: programs | deps-bench
 
 .PHONY: checkpatch
 checkpatch: | deps-check
-	$(Q)perl $$(selftests/vm/fetch source 6.1)/scripts/checkpatch.pl --no-tree --terse --show-types -f \
-		$$(git ls-files 'kmod/*.[ch]' 'uapi/*.h' 'agent/*.[ch]' 'server/*.[ch]' 'tools/*.[ch]' \
-		'selftests/*.[ch]')
+	$(Q)scripts/checkpatch
 
 .PHONY: clean help
 clean:
@@ -141,3 +139,7 @@ help:
 	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS='
 	@echo '  make checkpatch sparse  what the kernel community checks'
 	@echo '  make clean              remove build/ (kernels stay in $${SOTTO_CACHE:-~/.cache/sotto})'
+
+# print-NAME: the value of a variable, for scripts.
+print-%:
+	@echo $($*)
