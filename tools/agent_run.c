@@ -49,7 +49,7 @@ static bool overridden(void)
 /* systemd starts its services in its own network namespace only. */
 static bool systemd_rules(void)
 {
-	char *argv[] = { "systemctl", "cat", "sottod.service", NULL };
+	const char *argv[] = { "systemctl", "cat", "sottod.service", NULL };
 	char ours[64], inits[64], output[RUN_OUTPUT_MAX];
 	ssize_t a, b;
 
@@ -73,8 +73,8 @@ static bool agent_runs(void)
 int agent_start(void)
 {
 	char path[SOTTO_PATH_MAX], output[RUN_OUTPUT_MAX];
-	char *direct[] = { path, NULL };
-	char *service[] = { "systemctl", "start", "sottod.service", NULL };
+	const char *direct[] = { path, NULL };
+	const char *service[] = { "systemctl", "start", "sottod.service", NULL };
 	bool systemd;
 	int ret;
 
@@ -152,7 +152,7 @@ static int stop_pid(pid_t pid)
 
 int agent_stop(void)
 {
-	char *service[] = { "systemctl", "stop", "sottod.service", NULL };
+	const char *service[] = { "systemctl", "stop", "sottod.service", NULL };
 	char output[RUN_OUTPUT_MAX];
 	json_t *status = agent_ask("status");
 	pid_t pid = number_of(status, "pid");

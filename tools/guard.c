@@ -14,7 +14,7 @@
 
 static int run_nft(const char *script)
 {
-	char *argv[] = { "nft", "-f", "-", NULL };
+	const char *argv[] = { "nft", "-f", "-", NULL };
 	char output[RUN_OUTPUT_MAX];
 	int ret = run_program(argv, script, output);
 
@@ -91,7 +91,7 @@ int guard_remove(void)
 
 bool guard_exists(void)
 {
-	char *argv[] = { "nft", "list", "table", "inet", GUARD_TABLE, NULL };
+	const char *argv[] = { "nft", "list", "table", "inet", GUARD_TABLE, NULL };
 	char output[RUN_OUTPUT_MAX];
 
 	return run_program(argv, NULL, output) == 0;

@@ -76,7 +76,7 @@ static int explain(const char *output)
 /* What a module file needs is loaded first, as modprobe would. */
 static void load_dependencies(char *path)
 {
-	char *modinfo[] = { "modinfo", "-F", "depends", path, NULL };
+	const char *modinfo[] = { "modinfo", "-F", "depends", path, NULL };
 	char list[RUN_OUTPUT_MAX], ignored[RUN_OUTPUT_MAX];
 	char *save = NULL;
 
@@ -84,7 +84,7 @@ static void load_dependencies(char *path)
 		return;
 	for (char *dep = strtok_r(list, ",\n", &save); dep;
 	     dep = strtok_r(NULL, ",\n", &save)) {
-		char *modprobe[] = { "modprobe", dep, NULL };
+		const char *modprobe[] = { "modprobe", dep, NULL };
 
 		/* one that is missing shows itself when ours is loaded */
 		run_program(modprobe, NULL, ignored);
@@ -93,7 +93,7 @@ static void load_dependencies(char *path)
 
 int module_load(const char *parameters)
 {
-	char *argv[ARGS_MAX + 3] = { "modprobe", "sotto" };
+	const char *argv[ARGS_MAX + 3] = { "modprobe", "sotto" };
 	char *path = getenv("SOTTO_MODULE");
 	char output[RUN_OUTPUT_MAX], words[PARAMS_MAX];
 	char *save = NULL;
@@ -123,7 +123,7 @@ int module_load(const char *parameters)
 
 int module_unload(void)
 {
-	char *argv[] = { "rmmod", "sotto", NULL };
+	const char *argv[] = { "rmmod", "sotto", NULL };
 	char output[RUN_OUTPUT_MAX];
 	int ret;
 

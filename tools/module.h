@@ -16,7 +16,7 @@
  *	newline is taken off
  * Returns its exit status (128 + signal), or -errno when it could not be run.
  */
-int run_program(char *const argv[], const char *input,
+int run_program(const char *const argv[], const char *input,
 		char output[RUN_OUTPUT_MAX]);
 
 /** module_load() - 0 (also when it is loaded), or an exit code after a message

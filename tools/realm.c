@@ -30,7 +30,7 @@ static const char usage[] =
 static int realm_init(struct args *a)
 {
 	char path[SOTTO_PATH_MAX];
-	char *argv[INIT_ARGS_MAX + 4] = { path, "--init" };
+	const char *argv[INIT_ARGS_MAX + 4] = { path, "--init" };
 	int n = 2;
 
 	if (opts.json)
@@ -46,10 +46,10 @@ static int realm_init(struct args *a)
 		if (n + 2 > INIT_ARGS_MAX)
 			return fail(EXIT_USAGE, "too many addresses");
 		argv[n++] = "--address";
-		argv[n++] = (char *)value;
+		argv[n++] = value;
 	}
 	fflush(stdout);
-	execvp(program_path("sotto-authd", path), argv);
+	execvp(program_path("sotto-authd", path), (char *const *)argv);
 	return fail(EXIT_FAILED, "cannot run sotto-authd: %s; is it installed?",
 		    strerror(errno));
 }

@@ -52,7 +52,7 @@ static void write_input(int fd, const char *input)
 	}
 }
 
-static int spawn(char *const argv[], int in, int out, pid_t *pid)
+static int spawn(const char *const argv[], int in, int out, pid_t *pid)
 {
 	posix_spawn_file_actions_t fa;
 	int ret;
@@ -61,7 +61,7 @@ static int spawn(char *const argv[], int in, int out, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&fa, in, 0);
 	posix_spawn_file_actions_adddup2(&fa, out, 1);
 	posix_spawn_file_actions_adddup2(&fa, out, 2);
-	ret = posix_spawnp(pid, argv[0], &fa, NULL, argv, environ);
+	ret = posix_spawnp(pid, argv[0], &fa, NULL, (char *const *)argv, environ);
 	posix_spawn_file_actions_destroy(&fa);
 	return -ret;
 }
@@ -76,7 +76,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int run_program(char *const argv[], const char *input,
+int run_program(const char *const argv[], const char *input,
 		char output[RUN_OUTPUT_MAX])
 {
 	int in[2], out[2];

@@ -80,8 +80,8 @@ int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
 	return 0;
 }
 
-static int append_policy(struct saved *s, const struct sgenl_policy *policy,
-			 enum saved_origin origin)
+int saved_append_policy(struct saved *s, const struct sgenl_policy *policy,
+			enum saved_origin origin)
 {
 	struct saved_policy *p = grow(s->policies, s->n_policies, sizeof(*p));
 
@@ -101,10 +101,18 @@ int saved_add_policy(struct saved *s, const struct sgenl_policy *policy,
 
 	p = (struct saved_policy *)saved_find_policy(s, &policy->prefix);
 	if (!p)
-		return append_policy(s, policy, origin);
+		return saved_append_policy(s, policy, origin);
 	p->policy = *policy;
 	p->origin = origin;
 	return 0;
+}
+
+void saved_remove_policy(struct saved *s, const struct sotto_prefix *prefix)
+{
+	struct saved_policy *p = (struct saved_policy *)saved_find_policy(s, prefix);
+
+	if (p && p->origin == SAVED_REALM)
+		*p = s->policies[--s->n_policies];
 }
 
 void saved_free(struct saved *s)
@@ -142,7 +150,7 @@ static int read_policy(struct saved *s, const json_t *o, struct sotto_errmsg *er
 	p.action = ret;
 	ret = parse_origin(o, &origin, err);
 	/* no look for duplicates: it would be quadratic; the kernel merges them */
-	return ret ? ret : append_policy(s, &p, origin);
+	return ret ? ret : saved_append_policy(s, &p, origin);
 }
 
 static int read_list(struct saved *s, const json_t *root, const char *name,
@@ -267,16 +275,31 @@ int saved_write(const struct saved *s, struct sotto_errmsg *err)
 	return ret;
 }
 
-int saved_apply(struct sgenl *g, const struct saved *s)
+static int compare_policies(const void *a, const void *b)
+{
+	const struct saved_policy *x = a, *y = b;
+	int order = sotto_addr_cmp(&x->policy.prefix.addr, &y->policy.prefix.addr);
+
+	return order ? order : x->policy.prefix.plen - y->policy.prefix.plen;
+}
+
+/* Lists can be long: what is looked up in is sorted first. NULL without memory. */
+static struct saved_policy *sorted_policies(const struct saved *s)
+{
+	struct saved_policy *v = calloc(s->n_policies + 1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	if (s->n_policies)
+		memcpy(v, s->policies, s->n_policies * sizeof(*v));
+	qsort(v, s->n_policies, sizeof(*v), compare_policies);
+	return v;
+}
+
+static int apply_addrs(struct sgenl *g, const struct saved *s)
 {
 	int first = 0;
 
-	for (size_t i = 0; i < s->n_policies; i++) {
-		int ret = sgenl_policy_add(g, &s->policies[i].policy, true);
-
-		if (ret && !first)
-			first = ret;
-	}
 	for (size_t i = 0; i < s->n_addrs; i++) {
 		int ret = sgenl_addr_add(g, &s->addrs[i].addr);
 
@@ -286,37 +309,56 @@ int saved_apply(struct sgenl *g, const struct saved *s)
 	return first;
 }
 
-static int compare_policies(const void *a, const void *b)
+int saved_apply_changes(struct sgenl *g, const struct saved *old,
+			const struct saved *now)
 {
-	const struct saved_policy *x = a, *y = b;
-	int order = sotto_addr_cmp(&x->policy.prefix.addr, &y->policy.prefix.addr);
+	struct saved_policy *before = sorted_policies(old);
+	int first = 0, ret;
 
-	return order ? order : x->policy.prefix.plen - y->policy.prefix.plen;
+	if (!before)
+		return -ENOMEM;
+	for (size_t i = 0; i < now->n_policies; i++) {
+		const struct saved_policy *p = &now->policies[i];
+		const struct saved_policy *b = bsearch(p, before, old->n_policies,
+						       sizeof(*before), compare_policies);
+
+		if (b && b->policy.action == p->policy.action)
+			continue;
+		ret = sgenl_policy_add(g, &p->policy, true);
+		if (ret && !first)
+			first = ret;
+	}
+	free(before);
+	ret = apply_addrs(g, now);
+	return first ? first : ret;
 }
 
-/* Both lists can be long: sort one, and look up in it. */
+int saved_apply(struct sgenl *g, const struct saved *s)
+{
+	static const struct saved nothing;
+
+	return saved_apply_changes(g, &nothing, s);
+}
+
 static int retire_policies(struct sgenl *g, const struct saved *old,
 			   const struct saved *now)
 {
-	struct saved_policy *sorted = calloc(now->n_policies + 1, sizeof(*sorted));
+	struct saved_policy *after = sorted_policies(now);
 	int first = 0;
 
-	if (!sorted)
+	if (!after)
 		return -ENOMEM;
-	if (now->n_policies)
-		memcpy(sorted, now->policies, now->n_policies * sizeof(*sorted));
-	qsort(sorted, now->n_policies, sizeof(*sorted), compare_policies);
 	for (size_t i = 0; i < old->n_policies; i++) {
 		int ret;
 
-		if (bsearch(&old->policies[i], sorted, now->n_policies,
-			    sizeof(*sorted), compare_policies))
+		if (bsearch(&old->policies[i], after, now->n_policies,
+			    sizeof(*after), compare_policies))
 			continue;
 		ret = sgenl_policy_del(g, &old->policies[i].policy.prefix);
 		if (ret && ret != -ENOENT && !first)
 			first = ret;
 	}
-	free(sorted);
+	free(after);
 	return first;
 }
 

@@ -65,6 +65,13 @@ int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
 int saved_add_policy(struct saved *s, const struct sgenl_policy *p,
 		     enum saved_origin origin);
 
+/** saved_append_policy() - without a look for the same prefix */
+int saved_append_policy(struct saved *s, const struct sgenl_policy *p,
+			enum saved_origin origin);
+
+/** saved_remove_policy() - take @prefix out, if the realm put it there */
+void saved_remove_policy(struct saved *s, const struct sotto_prefix *prefix);
+
 const struct saved_addr *saved_find_addr(const struct saved *s,
 					 const struct sotto_addr *addr);
 const struct saved_policy *saved_find_policy(const struct saved *s,
@@ -76,6 +83,10 @@ const struct saved_policy *saved_find_policy(const struct saved *s,
  * Returns 0 or a negative errno of the first failure, after trying the rest.
  */
 int saved_apply(struct sgenl *g, const struct saved *s);
+
+/** saved_apply_changes() - the same for what @now has and @old has not, or otherwise */
+int saved_apply_changes(struct sgenl *g, const struct saved *old,
+			const struct saved *now);
 
 /**
  * saved_retire() - take from the kernel what @old has and @now lacks

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The agent as a whole: one loop, one thread (but for looking up names).
+ *
+ *   kernel.c       requests to and events from sotto.ko
+ *   association.c  the channel to the server; handshake.c makes it
+ *   ask.c          sessions that somebody here wants (initiator)
+ *   offer.c        sessions that the server offers (responder)
+ *   session.c      the sessions that are there, until they end
+ *   policy.c       what the realm wants protected
+ *   ctl.c          the local socket
+ */
+#ifndef SOTTO_AGENT_H
+#define SOTTO_AGENT_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "../tools/lib/loop.h"
+#include "association.h"
+#include "conf.h"
+#include "identity.h"
+#include "kernel.h"
+#include "peers.h"
+#include "policy.h"
+#include "session.h"
+
+#ifndef SOTTO_VERSION
+#define SOTTO_VERSION "unknown"
+#endif
+
+struct sotto_usock;
+
+/** struct listing - live sessions, as a new association is told of them */
+struct listing {
+	uint64_t id;
+	struct sotto_live *v;
+	size_t n, sent;
+	unsigned int in_flight;
+};
+
+struct agent {
+	struct ev_loop *loop;
+	const char *conf_path;		/* NULL: the usual one */
+	struct conf conf;
+	struct identity *id;
+	struct kernel kernel;
+	struct association assoc;
+	struct sessions sessions;
+	struct peers peers;
+	struct realm_policy policy;
+	struct listing listing;
+	struct sotto_usock *ctl;
+	struct sotto_signals signals;
+	uint64_t started_ms;
+	int exit_code;
+};
+
+/** agent_stop() - end the loop; the process exits with @code */
+void agent_stop(struct agent *ag, int code);
+
+#endif /* SOTTO_AGENT_H */

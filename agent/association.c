@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The association with the server: its channel, its renewal, its loss.
+ *
+ *   state      | event                       | what follows
+ *   RESTING    | retry_ms                    | RESOLVING or HANDSHAKE
+ *   RESOLVING  | address, or old one known   | HANDSHAKE
+ *   HANDSHAKE  | message 2                   | HELLO
+ *   HANDSHAKE  | ASSOC_TRY_MS                | RESTING, next server
+ *   HELLO      | HELLO_ACK                   | STEADY: new channel in the old's place
+ *   HELLO      | time-out                    | RESTING, next server
+ *   STEADY     | renew_ms, doubt, hint       | HANDSHAKE beside the old channel
+ *
+ * The old channel stays open until a new one is confirmed; what was asked on it
+ * moves over. down_ms says since when nothing stands at all.
+ */
+#include "association.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../tools/lib/log.h"
+#include "../tools/lib/loop.h"
+#include "../tools/lib/secret.h"
+#include "agent.h"
+#include "ask.h"
+#include "requests.h"
+
+#define DGRAMS_PER_WAKE		64	/* then others in the loop have their turn */
+#define DEFAULT_RENEW_MS	SOTTO_ASSOC_REKEY_MS
+
+static struct assoc_chan *current(struct agent *ag)
+{
+	return &ag->assoc.chans[ag->assoc.current];
+}
+
+static struct assoc_chan *next(struct agent *ag)
+{
+	return &ag->assoc.chans[!ag->assoc.current];
+}
+
+struct sotto_chan *assoc_channel(struct agent *ag)
+{
+	return current(ag)->open ? &current(ag)->ch : NULL;
+}
+
+uint64_t assoc_silent_ms(struct agent *ag)
+{
+	const struct sotto_chan *ch = assoc_channel(ag);
+
+	return ch ? sotto_now_ms() - ch->rx_ms : UINT64_MAX;
+}
+
+bool assoc_reachable(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	if (a->revoked)
+		return false;
+	return !a->down_ms || sotto_now_ms() - a->down_ms < ASSOC_PATIENCE_MS;
+}
+
+const char *assoc_state_name(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	if (a->revoked)
+		return "revoked";
+	if (!a->down_ms)
+		return "associated";
+	switch (a->state) {
+	case ASSOC_RESOLVING:
+		return "resolving";
+	case ASSOC_RESTING:
+		return "waiting";
+	default:
+		return "connecting";
+	}
+}
+
+void assoc_trouble(struct agent *ag, const char *error, const char *advice,
+		   const char *fmt, ...)
+{
+	struct assoc_trouble *t = &ag->assoc.trouble;
+	bool news = strcmp(t->error, error);
+	va_list ap;
+
+	snprintf(t->error, sizeof(t->error), "%s", error);
+	snprintf(t->advice, sizeof(t->advice), "%s", advice);
+	va_start(ap, fmt);
+	vsnprintf(t->message, sizeof(t->message), fmt, ap);
+	va_end(ap);
+	if (news)
+		sotto_warn("server %s: %s (%s)", ag->assoc.server_text, t->message, error);
+}
+
+void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len)
+{
+	if (ag->assoc.fd < 0)
+		return;
+	if (send(ag->assoc.fd, dgram, len, MSG_DONTWAIT) >= 0)
+		return;
+	if (errno == ECONNREFUSED)
+		assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
+			      "nothing listens on %s", ag->assoc.server_text);
+	else if (errno != EAGAIN && errno != ENOBUFS)
+		assoc_trouble(ag, "unreachable", "look at \"ip route get\"",
+			      "cannot reach %s: %s", ag->assoc.server_text,
+			      strerror(errno));
+}
+
+static void chan_send(void *arg, const uint8_t *dgram, size_t len)
+{
+	assoc_send(((struct assoc_chan *)arg)->ag, dgram, len);
+}
+
+static void chan_request(void *arg, uint32_t id, const struct sotto_msg *m)
+{
+	struct assoc_chan *c = arg;
+
+	handle_request(c->ag, &c->ch, id, m);
+}
+
+static void chan_note(void *arg, const struct sotto_msg *m)
+{
+	struct assoc_chan *c = arg;
+
+	/* the server goes: don't wait until it is missed */
+	if (m->type == SOTTO_MSG_BYE && c == current(c->ag)) {
+		sotto_notice("the server says good-bye");
+		assoc_doubt(c->ag);
+	}
+}
+
+static const struct sotto_chan_ops chan_ops = {
+	.send = chan_send,
+	.request = chan_request,
+	.note = chan_note,
+};
+
+/* ---- loss and renewal ---- */
+
+static bool attempt_runs(const struct association *a)
+{
+	return a->state != ASSOC_STEADY && a->state != ASSOC_RESTING;
+}
+
+void assoc_doubt(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	if (attempt_runs(a) || a->revoked)
+		return;
+	if (a->state == ASSOC_RESTING && a->down_ms)
+		return;	/* its time comes */
+	handshake_begin(ag);
+	assoc_kick(ag);
+}
+
+/* @since: monotonic ms; what waits for an answer fails ASSOC_PATIENCE_MS later */
+static void mark_down(struct agent *ag, uint64_t since)
+{
+	struct association *a = &ag->assoc;
+
+	if (a->down_ms)
+		return;
+	a->down_ms = since;
+	sotto_warn("server %s: association lost; sessions that stand live on",
+		   a->server_text);
+	ask_retry(ag);
+}
+
+void handshake_failed(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+	uint32_t wait = a->revoked ? ASSOC_REVOKED_MS : a->backoff_ms;
+
+	mark_down(ag, a->hs_begun_ms ? a->hs_begun_ms : now);
+	a->state = ASSOC_RESTING;
+	a->stale |= 1u << a->server;
+	a->retry_ms = now + wait / 2 + randombytes_uniform(wait);
+	a->backoff_ms *= 2;
+	if (a->backoff_ms > ASSOC_BACKOFF_MAX_MS)
+		a->backoff_ms = ASSOC_BACKOFF_MAX_MS;
+	a->server = (a->server + 1) % ag->id->n_servers;
+	ask_retry(ag);
+}
+
+void assoc_revoked(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	a->revoked = true;
+	assoc_trouble(ag, "revoked",
+		      "if that is a mistake: \"sotto member add\" on the gateway, \"sotto enroll --force\" here",
+		      "this host was revoked");
+	mark_down(ag, sotto_now_ms());
+}
+
+void resolve_done(struct agent *ag, unsigned int server,
+		  const struct sotto_addr *addr, const char *why)
+{
+	struct sotto_addr *known = &ag->id->resolved[server];
+
+	ag->assoc.stale &= ~(1u << server);
+	if (addr->len && !sotto_addr_eq(addr, known)) {
+		*known = *addr;
+		if (identity_keep(ag->id, NULL))
+			sotto_warn("cannot keep the server's new address");
+	}
+	if (!known->len) {
+		assoc_trouble(ag, "dns", "an address instead of a name needs no name server",
+			      "cannot look up %s: %s", ag->id->servers[server].host, why);
+		handshake_failed(ag);
+	} else {
+		handshake_begin(ag);
+	}
+	assoc_kick(ag);
+}
+
+/* ---- a new channel ---- */
+
+static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ack)
+{
+	struct identity *id = ag->id;
+	bool changed = strcmp(id->name, ack->name) || id->addrs.n != ack->addrs.n ||
+		       memcmp(id->addrs.a, ack->addrs.a,
+			      ack->addrs.n * sizeof(ack->addrs.a[0]));
+
+	if (!changed)
+		return;
+	sotto_notice("the server knows this host as %s with %u addresses now",
+		     ack->name, ack->addrs.n);
+	snprintf(id->name, sizeof(id->name), "%s", ack->name);
+	id->addrs = ack->addrs;
+	if (identity_keep(id, NULL))
+		sotto_warn("cannot keep this host's new addresses");
+	policy_own_addrs(ag);
+}
+
+static uint32_t renew_after(uint32_t rekey_s)
+{
+	uint32_t ms = rekey_s ? rekey_s * 1000 : DEFAULT_RENEW_MS;
+
+	/* up to a tenth earlier, so that not all members come at once */
+	return ms - randombytes_uniform(ms / 10 + 1);
+}
+
+/* The new channel takes the old one's place, and what was asked on it. */
+static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
+{
+	struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+	bool was_down = a->down_ms;
+
+	if (current(ag)->open) {
+		sotto_chan_adopt(&next(ag)->ch, &current(ag)->ch, now);
+		sotto_chan_close(&current(ag)->ch);
+		current(ag)->open = false;
+	}
+	a->current = !a->current;
+	a->state = ASSOC_STEADY;
+	a->down_ms = 0;
+	a->revoked = false;
+	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
+	a->renew_ms = now + renew_after(ack->rekey_s);
+	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
+	a->keepalive_out = false;
+	memset(&a->trouble, 0, sizeof(a->trouble));
+	snprintf(a->server_version, sizeof(a->server_version), "%s", ack->version);
+	if (!was_down)
+		return;
+	a->since_ms = now;
+	sotto_notice("server %s: associated as %s", a->server_text, ack->name);
+}
+
+static void on_hello(void *arg, int err, const struct sotto_msg *m)
+{
+	struct agent *ag = arg;
+
+	if (err || m->type != SOTTO_MSG_HELLO_ACK) {
+		if (err != SOTTO_E_CLOSED)
+			ag->assoc.hello_failed = true;
+		if (!err && m->type == SOTTO_MSG_ERROR)
+			assoc_trouble(ag, sotto_refusal_name(m->error.reason), "",
+				      "the server refuses: %s", m->error.text[0] ?
+				      m->error.text : sotto_refusal_text(m->error.reason));
+		return;
+	}
+	promote(ag, &m->hello_ack);
+	take_own_name(ag, &m->hello_ack);
+	report_live(ag);
+	ask_retry(ag);
+}
+
+void handshake_done(struct agent *ag, struct sotto_hs_result *res)
+{
+	struct association *a = &ag->assoc;
+	struct assoc_chan *c = next(ag);
+	uint64_t now = sotto_now_ms();
+
+	if (c->open)
+		sotto_chan_close(&c->ch);
+	c->ag = ag;
+	c->open = true;
+	sotto_chan_init(&c->ch, &res->keys, &chan_ops, c, now);
+	a->state = ASSOC_HELLO;
+	if (request_hello(ag, &c->ch, on_hello))
+		a->hello_failed = true;
+}
+
+/* Channels must not be closed under their own callbacks: here they may. */
+static void settle(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	if (!a->hello_failed)
+		return;
+	a->hello_failed = false;
+	if (next(ag)->open) {
+		sotto_chan_close(&next(ag)->ch);
+		next(ag)->open = false;
+	}
+	if (!a->trouble.error[0])
+		assoc_trouble(ag, "no_answer", "the agent goes on trying",
+			      "%s went silent", a->server_text);
+	handshake_failed(ag);
+}
+
+/* ---- input ---- */
+
+/* "No such association": only an echo of what we sent last is looked at. */
+static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
+{
+	struct association *a = &ag->assoc;
+	struct sotto_chan *ch = assoc_channel(ag);
+	uint8_t echo[SOTTO_ECHO_LEN], low, high;
+	uint64_t now = sotto_now_ms();
+	enum sotto_hint hint;
+
+	if (!ch || index != ch->keys.remote_index ||
+	    !sotto_hint_parse(dgram, len, &hint, echo, &low, &high) ||
+	    hint != SOTTO_HINT_INDEX || !sotto_chan_sent_last(ch, echo))
+		return;
+	if (now - a->hint_ms < SOTTO_HINT_MS)
+		return;
+	a->hint_ms = now;
+	sotto_info("server %s: has forgotten this association (restarted?)", a->server_text);
+	assoc_doubt(ag);
+}
+
+static void on_data(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
+{
+	struct association *a = &ag->assoc;
+
+	for (int i = 0; i < 2; i++) {
+		struct assoc_chan *c = &a->chans[i];
+
+		if (c->open && index == c->ch.keys.local_index) {
+			sotto_chan_input(&c->ch, sotto_now_ms(), dgram, len);
+			return;
+		}
+	}
+}
+
+static void on_dgram(struct agent *ag, const uint8_t *dgram, size_t len)
+{
+	struct association *a = &ag->assoc;
+	uint32_t index;
+	enum sotto_dgram type = sotto_dgram_index(dgram, len, &index);
+
+	switch (type) {
+	case SOTTO_DGRAM_DATA:
+		on_data(ag, dgram, len, index);
+		break;
+	case SOTTO_DGRAM_RESP:
+	case SOTTO_DGRAM_COOKIE:
+	case SOTTO_DGRAM_HINT:
+		if (a->state == ASSOC_HANDSHAKE && index == a->hs.index)
+			handshake_input(ag, dgram, len);
+		else if (type == SOTTO_DGRAM_HINT)
+			on_hint(ag, dgram, len, index);
+		break;
+	default:
+		break;
+	}
+}
+
+void assoc_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct agent *ag = w->data;
+	uint8_t dgram[SOTTO_DGRAM_MAX + 1];
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < DGRAMS_PER_WAKE && ag->assoc.fd >= 0; i++) {
+		ssize_t n = recv(ag->assoc.fd, dgram, sizeof(dgram), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ECONNREFUSED) {
+			assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
+				      "nothing listens on %s", ag->assoc.server_text);
+			assoc_doubt(ag);
+			continue;
+		}
+		if (n < 0)
+			break;
+		if (n <= SOTTO_DGRAM_MAX)
+			on_dgram(ag, dgram, n);
+	}
+	settle(ag);
+	assoc_kick(ag);
+}
+
+/* ---- time ---- */
+
+static void on_keepalive(void *arg, int err, const struct sotto_msg *m)
+{
+	struct agent *ag = arg;
+
+	(void)m;
+	ag->assoc.keepalive_out = false;
+	if (err == SOTTO_E_TIMEOUT)
+		assoc_doubt(ag);
+}
+
+static uint64_t keepalive_due(struct agent *ag)
+{
+	const struct sotto_chan *ch = assoc_channel(ag);
+
+	if (!ch || ag->assoc.keepalive_out || ag->assoc.down_ms)
+		return UINT64_MAX;
+	return ch->rx_ms + ag->assoc.keepalive_ms;
+}
+
+static void keepalive(struct agent *ag, uint64_t now)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+
+	if (now < keepalive_due(ag))
+		return;
+	ag->assoc.keepalive_out = !sotto_chan_request(assoc_channel(ag), now, &m,
+						      SOTTO_CALL_MS, on_keepalive, ag, NULL);
+}
+
+static void attempt_tick(struct agent *ag, uint64_t now)
+{
+	struct association *a = &ag->assoc;
+
+	switch (a->state) {
+	case ASSOC_RESTING:
+		if (now >= a->retry_ms)
+			handshake_begin(ag);
+		break;
+	case ASSOC_HANDSHAKE:
+		handshake_tick(ag, now);
+		break;
+	case ASSOC_STEADY:
+		if (now >= a->renew_ms)
+			handshake_begin(ag);
+		break;
+	default:
+		break;
+	}
+	/* the old channel may still work, but nobody should count on it */
+	if ((a->state == ASSOC_HANDSHAKE || a->state == ASSOC_HELLO) &&
+	    now - a->hs_begun_ms >= ASSOC_PATIENCE_MS)
+		mark_down(ag, a->hs_begun_ms);
+}
+
+static uint64_t min_ms(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t attempt_due(const struct association *a)
+{
+	switch (a->state) {
+	case ASSOC_RESTING:
+		return a->retry_ms;
+	case ASSOC_STEADY:
+		return a->renew_ms;
+	case ASSOC_HANDSHAKE:
+		if (!a->down_ms)
+			return min_ms(a->hs_resend_ms, a->hs_begun_ms + ASSOC_PATIENCE_MS);
+		return min_ms(a->hs_resend_ms, a->hs_begun_ms + ASSOC_TRY_MS);
+	default:
+		return UINT64_MAX;
+	}
+}
+
+void assoc_kick(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	uint64_t at;
+
+	at = min_ms(attempt_due(a), keepalive_due(ag));
+	for (int i = 0; i < 2; i++)
+		if (a->chans[i].open)
+			at = min_ms(at, sotto_chan_next(&a->chans[i].ch));
+	sotto_timer_at(ag->loop, &a->timer, at);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct agent *ag = w->data;
+	struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < 2; i++)
+		if (a->chans[i].open)
+			sotto_chan_tick(&a->chans[i].ch, now);
+	settle(ag);
+	keepalive(ag, now);
+	attempt_tick(ag, now);
+	assoc_kick(ag);
+}
+
+void assoc_start(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	a->fd = -1;
+	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
+	a->keepalive_ms = SOTTO_KEEPALIVE_MS;
+	a->down_ms = sotto_now_ms();
+	ev_init(&a->timer, on_timer);
+	a->timer.data = ag;
+	handshake_begin(ag);
+	assoc_kick(ag);
+}
+
+void assoc_stop(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	if (assoc_channel(ag))
+		sotto_chan_note(assoc_channel(ag), sotto_now_ms(), &bye);
+	resolve_stop(ag);
+	for (int i = 0; i < 2; i++)
+		if (a->chans[i].open) {
+			a->chans[i].open = false;
+			sotto_chan_close(&a->chans[i].ch);
+		}
+	sotto_hs_client_wipe(&a->hs);
+	ev_timer_stop(ag->loop, &a->timer);
+	if (a->fd >= 0) {
+		ev_io_stop(ag->loop, &a->io);
+		close(a->fd);
+		a->fd = -1;
+	}
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The association: the authenticated channel between this agent and the server.
+ *
+ * Handshake and channel are the library's; here are the socket, the choice of a
+ * server, the timers, and the exchange of an old channel for a new one (make
+ * before break).
+ */
+#ifndef SOTTO_AGENT_ASSOCIATION_H
+#define SOTTO_AGENT_ASSOCIATION_H
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../tools/lib/chan.h"
+#include "../tools/lib/handshake.h"
+
+struct agent;
+
+/* Times of our own; those of the protocol are in limits.h. */
+#define ASSOC_BACKOFF_FIRST_MS	500	/* after a failed handshake, then doubled */
+#define ASSOC_BACKOFF_MAX_MS	30000
+#define ASSOC_TRY_MS		6000	/* one handshake with one server */
+#define ASSOC_DOUBT_MS		1500	/* a request unanswered so long is a doubt */
+#define ASSOC_PATIENCE_MS	2000	/* then sessions are refused: no server */
+#define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
+
+enum assoc_state {
+	ASSOC_RESTING,		/* until retry_ms */
+	ASSOC_RESOLVING,	/* a name is looked up */
+	ASSOC_HANDSHAKE,	/* message 1 is repeated */
+	ASSOC_HELLO,		/* keys are there; the first request is not answered */
+	ASSOC_STEADY,		/* nothing under way */
+};
+
+/** struct assoc_chan - a channel, and whose it is */
+struct assoc_chan {
+	struct agent *ag;
+	struct sotto_chan ch;
+	bool open;
+};
+
+/** struct assoc_trouble - why there is no association */
+struct assoc_trouble {
+	char error[32];			/* stable name; "" = none */
+	char message[256];
+	char advice[256];
+};
+
+struct association {
+	int fd;				/* -1 = none */
+	ev_io io;
+	ev_timer timer;
+	enum assoc_state state;
+	unsigned int server;		/* index into the identity's list */
+	unsigned int stale;		/* bit per server: look its name up again */
+	struct sotto_hs_client hs;
+	uint64_t hs_begun_ms, hs_resend_ms;
+	uint32_t hs_pause_ms;
+	uint64_t retry_ms;
+	uint32_t backoff_ms;
+	struct assoc_chan chans[2];	/* current and next, in turn */
+	unsigned int current;		/* index of the current one */
+	bool hello_failed;		/* the next one is to be closed */
+	bool revoked;
+	uint64_t since_ms;		/* the association stands, across renewals */
+	uint64_t down_ms;		/* no association since; 0 = there is one */
+	uint64_t renew_ms;		/* new handshake due */
+	uint64_t hint_ms;		/* last acted upon a hint */
+	uint32_t keepalive_ms;
+	bool keepalive_out;
+	char server_version[SOTTO_NAME_MAX];
+	char server_text[SOTTO_HOST_MAX + 8];
+	struct assoc_trouble trouble;
+	/* looking up a name, in a thread of its own */
+	pthread_t resolver;
+	bool resolver_runs;
+	ev_async resolved;
+	struct resolve_job *job;
+};
+
+void assoc_start(struct agent *ag);
+
+/** assoc_stop() - tell the server, and close all */
+void assoc_stop(struct agent *ag);
+
+/** assoc_channel() - the current channel, or NULL */
+struct sotto_chan *assoc_channel(struct agent *ag);
+
+/** assoc_silent_ms() - since when nothing came from the server */
+uint64_t assoc_silent_ms(struct agent *ag);
+
+/** assoc_reachable() - there is hope that a request is answered in time */
+bool assoc_reachable(const struct agent *ag);
+
+/** assoc_doubt() - something was not answered: try a new handshake beside */
+void assoc_doubt(struct agent *ag);
+
+/** assoc_kick() - call after each use of a channel: timers may have moved */
+void assoc_kick(struct agent *ag);
+
+/** assoc_revoked() - the server says that we are no member any more */
+void assoc_revoked(struct agent *ag);
+
+/** assoc_state_name() - for people and JSON: "associated", "connecting", … */
+const char *assoc_state_name(const struct agent *ag);
+
+/* Between association.c and handshake.c. */
+
+/** handshake_begin() - socket, exemption and message 1, or a lookup first */
+void handshake_begin(struct agent *ag);
+/** handshake_input() - RESP, COOKIE or HINT */
+void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len);
+/** handshake_tick() - repeat or give up */
+void handshake_tick(struct agent *ag, uint64_t now);
+/** handshake_done() - association.c: keys are there */
+void handshake_done(struct agent *ag, struct sotto_hs_result *res);
+/** handshake_failed() - association.c: rest, then the next server */
+void handshake_failed(struct agent *ag);
+/** assoc_trouble() - say why; @error is the stable name */
+void assoc_trouble(struct agent *ag, const char *error, const char *advice,
+		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/** assoc_send() - a datagram to the server */
+void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len);
+/** assoc_readable() - libev's callback of the socket */
+void assoc_readable(struct ev_loop *loop, ev_io *w, int revents);
+/** resolve_start(), resolve_stop() - look a server's name up beside the loop */
+void resolve_start(struct agent *ag, unsigned int server);
+void resolve_stop(struct agent *ag);
+/** resolve_done() - association.c: @addr.len 0 = failed, with @why */
+void resolve_done(struct agent *ag, unsigned int server,
+		  const struct sotto_addr *addr, const char *why);
+
+#endif /* SOTTO_AGENT_ASSOCIATION_H */

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The agent's local socket, for the CLI.
+ */
+#include "ctl.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "../tools/lib/jx.h"
+#include "../tools/lib/loop.h"
+#include "../tools/lib/paths.h"
+#include "../tools/lib/usock.h"
+#include "agent.h"
+#include "ask.h"
+
+static void put_trouble(json_t *o, const struct assoc_trouble *t)
+{
+	if (!t->error[0])
+		return;
+	json_object_set_new(o, "error", json_string(t->error));
+	json_object_set_new(o, "message", json_string(t->message));
+	if (t->advice[0])
+		json_object_set_new(o, "advice", json_string(t->advice));
+}
+
+static json_t *association_json(struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+	json_t *o = json_pack("{s:s, s:s}", "state", assoc_state_name(ag),
+			      "server", a->server_text);
+
+	if (!a->down_ms) {
+		json_object_set_new(o, "since_ms", json_integer(now - a->since_ms));
+		json_object_set_new(o, "last_heard_ms", json_integer(assoc_silent_ms(ag)));
+		json_object_set_new(o, "server_version", json_string(a->server_version));
+	} else {
+		json_object_set_new(o, "down_ms", json_integer(now - a->down_ms));
+	}
+	put_trouble(o, &a->trouble);
+	return o;
+}
+
+static json_t *addresses_json(struct agent *ag)
+{
+	json_t *list = json_array();
+	char buf[SOTTO_ADDR_STR];
+
+	for (unsigned int i = 0; i < ag->id->addrs.n; i++)
+		json_array_append_new(list, json_string(
+			sotto_addr_str(&ag->id->addrs.a[i], buf)));
+	return list;
+}
+
+static json_t *status_json(struct agent *ag)
+{
+	return json_pack("{s:i, s:s, s:I, s:s, s:o, s:o, s:i, s:i, s:I}",
+			 "pid", (int)getpid(), "version", SOTTO_VERSION,
+			 "uptime_ms", (json_int_t)(sotto_now_ms() - ag->started_ms),
+			 "name", ag->id->name, "addresses", addresses_json(ag),
+			 "association", association_json(ag),
+			 "sessions", (int)session_count(ag),
+			 "asks", (int)ask_count(ag),
+			 "policy_version", (json_int_t)ag->policy.kept.realm_version);
+}
+
+static void add_session(struct session *s, void *arg)
+{
+	char buf[SOTTO_ADDR_STR];
+
+	json_array_append_new(arg, json_pack("{s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I}",
+		"id", sotto_jx_id(s->id), "peer", s->peer,
+		"destination", sotto_addr_str(&s->dst, buf),
+		"cipher", sgenl_cipher_name(s->cipher),
+		"role", s->initiator ? "initiator" : "responder",
+		"confirmed", s->confirmed, "retired", s->retired,
+		"age_ms", (json_int_t)(sotto_now_ms() - s->since_ms)));
+}
+
+static json_t *sessions_json(struct agent *ag)
+{
+	json_t *list = json_array();
+
+	session_each(ag, add_session, list);
+	return json_pack("{s:o}", "sessions", list);
+}
+
+static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *req)
+{
+	static const char *const only_cmd[] = { NULL };
+	struct agent *ag = arg;
+	struct sotto_errmsg err;
+	const char *cmd;
+
+	if (sotto_jx_string(req, "cmd", &cmd, &err) ||
+	    sotto_jx_only(req, only_cmd, &err)) {
+		sotto_usock_fail_err(conn, &err);
+	} else if (!strcmp(cmd, "status")) {
+		sotto_usock_ok(conn, status_json(ag));
+	} else if (!strcmp(cmd, "sessions")) {
+		sotto_usock_ok(conn, sessions_json(ag));
+	} else if (!strcmp(cmd, "stop")) {
+		sotto_usock_ok(conn, NULL);
+		agent_stop(ag, 0);
+	} else {
+		sotto_usock_fail(conn, "unknown-command",
+				 "the agent has no command \"%s\"; do sotto and sottod fit?",
+				 cmd);
+	}
+}
+
+static const struct sotto_usock_ops ops = { .request = on_request };
+
+int ctl_start(struct agent *ag, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX];
+
+	return sotto_usock_listen(ag->loop, sotto_path(path, SOTTO_RUN, CTL_SOCKET),
+				  &ops, ag, &ag->ctl, err);
+}
+
+void ctl_stop(struct agent *ag)
+{
+	sotto_usock_close(ag->ctl);
+	ag->ctl = NULL;
+}

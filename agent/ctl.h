@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The agent's local socket, for the CLI.
+ *
+ *   {"cmd": "status"}    pid, version, name, association, counts
+ *   {"cmd": "sessions"}  {"sessions": [...]}
+ *   {"cmd": "stop"}      the agent ends
+ */
+#ifndef SOTTO_AGENT_CTL_H
+#define SOTTO_AGENT_CTL_H
+
+#include "../tools/lib/err.h"
+
+struct agent;
+
+#define CTL_SOCKET	"agent.sock"	/* under $SOTTO_RUN */
+
+int ctl_start(struct agent *ag, struct sotto_errmsg *err);
+void ctl_stop(struct agent *ag);
+
+#endif /* SOTTO_AGENT_CTL_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making an association: the socket, message 1 and its repetition.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../tools/lib/log.h"
+#include "../tools/lib/loop.h"
+#include "../tools/lib/secret.h"
+#include "agent.h"
+
+static void close_socket(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	if (a->fd < 0)
+		return;
+	ev_io_stop(ag->loop, &a->io);
+	close(a->fd);
+	a->fd = -1;
+}
+
+/*
+ * The address a server has by the enrolment, or by the last lookup; that one
+ * counts until it has failed.
+ */
+static bool known_address(struct agent *ag, unsigned int i, struct sotto_addr *addr)
+{
+	if (!sotto_addr_parse(addr, ag->id->servers[i].host))
+		return true;
+	*addr = ag->id->resolved[i];
+	return addr->len && !(ag->assoc.stale & (1u << i));
+}
+
+static int make_socket(struct agent *ag, const struct sotto_addr *addr, uint16_t port)
+{
+	struct association *a = &ag->assoc;
+	struct sockaddr_storage ss;
+	socklen_t len = sotto_addr_to_sockaddr(addr, port, &ss);
+	char text[SOTTO_ADDR_STR];
+
+	a->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (a->fd < 0 || connect(a->fd, (struct sockaddr *)&ss, len)) {
+		assoc_trouble(ag, "unreachable", "look at \"ip route get\"",
+			      "cannot reach %s: %s", sotto_addr_str(addr, text),
+			      strerror(errno));
+		return SOTTO_E_IO;
+	}
+	return 0;
+}
+
+/*
+ * A new socket each time an association is begun anew, so that a host that
+ * moved gets its new address; a mere renewal keeps the flow it has.
+ */
+static int open_socket(struct agent *ag, const struct sotto_addr *addr)
+{
+	struct association *a = &ag->assoc;
+
+	close_socket(ag);
+	if (make_socket(ag, addr, ag->id->servers[a->server].port) ||
+	    kernel_exempt(ag, a->fd)) {
+		if (a->fd >= 0)
+			close(a->fd);
+		a->fd = -1;
+		return SOTTO_E_IO;
+	}
+	ev_io_init(&a->io, assoc_readable, a->fd, EV_READ);
+	a->io.data = ag;
+	ev_io_start(ag->loop, &a->io);
+	return 0;
+}
+
+static void name_server(struct agent *ag)
+{
+	const struct sotto_endpoint *ep = &ag->id->servers[ag->assoc.server];
+	bool v6 = strchr(ep->host, ':');
+
+	snprintf(ag->assoc.server_text, sizeof(ag->assoc.server_text),
+		 v6 ? "[%s]:%u" : "%s:%u", ep->host, ep->port);
+}
+
+static void send_init(struct agent *ag, uint64_t now)
+{
+	struct association *a = &ag->assoc;
+	uint32_t quarter = a->hs_pause_ms / 4;
+
+	assoc_send(ag, a->hs.dgram, a->hs.len);
+	a->hs_resend_ms = now + a->hs_pause_ms - quarter +
+			  randombytes_uniform(2 * quarter + 1);
+	a->hs_pause_ms *= 2;
+	if (a->hs_pause_ms > SOTTO_HS_RETRY_MAX_MS)
+		a->hs_pause_ms = SOTTO_HS_RETRY_MAX_MS;
+}
+
+static void send_first(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+	int ret;
+
+	ret = sotto_hs_client_member(&a->hs, ag->id->server_key, ag->id->static_priv,
+				     ag->id->token, SOTTO_FEATURES);
+	if (ret) {
+		assoc_trouble(ag, "token", "look at the token",
+			      "cannot begin a handshake: %s", sotto_err_text(ret));
+		handshake_failed(ag);
+		return;
+	}
+	a->state = ASSOC_HANDSHAKE;
+	a->hs_begun_ms = now;
+	a->hs_pause_ms = SOTTO_HS_RETRY_FIRST_MS;
+	send_init(ag, now);
+}
+
+void handshake_begin(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	struct sotto_addr addr;
+
+	name_server(ag);
+	if (!known_address(ag, a->server, &addr)) {
+		a->state = ASSOC_RESOLVING;
+		resolve_start(ag, a->server);
+		return;
+	}
+	/* renewal: the channel works, and so does its socket */
+	if ((!assoc_channel(ag) || a->down_ms || a->fd < 0) && open_socket(ag, &addr)) {
+		handshake_failed(ag);
+		return;
+	}
+	send_first(ag);
+}
+
+static void take_hint(struct agent *ag, const struct sotto_hs_result *res)
+{
+	switch (res->hint) {
+	case SOTTO_HINT_KEY:
+		assoc_trouble(ag, "wrong_realm_key",
+			      "if the realm was made anew: \"sotto member add\" there, \"sotto enroll --force\" here",
+			      "the server has another realm key than the one this host is enrolled with");
+		break;
+	case SOTTO_HINT_REFUSED:
+		assoc_trouble(ag, "not_a_member",
+			      "\"sotto member list\" on the gateway shows who is; \"sotto enroll --force\" with a new line registers again",
+			      "the server does not know this host: it was revoked or never registered");
+		break;
+	case SOTTO_HINT_VERSION:
+		assoc_trouble(ag, "version", "update the older of the two",
+			      "the server speaks protocol versions %u to %u, this agent %d",
+			      res->ver_min, res->ver_max, SOTTO_PROTO_VERSION);
+		break;
+	default:
+		assoc_trouble(ag, sotto_hint_name(res->hint), "wait: the agent goes on trying",
+			      "the server says: %s", sotto_hint_text(res->hint));
+		break;
+	}
+}
+
+void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
+{
+	struct association *a = &ag->assoc;
+	struct sotto_hs_result res;
+
+	switch (sotto_hs_client_input(&a->hs, dgram, len, &res)) {
+	case SOTTO_HS_DONE:
+		handshake_done(ag, &res);
+		sotto_wipe(&res, sizeof(res));
+		break;
+	case SOTTO_HS_RESEND:
+		assoc_send(ag, a->hs.dgram, a->hs.len);
+		break;
+	case SOTTO_HS_HINTED:
+		take_hint(ag, &res);
+		break;
+	case SOTTO_HS_FAILED:
+		assoc_trouble(ag, "wrong_token",
+			      "\"sotto enroll --force\" with a new line, if the token was changed",
+			      "the server's answer does not fit this host's token secret");
+		break;
+	default:
+		break;
+	}
+}
+
+void handshake_tick(struct agent *ag, uint64_t now)
+{
+	struct association *a = &ag->assoc;
+
+	if (now - a->hs_begun_ms >= ASSOC_TRY_MS) {
+		if (!a->trouble.error[0])
+			assoc_trouble(ag, "no_answer",
+				      "is sotto-authd running on the gateway, and does a firewall let its UDP port through?",
+				      "no answer from %s", a->server_text);
+		sotto_hs_client_wipe(&a->hs);
+		handshake_failed(ag);
+		return;
+	}
+	if (now >= a->hs_resend_ms)
+		send_init(ag, now);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Static keys of members this host had sessions with, by name. The kernel knows
+ * a session's peer by name only; after a restart of the agent this file has the
+ * key that the server is told.
+ */
+#ifndef SOTTO_AGENT_PEERS_H
+#define SOTTO_AGENT_PEERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../tools/lib/limits.h"
+
+#define PEERS_FILE	"agent/peers"	/* under $SOTTO_STATE: "NAME KEY" lines */
+
+struct peer {
+	char name[SOTTO_NAME_MAX];
+	uint8_t pub[SOTTO_PUB_LEN];
+};
+
+/* Sorted by name. */
+struct peers {
+	struct peer *v;
+	size_t n, cap;
+};
+
+/** peers_load() - read the file; lines that make no sense are left out */
+void peers_load(struct peers *p);
+
+/** peers_key() - the key of @name into @pub; zero if it is not known */
+void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LEN]);
+
+/** peers_note() - remember, and append to the file if it is news */
+void peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+
+void peers_free(struct peers *p);
+
+#endif /* SOTTO_AGENT_PEERS_H */

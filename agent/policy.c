@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the realm wants protected.
+ *
+ * A new version is added to the kernel first, then kept on disk, and only then
+ * is the old one taken away: at no moment is less protected than by both.
+ */
+#include "policy.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "../tools/lib/log.h"
+#include "agent.h"
+#include "requests.h"
+
+static int copy(struct saved *to, const struct saved *from)
+{
+	int ret = 0;
+
+	memset(to, 0, sizeof(*to));
+	to->realm_version = from->realm_version;
+	for (size_t i = 0; !ret && i < from->n_addrs; i++)
+		ret = saved_add_addr(to, &from->addrs[i].addr, from->addrs[i].origin);
+	for (size_t i = 0; !ret && i < from->n_policies; i++)
+		ret = saved_append_policy(to, &from->policies[i].policy,
+					  from->policies[i].origin);
+	if (ret)
+		saved_free(to);
+	return ret;
+}
+
+/* The realm's addresses are the identity's; local ones stay. */
+static int set_addrs(struct saved *s, const struct identity *id)
+{
+	size_t kept = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < s->n_addrs; i++)
+		if (s->addrs[i].origin == SAVED_LOCAL)
+			s->addrs[kept++] = s->addrs[i];
+	s->n_addrs = kept;
+	for (unsigned int i = 0; !ret && i < id->addrs.n; i++)
+		ret = saved_add_addr(s, &id->addrs.a[i], SAVED_REALM);
+	return ret;
+}
+
+/* @now in the place of what was kept. */
+static int put_in_force(struct agent *ag, struct saved *now, bool all)
+{
+	struct realm_policy *p = &ag->policy;
+	struct sotto_errmsg err;
+	int ret;
+
+	ret = all ? saved_apply(ag->kernel.req, now) :
+		    saved_apply_changes(ag->kernel.req, &p->kept, now);
+	if (ret)
+		sotto_err_log("the kernel refuses a part of the policy: %s",
+			      sgenl_error(ag->kernel.req));
+	if (saved_write(now, &err))
+		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
+	if (saved_retire(ag->kernel.req, &p->kept, now))
+		sotto_err_log("the kernel does not let go of old policy: %s",
+			      sgenl_error(ag->kernel.req));
+	saved_free(&p->kept);
+	p->kept = *now;
+	memset(now, 0, sizeof(*now));
+	return ret;
+}
+
+int policy_start(struct agent *ag, struct sotto_errmsg *err)
+{
+	struct realm_policy *p = &ag->policy;
+	struct saved now;
+	int ret = saved_read(&p->kept, err);
+
+	if (ret && ret != SOTTO_E_UNKNOWN)
+		return ret;
+	if (copy(&now, &p->kept) || set_addrs(&now, ag->id))
+		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+	if (put_in_force(ag, &now, true))
+		sotto_warn("going on with the policy as far as the kernel takes it");
+	return 0;
+}
+
+void policy_own_addrs(struct agent *ag)
+{
+	struct saved now;
+
+	if (copy(&now, &ag->policy.kept) || set_addrs(&now, ag->id)) {
+		sotto_err_log("out of memory: this host's addresses stay as they were");
+		return;
+	}
+	put_in_force(ag, &now, false);
+}
+
+/* Where a version begins: local policy alone, or what it is a change to. */
+static int begin(struct agent *ag, const struct sotto_msg_policy *m)
+{
+	struct realm_policy *p = &ag->policy;
+	int ret;
+
+	saved_free(&p->next);
+	memset(p->got, 0, sizeof(p->got));
+	p->have = 0;
+	p->parts = m->parts;
+	p->next_base = m->base;
+	ret = copy(&p->next, &p->kept);
+	if (!ret && !m->base) {
+		size_t local = 0;
+
+		for (size_t i = 0; i < p->next.n_policies; i++)
+			if (p->next.policies[i].origin == SAVED_LOCAL)
+				p->next.policies[local++] = p->next.policies[i];
+		p->next.n_policies = local;
+	}
+	p->n_local = p->next.n_policies;
+	p->next.realm_version = m->version;
+	return ret;
+}
+
+/* Whole versions are long: only among what was there before is looked. */
+static bool is_known(const struct realm_policy *p, const struct sotto_prefix *prefix)
+{
+	struct saved before = p->next;
+
+	if (!p->next_base)
+		before.n_policies = p->n_local;
+	return saved_find_policy(&before, prefix);
+}
+
+static int add_entry(struct realm_policy *p, const struct sotto_policy_entry *e)
+{
+	struct sgenl_policy policy = { .prefix = e->prefix, .action = e->action };
+
+	if (e->action == SOTTO_POLICY_REMOVE) {
+		saved_remove_policy(&p->next, &e->prefix);
+		return 0;
+	}
+	if (!is_known(p, &e->prefix))
+		return saved_append_policy(&p->next, &policy, SAVED_REALM);
+	return saved_add_policy(&p->next, &policy, SAVED_REALM);
+}
+
+static void finish(struct agent *ag)
+{
+	struct realm_policy *p = &ag->policy;
+	uint64_t version = p->next.realm_version;
+
+	put_in_force(ag, &p->next, false);
+	sotto_notice("policy: version %" PRIu64 " of the realm is in force, %zu prefixes",
+		     version, p->kept.n_policies);
+}
+
+static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
+{
+	struct realm_policy *p = &ag->policy;
+
+	if (!m->parts || m->part >= m->parts || m->parts > POLICY_PARTS_MAX) {
+		sotto_warn("policy: version %" PRIu64 " has impossible parts; left out",
+			   m->version);
+		return false;
+	}
+	if (m->base && m->base != p->kept.realm_version) {
+		sotto_info("policy: version %" PRIu64 " is a change to another than ours; asking for all of it",
+			   m->version);
+		request_policy(ag);
+		return false;
+	}
+	return true;
+}
+
+void policy_take(struct agent *ag, const struct sotto_msg_policy *m)
+{
+	struct realm_policy *p = &ag->policy;
+	bool same = p->next.realm_version == m->version && p->parts == m->parts &&
+		    p->next_base == m->base && p->have;
+	int ret = 0;
+
+	if (!usable(ag, m) || (!same && begin(ag, m)))
+		return;
+	if (p->got[m->part / 8] & 1u << m->part % 8)
+		return;
+	for (unsigned int i = 0; !ret && i < m->entries.n; i++)
+		ret = add_entry(p, &m->entries.e[i]);
+	if (ret) {
+		sotto_err_log("out of memory: policy stays as it was");
+		saved_free(&p->next);
+		p->have = 0;
+		return;
+	}
+	p->got[m->part / 8] |= 1u << m->part % 8;
+	if (++p->have == p->parts) {
+		p->have = 0;
+		finish(ag);
+	}
+}
+
+void policy_free(struct agent *ag)
+{
+	saved_free(&ag->policy.kept);
+	saved_free(&ag->policy.next);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the realm wants protected: taken from the server in parts, put into the
+ * kernel, and kept on disk for the next start.
+ */
+#ifndef SOTTO_AGENT_POLICY_H
+#define SOTTO_AGENT_POLICY_H
+
+#include "../tools/lib/genl_saved.h"
+#include "../tools/lib/proto.h"
+
+struct agent;
+
+#define POLICY_PARTS_MAX	2048	/* parts of one version: past the kernel's prefixes */
+
+/**
+ * struct realm_policy - what is in force, and what is being put together
+ * @kept: as on disk
+ * @next: the version under construction
+ */
+struct realm_policy {
+	struct saved kept;
+	struct saved next;
+	uint64_t next_base;			/* 0: it is whole, not a change */
+	size_t n_local;				/* entries that it began with */
+	uint16_t parts, have;
+	uint8_t got[POLICY_PARTS_MAX / 8];	/* bit per part */
+};
+
+/** policy_start() - put the kept policy and this host's addresses into the kernel */
+int policy_start(struct agent *ag, struct sotto_errmsg *err);
+
+/** policy_take() - one part of a version */
+void policy_take(struct agent *ag, const struct sotto_msg_policy *m);
+
+/** policy_own_addrs() - the identity's addresses changed */
+void policy_own_addrs(struct agent *ag);
+
+void policy_free(struct agent *ag);
+
+#endif /* SOTTO_AGENT_POLICY_H */

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the server asks of an agent, and what an agent tells of itself.
+ */
+#include "requests.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/lib/log.h"
+#include "../tools/lib/loop.h"
+#include "../tools/lib/secret.h"
+#include "agent.h"
+#include "offer.h"
+
+#define LISTING_IN_FLIGHT	8	/* unanswered messages of it */
+#define HELLO_MS	4000	/* the first answer on a new channel */
+
+static void on_gone(struct agent *ag, const struct sotto_msg_session_ids *m)
+{
+	for (unsigned int i = 0; i < m->ids.n; i++)
+		session_gone(ag, m->ids.id[i], m->reason);
+}
+
+static void on_peer_gone(struct agent *ag, const struct sotto_msg_peer_gone *m)
+{
+	unsigned int n = session_peer_gone(ag, m->name, m->static_pub);
+
+	sotto_notice("peer %s: gone (%s); %u sessions dropped", m->name,
+		     sotto_refusal_name(m->reason), n);
+}
+
+static void on_revoked(struct agent *ag)
+{
+	sotto_err_log("this host was revoked: all sessions are dropped, policy stays in force");
+	session_drop_all(ag);
+	assoc_revoked(ag);
+}
+
+void handle_request(struct agent *ag, struct sotto_chan *ch, uint32_t id,
+		    const struct sotto_msg *m)
+{
+	uint64_t now = sotto_now_ms();
+
+	switch (m->type) {
+	case SOTTO_MSG_SESSION_OFFER:
+		offer_take(ag, ch, id, &m->offer);
+		return;
+	case SOTTO_MSG_SESSION_GONE:
+		on_gone(ag, &m->ids);
+		break;
+	case SOTTO_MSG_POLICY:
+		policy_take(ag, &m->policy);
+		break;
+	case SOTTO_MSG_PEER_GONE:
+		on_peer_gone(ag, &m->peer_gone);
+		break;
+	case SOTTO_MSG_REVOKED:
+		/* the answer first: afterwards this association is not used */
+		sotto_chan_ack(ch, now, id);
+		on_revoked(ag);
+		return;
+	case SOTTO_MSG_KEEPALIVE:
+		break;
+	default:
+		sotto_chan_error(ch, now, id, SOTTO_REFUSAL_UNSUPPORTED, "");
+		return;
+	}
+	sotto_chan_ack(ch, now, id);
+}
+
+static void add_live(struct session *s, void *arg)
+{
+	struct listing *l = arg;
+
+	l->v[l->n].session_id = s->id;
+	memcpy(l->v[l->n++].peer_key, s->peer_pub, SOTTO_PUB_LEN);
+}
+
+/*
+ * What the kernel holds now. The count in HELLO and the list that follows must
+ * agree, whatever happens to sessions meanwhile.
+ */
+static void take_listing(struct agent *ag)
+{
+	struct listing *l = &ag->listing;
+
+	free(l->v);
+	memset(l, 0, sizeof(*l));
+	randombytes_buf(&l->id, sizeof(l->id));
+	l->id |= 1;	/* never 0 */
+	l->v = calloc(session_count(ag) + 1, sizeof(*l->v));
+	if (l->v)
+		session_each(ag, add_live, l);
+}
+
+int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_HELLO };
+
+	take_listing(ag);
+	m.hello.instance = ag->kernel.instance;
+	m.hello.listing = ag->listing.id;
+	m.hello.live_count = ag->listing.n;
+	m.hello.policy_version = ag->policy.kept.realm_version;
+	m.hello.ciphers = ag->conf.ciphers;
+	m.hello.data_port = ag->kernel.data_port;
+	snprintf(m.hello.version, sizeof(m.hello.version), "%s", SOTTO_VERSION);
+	return sotto_chan_request(ch, sotto_now_ms(), &m, HELLO_MS, fn, ag, NULL);
+}
+
+static void on_ack(void *arg, int err, const struct sotto_msg *m)
+{
+	(void)arg;
+	if (!err && m->type == SOTTO_MSG_ERROR)
+		sotto_warn("the server does not take a report: %s",
+			   m->error.text[0] ? m->error.text :
+			   sotto_refusal_text(m->error.reason));
+}
+
+static void on_live_ack(void *arg, int err, const struct sotto_msg *m)
+{
+	struct agent *ag = arg;
+
+	on_ack(arg, err, m);
+	ag->listing.in_flight--;
+	/* of an association that is gone: the next one lists anew */
+	if (err != SOTTO_E_CLOSED)
+		report_live(ag);
+}
+
+/* A few messages at a time, in order. */
+void report_live(struct agent *ag)
+{
+	struct listing *l = &ag->listing;
+
+	while (assoc_channel(ag) && l->sent < l->n && l->in_flight < LISTING_IN_FLIGHT) {
+		struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
+		size_t n = l->n - l->sent;
+
+		m.live.listing = l->id;
+		m.live.live.n = n < SOTTO_LIVE_MAX ? n : SOTTO_LIVE_MAX;
+		memcpy(m.live.live.l, l->v + l->sent, m.live.live.n * sizeof(*l->v));
+		if (sotto_chan_request(assoc_channel(ag), sotto_now_ms(), &m, 0,
+				       on_live_ack, ag, NULL)) {
+			sotto_warn("cannot report live sessions: too much is unanswered");
+			return;
+		}
+		l->sent += m.live.live.n;
+		l->in_flight++;
+	}
+	assoc_kick(ag);
+}
+
+void request_policy(struct agent *ag)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_POLICY_GET };
+
+	if (assoc_channel(ag))
+		sotto_chan_request(assoc_channel(ag), sotto_now_ms(), &m, 0, on_ack, ag, NULL);
+}
+
+void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
+{
+	struct sotto_chan *ch = assoc_channel(ag);
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+
+	/* without an association the next report of live sessions says it too */
+	if (!ch || ag->assoc.down_ms)
+		return;
+	m.ids.reason = why;
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = session;
+	sotto_chan_request(ch, sotto_now_ms(), &m, 0, on_ack, ag, NULL);
+	assoc_kick(ag);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the server asks of an agent, and what an agent tells of itself.
+ */
+#ifndef SOTTO_AGENT_REQUESTS_H
+#define SOTTO_AGENT_REQUESTS_H
+
+#include "../tools/lib/chan.h"
+
+struct agent;
+
+/** handle_request() - answer one request of the server, on the channel it came by */
+void handle_request(struct agent *ag, struct sotto_chan *ch, uint32_t id,
+		    const struct sotto_msg *m);
+
+/** request_hello() - a new channel's first request; @fn gets @ag and the answer */
+int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn);
+
+/** request_policy() - all of the realm's policy, please */
+void request_policy(struct agent *ag);
+
+/** report_live() - tell the server which sessions the kernel holds */
+void report_live(struct agent *ag);
+
+/** report_closed() - sessions ended here */
+void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why);
+
+#endif /* SOTTO_AGENT_REQUESTS_H */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Taking stock: the kernel's dump says which sessions there are. After a start
+ * it is all that is known; after lost events it is what counts.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tools/lib/log.h"
+#include "../tools/lib/loop.h"
+#include "agent.h"
+#include "requests.h"
+
+static void take_addrs(struct session *s, const struct sgenl_sa *sa)
+{
+	s->peer_addrs.n = sa->n_peer_addrs;
+	memcpy(s->peer_addrs.a, sa->peer_addrs, sizeof(s->peer_addrs.a));
+	if (!s->dst.len && sa->n_peer_addrs)
+		s->dst = sa->peer_addrs[0];
+}
+
+static void take_peer(struct agent *ag, struct session *s, const struct sgenl_sa *sa)
+{
+	memcpy(s->peer, sa->peer, sizeof(s->peer));
+	peers_key(&ag->peers, s->peer, s->peer_pub);
+}
+
+static struct session *adopt(struct agent *ag, const struct sgenl_sa *sa)
+{
+	struct session *s = session_new(ag, sa->session);
+
+	if (!s)
+		return NULL;
+	s->since_ms -= sa->age_ms < s->since_ms ? sa->age_ms : s->since_ms;
+	s->cipher = sa->cipher;
+	take_peer(ag, s, sa);
+	take_addrs(s, sa);
+	return s;
+}
+
+static void take_sa(struct agent *ag, const struct sgenl_sa *sa)
+{
+	struct session *s = session_find(ag, sa->session);
+
+	if (!s)
+		s = adopt(ag, sa);
+	if (!s)
+		return;
+	s->seen = true;
+	if (sa->dir == SOTTO_SA_OUT) {
+		s->spi_out = sa->spi;
+		return;
+	}
+	s->spi_in = sa->spi;
+	if (sa->confirmed && !s->confirmed)
+		session_confirmed(ag, s->id);
+}
+
+static void forget_seen(struct session *s, void *arg)
+{
+	(void)arg;
+	s->seen = false;
+	s->spi_out = 0;
+}
+
+/* The way out is another's already: an overlap that a restart cut short. */
+static void retire_halves(struct session *s, void *arg)
+{
+	(void)arg;
+	if (!s->spi_out)
+		session_retire(s);
+}
+
+/* Entries without an SA in the dump, collected: the table must not change. */
+struct vanished {
+	uint64_t *ids;
+	unsigned int n;
+};
+
+static void collect_vanished(struct session *s, void *arg)
+{
+	struct vanished *v = arg;
+
+	if (!s->seen)
+		v->ids[v->n++] = s->id;
+}
+
+static void drop_vanished(struct agent *ag)
+{
+	struct vanished v = { .ids = calloc(ag->sessions.n + 1, sizeof(uint64_t)) };
+
+	if (!v.ids)
+		return;	/* entries too many do no harm until the next time */
+	session_each(ag, collect_vanished, &v);
+	for (unsigned int i = 0; i < v.n; i++)
+		session_lost(ag, v.ids[i], SOTTO_REFUSAL_EXPIRED);
+	free(v.ids);
+}
+
+void session_resync(struct agent *ag, const struct sgenl_sa *v, size_t n)
+{
+	session_each(ag, forget_seen, NULL);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].session)
+			take_sa(ag, &v[i]);
+	drop_vanished(ag);
+	session_each(ag, retire_halves, NULL);
+	sotto_debug("the kernel holds %u sessions", session_count(ag));
+}
