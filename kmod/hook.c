@@ -74,6 +74,16 @@ void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state)
 		state->okfn(state->net, state->sk, skb);
 }
 
+/* A frame that br_netfilter shows us on its way through a bridge. */
+static bool sotto_is_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return nf_bridge_info_exists(skb);
+#else
+	return false;
+#endif
+}
+
 static bool sotto_is_nd(u8 type)
 {
 	switch (type) {
@@ -214,7 +224,7 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 
 	/* A VRF's packets come again below; loopback and bridged ones don't leave. */
 	if (netif_is_l3_master(state->out) || (state->out->flags & IFF_LOOPBACK) ||
-	    nf_bridge_info_exists(skb))
+	    sotto_is_bridged(skb))
 		return NF_ACCEPT;
 	if (!READ_ONCE(ns->policy.n))
 		return sotto_out_pass(ns);
@@ -270,7 +280,7 @@ static unsigned int sotto_hook_in(void *priv, struct sk_buff *skb,
 	int why = 0;
 
 	if (netif_is_l3_master(state->in) || (state->in->flags & IFF_LOOPBACK) ||
-	    nf_bridge_info_exists(skb))
+	    sotto_is_bridged(skb))
 		return NF_ACCEPT;
 
 	sotto_stat_inc(ns, SOTTO_STAT_IN_SEEN);
