@@ -36,6 +36,15 @@ install-kmod: kmod
 	echo "installed sotto.ko for $$release" && \
 	if [ -z "$(DESTDIR)" ]; then depmod $$release; fi
 
+# The sources where dkms looks for them: dkms install sotto/VERSION builds it for every kernel.
+DKMSDIR ?= /usr/src
+.PHONY: install-dkms
+install-dkms:
+	$(Q)dir=$(DESTDIR)$(DKMSDIR)/sotto-$(VERSION) && install -d $$dir && \
+	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' Kbuild kmod uapi | tar -C $$dir -x && \
+	sed 's/@VERSION@/$(VERSION)/' packaging/dkms.conf >$$dir/dkms.conf && \
+	echo "installed the module's sources in $$dir; next: dkms install sotto/$(VERSION)"
+
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,sotto sottod sotto-authd) \
 		$(DESTDIR)$(INCLUDEDIR)/linux/sotto.h $(DESTDIR)$(MODULEDIR)/*/updates/sotto.ko \

@@ -51,6 +51,7 @@ kmod: | deps-build
 	$(Q)scripts/link-sources kmod $(KMOD_SRC)/kmod
 	$(Q)ln -sfn $(CURDIR)/uapi $(KMOD_SRC)/uapi
 	$(Q)kdir="$(KDIR)"; [ -n "$$kdir" ] || kdir=$$($(FETCH_KDIR)) || exit; \
+	[ ! -d "$$kdir/build" ] || kdir=$$kdir/build; \
 	echo "  KMOD    $(KMOD)/sotto.ko"; \
 	$(MAKE) --no-print-directory -s -C "$$kdir" M=$(CURDIR)/$(KMOD_SRC)/kmod \
 		$(KFLAGS) modules
