@@ -199,6 +199,10 @@ int kernel_open(struct agent *ag, struct sotto_errmsg *err)
 	if (ret)
 		return ret;
 	sgenl_on_event(k->ev, on_event, ag);
+	/* the group first: what happens from the registration on is heard */
+	if (sgenl_listen(k->ev))
+		return sotto_err(err, SOTTO_E_IO, "cannot listen to the kernel's events: %s",
+				 sgenl_error(k->ev));
 	ret = register_agent(k, err);
 	if (ret)
 		return ret;

@@ -155,7 +155,7 @@ static void show_text(const struct sgenl_tunnel *v, size_t n)
 	struct table tab;
 
 	if (!n) {
-		puts("No tunnels: nothing was sent to a protected destination yet.");
+		puts("No tunnels: no protected destination is spoken to now.");
 		return;
 	}
 	table_init(&tab, columns, sizeof(columns) / sizeof(columns[0]));

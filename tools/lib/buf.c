@@ -19,10 +19,10 @@ const uint8_t *sotto_get_ptr(struct sotto_rbuf *r, size_t len)
 {
 	const uint8_t *p = r->p;
 
-	if (r->err || len > r->left) {
+	if (!r->err && len > r->left)
 		r->err = SOTTO_E_SHORT;
+	if (r->err)
 		return NULL;
-	}
 	r->p += len;
 	r->left -= len;
 	return p;
@@ -82,10 +82,10 @@ uint8_t *sotto_put_ptr(struct sotto_wbuf *w, size_t len)
 {
 	uint8_t *p = w->base + w->len;
 
-	if (w->err || len > w->cap - w->len) {
+	if (!w->err && len > w->cap - w->len)
 		w->err = SOTTO_E_SPACE;
+	if (w->err)
 		return NULL;
-	}
 	w->len += len;
 	return p;
 }

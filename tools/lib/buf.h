@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Bounded reader and writer over bytes the caller owns. Integers are in
- * network byte order. An error sticks: check once at the end.
+ * network byte order. The first error sticks (a caller may set one of his own):
+ * check once at the end.
  */
 #ifndef SOTTO_BUF_H
 #define SOTTO_BUF_H
@@ -12,13 +13,13 @@
 struct sotto_rbuf {
 	const uint8_t *p;
 	size_t left;
-	int err;	/* 0 or SOTTO_E_SHORT */
+	int err;	/* 0, or SOTTO_E_SHORT */
 };
 
 struct sotto_wbuf {
 	uint8_t *base;
 	size_t len, cap;
-	int err;	/* 0 or SOTTO_E_SPACE */
+	int err;	/* 0, or SOTTO_E_SPACE */
 };
 
 void sotto_rbuf_init(struct sotto_rbuf *r, const void *data, size_t len);

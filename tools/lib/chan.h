@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The sealed channel of an association, the same on both sides: requests and
- * answers by id, retransmission with back-off, each request handled once.
+ * answers by id, retransmission with back-off. A request is handled once as long
+ * as its answer is remembered (SOTTO_ANSWERS_MAX, SOTTO_ANSWER_KEEP_MS), and may
+ * be handled again on another association: handlers must be idempotent.
  *
  * No sockets and no clock inside: the caller gives the time in milliseconds
  * (monotonic) and a function that sends. Not thread-safe.

@@ -72,7 +72,8 @@ int sgenl_agent_register(struct sgenl *g,
 		      nla_put_u16(msg, SOTTO_A_AGENT_LOCAL_PORT, local_port) |
 		      put_addr(msg, SOTTO_A_AGENT_REMOTE, remote) |
 		      nla_put_u16(msg, SOTTO_A_AGENT_REMOTE_PORT, remote_port);
-	nla_nest_end(msg, n);
+	/* without a flow the nest is empty, and must be there all the same */
+	nla_nest_end_keep_empty(msg, n);
 	return call(g, msg, put, NULL, NULL);
 }
 

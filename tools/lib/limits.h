@@ -39,7 +39,7 @@
 #define SOTTO_ANSWER_KEEP_MS	30000	/* an answer can be repeated that long */
 #define SOTTO_WORK_KEEP_MS	60000	/* a request must be answered within that */
 #define SOTTO_RETRY_FIRST_MS	300	/* then doubled each time, +-25 % */
-#define SOTTO_RETRY_MAX_MS	4000
+#define SOTTO_RETRY_MAX_MS	1000
 #define SOTTO_CALL_MS		10000	/* a request's usual deadline */
 #define SOTTO_COUNTER_MAX	(UINT64_MAX - (1ull << 32)) /* then no more sealing */
 
