@@ -26,6 +26,32 @@ const char *sotto_crypto_name(u8 cipher)
 	return sotto_names[cipher];
 }
 
+static struct crypto_aead *sotto_held[__SOTTO_CIPHER_MAX];
+
+void sotto_crypto_init(void)
+{
+	struct crypto_aead *aead;
+	int i;
+
+	for (i = SOTTO_CIPHER_UNSPEC + 1; i < __SOTTO_CIPHER_MAX; i++) {
+		aead = crypto_alloc_aead(sotto_algs[i], 0, 0);
+		if (IS_ERR(aead))
+			pr_warn("sotto: this kernel has no %s (error %ld)\n",
+				sotto_algs[i], PTR_ERR(aead));
+		else
+			sotto_held[i] = aead;
+	}
+}
+
+void sotto_crypto_exit(void)
+{
+	int i;
+
+	for (i = 0; i < __SOTTO_CIPHER_MAX; i++)
+		if (sotto_held[i])
+			crypto_free_aead(sotto_held[i]);
+}
+
 struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key)
 {
 	struct crypto_aead *aead;

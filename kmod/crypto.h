@@ -11,6 +11,13 @@
 
 #include "wire.h"
 
+/*
+ * Have both ciphers loaded for as long as we are: the first packet to a peer must
+ * not wait for modprobe. A kernel that lacks one is told of and used without.
+ */
+void sotto_crypto_init(void);
+void sotto_crypto_exit(void);
+
 /**
  * sotto_crypto_alloc() - a keyed transform
  * @cipher: enum sotto_cipher

@@ -16,7 +16,10 @@ static struct workqueue_struct *sotto_sa_wq;
 int sotto_sa_init(void)
 {
 	sotto_sa_wq = alloc_workqueue("sotto", WQ_UNBOUND, 0);
-	return sotto_sa_wq ? 0 : -ENOMEM;
+	if (!sotto_sa_wq)
+		return -ENOMEM;
+	sotto_crypto_init();
+	return 0;
 }
 
 void sotto_sa_sync(void)
@@ -27,6 +30,7 @@ void sotto_sa_sync(void)
 
 void sotto_sa_exit(void)
 {
+	sotto_crypto_exit();
 	destroy_workqueue(sotto_sa_wq);
 }
 
