@@ -28,7 +28,7 @@ programs: $(PROGRAMS)
 # User space -------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
-	-Wvla $(if $(W),-Wundef -Wold-style-definition -Wredundant-decls)
+	-Wvla -Wundef -Wold-style-definition -Wredundant-decls
 ifdef DEBUG
   CFLAGS ?= -O1 -g3
   HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DSOTTO_DEBUG
