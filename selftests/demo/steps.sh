@@ -40,7 +40,7 @@ make_wire() {
 # Everything that alice and bob exchange carries the marker: pages, iperf3's data, pings.
 serve() {
 	mkdir "$work/www" && printf '%s\n' "$marker" >"$work/www/note.txt" &&
-		head -n 120000 < <(yes "$marker") >"$work/www/page.txt" || return
+		head -n 60000 < <(yes "$marker") >"$work/www/page.txt" || return
 	spawn bob busybox httpd -f -p 80 -h "$work/www"
 	disown $spawned
 	spawn bob iperf3 -s >/dev/null
@@ -74,7 +74,7 @@ markers() {
 
 # packets NAME [FILTER]
 packets() {
-	tcpdump -n -r "$work/$1.pcap" "${@:2}" 2>/dev/null | wc -l
+	tcpdump -n -r "$work/$1.pcap" --count "${@:2}" 2>/dev/null | sed 's/ .*//'
 }
 
 pattern() {
@@ -175,7 +175,7 @@ ping_ipv6() {
 
 curl_both() {
 	fetch "${ip4[bob]}" page.txt && fetch "[${ip6[bob]}]" page.txt || return
-	note="2 × $(($(stat -c %s "$work/www/page.txt") / 1000000)) MB, as bob has them"
+	note="2 × $(($(stat -c %s "$work/www/page.txt") / 1000)) kB, as bob has them"
 }
 
 # iperf ADDRESS: the page as iperf3's data; Mbit/s that arrived.
@@ -208,14 +208,16 @@ search_wire() {
 	sealed=$(packets after "$between and udp port 7689")
 	[ "$found" = 0 ] || echo "the marker is on the wire, $found times"
 	[ "$clear" = 0 ] || echo "$clear packets between alice and bob were not sealed"
-	[ "$sealed" -gt 1000 ] || echo "only $sealed sealed packets were seen"
-	[ "$found" = 0 ] && [ "$clear" = 0 ] && [ "$sealed" -gt 1000 ] || return
+	[ "${sealed:-0}" -gt 1000 ] || echo "only $sealed sealed packets were seen"
+	[ "$found" = 0 ] && [ "$clear" = 0 ] && [ "${sealed:-0}" -gt 1000 ] || return
 	note="not there"
 }
 
-# lines NAME FILTER: the first packet of a capture that passes the filter, as tcpdump prints it.
+# line NAME FILTER: the first packet of a capture that passes the filter, as tcpdump prints it
+# but for TCP's numbers and options.
 line() {
-	tcpdump -n -t -r "$work/$1.pcap" -c 1 "${@:2}" 2>/dev/null | cut -c 1-110 | sed 's/^/    /'
+	tcpdump -n -t -r "$work/$1.pcap" -c 1 "${@:2}" 2>/dev/null |
+		sed 's/, seq .*, length/ … length/; s/^/    /' | cut -c 1-110
 }
 
 summary() {
@@ -225,7 +227,7 @@ summary() {
 	printf 'and after, in %d packets, not once:\n' "$sealed"
 	line after "src host ${ip4[alice]} and udp dst port 7689"
 	line after "src host ${ip6[alice]} and udp dst port 7689"
-	printf '\nalice# sotto tunnel show\n'
+	printf '\nalice# sotto tunnel show -s\n'
 	on alice sotto tunnel show -s
 	cat <<-END
 
