@@ -53,6 +53,9 @@ struct agent {
 	struct sotto_usock *ctl;
 	struct sotto_signals signals;
 	uint64_t started_ms;
+	bool leaving;			/* nothing new is begun */
+	unsigned int leave_out;		/* reports that are not answered */
+	ev_timer leave_timer;
 	int exit_code;
 };
 

@@ -15,6 +15,7 @@
 #include "install.h"
 #include "requests.h"
 
+#define ASK_WATCH_MS	250	/* between two looks whether there is a server */
 #define SPI_KEEP_MS	20000	/* then the kernel may have let it lapse */
 
 enum ask_state {
@@ -270,6 +271,24 @@ static void ask_again(struct ask *a)
 		wait_more(a);
 }
 
+/*
+ * The channel ends a request at its deadline. Whoever waits is told earlier if
+ * there is nobody at the other end.
+ */
+static void watch_silence(struct ask *a)
+{
+	struct agent *ag = a->ag;
+
+	if (!assoc_reachable(ag)) {
+		fail(a, SOTTO_REASON_NO_SERVER, ASK_HOLD_MS);
+		return;
+	}
+	if (assoc_silent_ms(ag) >= ASSOC_DOUBT_MS)
+		assoc_doubt(ag);
+	if (sotto_now_ms() < a->deadline_ms)
+		set_timer(a, sotto_now_ms() + ASK_WATCH_MS);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct ask *a = w->data;
@@ -278,9 +297,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	switch (a->state) {
 	case ASK_SENT:
-		/* the channel ends it at its deadline; till then, is anybody there? */
-		if (assoc_silent_ms(a->ag) >= ASSOC_DOUBT_MS)
-			assoc_doubt(a->ag);
+		watch_silence(a);
 		break;
 	case ASK_OFFERED:
 		if (sotto_now_ms() >= a->deadline_ms)

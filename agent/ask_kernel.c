@@ -38,7 +38,7 @@ void ask_for_kernel(struct agent *ag, const struct sgenl_acquire *acquire)
 	struct sgenl_acquire *a;
 
 	/* the peer asked first, and its first packet is on the way */
-	if (session_fresh(ag, &acquire->dst, ASK_FRESH_MS))
+	if (ag->leaving || session_fresh(ag, &acquire->dst, ASK_FRESH_MS))
 		return;
 	a = malloc(sizeof(*a));
 	if (!a)

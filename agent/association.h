@@ -19,7 +19,7 @@
 
 struct agent;
 
-/* Times of our own; those of the protocol are in limits.h. */
+/* Times of our own; those of the protocol are in params.h. */
 #define ASSOC_BACKOFF_FIRST_MS	500	/* after a failed handshake, then doubled */
 #define ASSOC_BACKOFF_MAX_MS	30000
 #define ASSOC_TRY_MS		6000	/* one handshake with one server */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "../tools/lib/err.h"
-#include "../tools/lib/limits.h"
+#include "../tools/lib/params.h"
 #include "../tools/lib/proto.h"
 
 #define CONF_FILE	"sotto.conf"	/* under $SOTTO_ETC */

@@ -103,6 +103,9 @@ static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *r
 	} else if (!strcmp(cmd, "stop")) {
 		sotto_usock_ok(conn, NULL);
 		agent_stop(ag, 0);
+	} else if (!strcmp(cmd, "leave")) {
+		sotto_usock_ok(conn, NULL);
+		session_leave(ag);
 	} else {
 		sotto_usock_fail(conn, "unknown-command",
 				 "the agent has no command \"%s\"; do sotto and sottod fit?",

@@ -4,7 +4,8 @@
  *
  *   {"cmd": "status"}    pid, version, name, association, counts
  *   {"cmd": "sessions"}  {"sessions": [...]}
- *   {"cmd": "stop"}      the agent ends
+ *   {"cmd": "stop"}      the agent ends; sessions in the kernel live on
+ *   {"cmd": "leave"}     sessions are dropped, peers are told, the agent ends
  */
 #ifndef SOTTO_AGENT_CTL_H
 #define SOTTO_AGENT_CTL_H

@@ -16,7 +16,7 @@
 
 #include "../tools/lib/enrol.h"
 #include "../tools/lib/err.h"
-#include "../tools/lib/limits.h"
+#include "../tools/lib/params.h"
 #include "../tools/lib/proto.h"
 #include "../tools/lib/token.h"
 

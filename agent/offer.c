@@ -72,6 +72,10 @@ void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 		repeat(ag, ch, id, o, s);
 		return;
 	}
+	if (ag->leaving) {
+		refuse(ag, ch, id, o, SOTTO_REFUSAL_CLOSED);
+		return;
+	}
 	if (ag->sessions.n_fresh >= OFFERS_FRESH_MAX ||
 	    session_fresh_with(ag, o->name) >= OFFERS_FRESH_PEER) {
 		refuse(ag, ch, id, o, SOTTO_REFUSAL_LIMIT);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../tools/lib/limits.h"
+#include "../tools/lib/params.h"
 
 #define PEERS_FILE	"agent/peers"	/* under $SOTTO_STATE: "NAME KEY" lines */
 

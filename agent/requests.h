@@ -22,7 +22,15 @@ void request_policy(struct agent *ag);
 /** report_live() - tell the server which sessions the kernel holds */
 void report_live(struct agent *ag);
 
-/** report_closed() - sessions ended here */
+/**
+ * report_closed_all() - @n sessions ended here, in as few messages as can be
+ * @fn: called with @ag for each message, when it is answered or given up
+ * Returns how many messages went out.
+ */
+unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned int n,
+			       sotto_answer_fn fn);
+
+/** report_closed() - one session ended here */
 void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why);
 
 #endif /* SOTTO_AGENT_REQUESTS_H */

@@ -27,6 +27,7 @@ struct agent;
 #define SESSION_OVERLAP_MS	30000	/* a replaced one still opens packets so long */
 #define SESSION_REKEY_FIRST_MS	2000	/* after a failed rekey, then doubled */
 #define SESSION_REKEY_MAX_MS	60000
+#define SESSION_LEAVE_MS	1000	/* for the server to hear that we go */
 #define SESSION_BUCKETS		1024	/* of the table; chains grow with the number */
 
 /** struct session - one session; no keys in here: they are in the kernel alone */
@@ -104,6 +105,12 @@ void session_gone(struct agent *ag, uint64_t id, unsigned int reason);
 unsigned int session_peer_gone(struct agent *ag, const char *name,
 			       const uint8_t pub[SOTTO_PUB_LEN]);
 void session_drop_all(struct agent *ag);
+
+/**
+ * session_leave() - this host goes: drop all, tell the server, then end
+ * The process ends when the server has heard, or after SESSION_LEAVE_MS.
+ */
+void session_leave(struct agent *ag);
 
 /** session_resync() - make the table what the kernel's dump says */
 void session_resync(struct agent *ag, const struct sgenl_sa *v, size_t n);

@@ -150,19 +150,29 @@ static int stop_pid(pid_t pid)
 		fail(EXIT_FAILED, "the agent (pid %d) cannot be killed", pid);
 }
 
-int agent_stop(void)
+/* systemd would start again what is stopped behind its back. */
+static void stop_service(void)
 {
 	const char *service[] = { "systemctl", "stop", "sottod.service", NULL };
 	char output[RUN_OUTPUT_MAX];
+
+	if (systemd_rules())
+		run_program(service, NULL, output);
+}
+
+int agent_stop(bool leave)
+{
 	json_t *status = agent_ask("status");
 	pid_t pid = number_of(status, "pid");
 
 	json_decref(status);
+	if (pid && leave) {
+		json_decref(agent_ask("leave"));
+		wait_gone(pid);
+	}
 	if (!pid)
 		pid = pid_from_file();
-	/* stopped behind systemd's back it would be started again */
-	if (systemd_rules())
-		run_program(service, NULL, output);
+	stop_service();
 	if (!pid || !is_sottod(pid))
 		return EXIT_OK;
 	return stop_pid(pid);

@@ -47,8 +47,11 @@ const char *program_path(const char *name, char *out);
 /** agent_start() - 0 (also when it runs already), or an exit code */
 int agent_start(void);
 
-/** agent_stop() - 0 (also when it does not run), or an exit code */
-int agent_stop(void);
+/**
+ * agent_stop() - 0 (also when it does not run), or an exit code
+ * @leave: its sessions are dropped and the peers told; else they live on
+ */
+int agent_stop(bool leave);
 
 /** text_of(), number_of() - a member of an answer, "" or 0 where absent */
 const char *text_of(const json_t *o, const char *name);

@@ -73,6 +73,6 @@ int do_down(struct args *a)
 	}
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = agent_stop();
+	ret = agent_stop(true);
 	return ret ? ret : kernel_down();
 }

@@ -28,18 +28,22 @@ static int refused(void)
 static int print_lines(struct sgenl *g, const struct sgenl_sa *v, size_t n_sas,
 		       uint32_t spi, unsigned int *n)
 {
-	char line[SGENL_KEYLOG_MAX];
+	static char lines[SGENL_KEYLOG_MAX];
+	size_t len;
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < n_sas; i++) {
 		if (spi && v[i].spi != spi)
 			continue;
-		ret = sgenl_keylog(g, &v[i], line);
-		if (!ret)
-			puts(line);
+		ret = sgenl_keylog(g, &v[i], lines);
+		len = ret ? 0 : strlen(lines);
+		while (len && lines[len - 1] == '\n')
+			lines[--len] = 0;
+		if (len)
+			puts(lines);
 		(*n)++;
 	}
-	sotto_wipe(line, sizeof(line));
+	sotto_wipe(lines, sizeof(lines));
 	return ret;
 }
 

@@ -109,7 +109,8 @@ static int left_closed(int ret)
 /* Everything between setting up the guard and taking it away. */
 static int change_module(const struct reload *r)
 {
-	int ret = agent_stop();
+	/* sessions are not said to be over: the peers wait for the new keys */
+	int ret = agent_stop(false);
 
 	if (!ret)
 		ret = kernel_down();

@@ -22,7 +22,7 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
-#define RECV_BUF	65536	/* bytes; the kernel's dumps use 32 KiB at most */
+#define RECV_BUF	(96 << 10) /* bytes: an attribute is at most 64 KiB */
 #define ERROR_MAX	256	/* bytes of an error's text */
 
 struct sgenl {
@@ -191,23 +191,16 @@ static ssize_t receive(struct sgenl *g, int flags)
 	return from.nl_pid ? 0 : n;
 }
 
-/* The extended ack's text, behind the error that came for our request. */
-static void take_ext_ack(struct sgenl *g, struct nlmsghdr *nlh)
+/* The extended ack's text, @off bytes behind the header. */
+static void take_ext_ack(struct sgenl *g, struct nlmsghdr *nlh, int off)
 {
-	struct nlmsgerr *e = nlmsg_data(nlh);
-	int off = sizeof(*e);
+	int left = nlmsg_datalen(nlh) - NLMSG_ALIGN(off);
 	struct nlattr *tb[NLMSGERR_ATTR_MAX + 1];
 	struct nlattr *head;
-	int left;
 
-	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS) || left <= 0)
 		return;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		off += e->msg.nlmsg_len - NLMSG_HDRLEN;
-	left = nlmsg_datalen(nlh) - NLMSG_ALIGN(off);
-	if (left <= 0)
-		return;
-	head = (struct nlattr *)((char *)e + NLMSG_ALIGN(off));
+	head = (struct nlattr *)((char *)nlmsg_data(nlh) + NLMSG_ALIGN(off));
 	if (nla_parse(tb, NLMSGERR_ATTR_MAX, head, left, NULL) < 0)
 		return;
 	if (tb[NLMSGERR_ATTR_MSG])
@@ -217,6 +210,7 @@ static void take_ext_ack(struct sgenl *g, struct nlmsghdr *nlh)
 static void take_error(struct sgenl *g, struct nlmsghdr *nlh, struct call *c)
 {
 	struct nlmsgerr *e = nlmsg_data(nlh);
+	int off = sizeof(*e);
 
 	c->done = true;
 	if (nlmsg_datalen(nlh) < (int)sizeof(*e)) {
@@ -227,7 +221,9 @@ static void take_error(struct sgenl *g, struct nlmsghdr *nlh, struct call *c)
 	if (!e->error)
 		return;
 	set_error(g, e->error);
-	take_ext_ack(g, nlh);
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		off += e->msg.nlmsg_len - NLMSG_HDRLEN;
+	take_ext_ack(g, nlh, off);
 }
 
 static void take_done(struct sgenl *g, struct nlmsghdr *nlh, struct call *c)
@@ -235,8 +231,10 @@ static void take_done(struct sgenl *g, struct nlmsghdr *nlh, struct call *c)
 	c->done = true;
 	if (nlmsg_datalen(nlh) >= (int)sizeof(int))
 		c->result = *(int *)nlmsg_data(nlh);
-	if (c->result < 0)
-		set_error(g, c->result);
+	if (c->result >= 0)
+		return;
+	set_error(g, c->result);
+	take_ext_ack(g, nlh, sizeof(int));
 }
 
 static bool is_event(uint8_t cmd)

@@ -10,7 +10,7 @@
 #include "genl.h"
 #include "genl_obj.h"
 
-#define SGENL_KEYLOG_MAX	512	/* bytes of a key line, with the NUL */
+#define SGENL_KEYLOG_MAX	65536	/* bytes of one SA's key lines, with the NUL */
 
 /* The namespace's settings. */
 int sgenl_ns_get(struct sgenl *g, struct sgenl_ns *ns);
@@ -53,9 +53,11 @@ int sgenl_stats_get(struct sgenl *g, uint64_t stats[__SOTTO_STAT_MAX]);
 int sgenl_trace(struct sgenl *g, const struct sotto_addr *dst,
 		const struct sotto_addr *src, struct sgenl_trace *t);
 
-/** sgenl_keylog() - the Wireshark line of @sa (by its DIR with SPI or ID) */
+/** sgenl_keylog() - the Wireshark lines of @sa (by its DIR with SPI or ID), one
+ * for each pair of addresses. The caller wipes them.
+ */
 int sgenl_keylog(struct sgenl *g, const struct sgenl_sa *sa,
-		 char line[SGENL_KEYLOG_MAX]);
+		 char lines[SGENL_KEYLOG_MAX]);
 
 int sgenl_acquire_fail(struct sgenl *g, const struct sgenl_acquire *a,
 		       uint8_t reason, uint32_t hold_ms);

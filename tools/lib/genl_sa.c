@@ -165,12 +165,12 @@ static int keylog_reply(uint8_t cmd, struct nlattr **tb, void *arg)
 }
 
 int sgenl_keylog(struct sgenl *g, const struct sgenl_sa *sa,
-		 char line[SGENL_KEYLOG_MAX])
+		 char lines[SGENL_KEYLOG_MAX])
 {
 	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_KEYLOG_GET, 0);
 	struct nlattr *n = sa_nest(msg);
 	int put = put_selector(msg, sa->dir, sa->spi, sa->id);
 
 	nla_nest_end(msg, n);
-	return call(g, msg, put, keylog_reply, line);
+	return call(g, msg, put, keylog_reply, lines);
 }
