@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Limits of the server alone, once, with their units. Those of the protocol are
- * in tools/lib/limits.h. Documentation/protocol.md lists both.
+ * in tools/lib/params.h. Documentation/protocol.md lists both.
  */
 #ifndef SOTTO_AUTHD_LIMITS_H
 #define SOTTO_AUTHD_LIMITS_H

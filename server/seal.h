@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "params.h"
 
 #define SEAL_OVERHEAD	(24 + 16)	/* bytes: nonce and tag */
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "limits.h"
+#include "params.h"
 #include "proto.h"
 #include "seal.h"
 

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "handshake.h"
-#include "limits.h"
+#include "params.h"
 #include "proto.h"
 
 struct sotto_chan;

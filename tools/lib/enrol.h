@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "limits.h"
+#include "params.h"
 
 struct sotto_endpoint {
 	char host[SOTTO_HOST_MAX];	/* name or address, without brackets */

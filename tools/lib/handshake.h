@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "addr.h"
-#include "limits.h"
+#include "params.h"
 #include "noise.h"
 #include "proto.h"
 #include "token.h"

@@ -12,7 +12,7 @@
 
 #include "addr.h"
 #include "buf.h"
-#include "limits.h"
+#include "params.h"
 #include "proto.h"
 
 /** sotto_hkdf() - extract and expand; @len at most 255 * 32. */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "addr.h"
-#include "limits.h"
+#include "params.h"
 
 enum sotto_msg_type {
 	/* inside handshakes */

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "params.h"
 #include "loop.h"
 #include "secret.h"
 #include "usock.h"

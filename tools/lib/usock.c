@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "params.h"
 #include "log.h"
 #include "secret.h"
 

@@ -5,8 +5,8 @@
  * What crosses the wire is also stated in Documentation/protocol.md.
  * Those that the kernel knows too come from its header.
  */
-#ifndef SOTTO_LIMITS_H
-#define SOTTO_LIMITS_H
+#ifndef SOTTO_PARAMS_H
+#define SOTTO_PARAMS_H
 
 #include <linux/sotto.h>
 
@@ -39,7 +39,7 @@
 #define SOTTO_ANSWER_KEEP_MS	30000	/* an answer can be repeated that long */
 #define SOTTO_WORK_KEEP_MS	60000	/* a request must be answered within that */
 #define SOTTO_RETRY_FIRST_MS	300	/* then doubled each time, +-25 % */
-#define SOTTO_RETRY_MAX_MS	1000
+#define SOTTO_RETRY_MAX_MS	600
 #define SOTTO_CALL_MS		10000	/* a request's usual deadline */
 #define SOTTO_COUNTER_MAX	(UINT64_MAX - (1ull << 32)) /* then no more sealing */
 
@@ -58,7 +58,7 @@
 #define SOTTO_ASSOC_HARD_MS	10800000 /* both: keys are wiped */
 
 /* Session mediation. */
-#define SOTTO_OFFER_MS		5000	/* server: B's time to accept */
+#define SOTTO_OFFER_MS		8000	/* server: B's time to accept */
 #define SOTTO_CONFIRM_MS	30000	/* B: an unconfirmed inbound SA dies */
 #define SOTTO_GRANT_KEEP_MS	30000	/* server: a grant can be repeated so long */
 
@@ -73,4 +73,4 @@
 #define SOTTO_USOCK_OUT_MAX	(32 << 20) /* unsent output per connection */
 #define SOTTO_USOCK_CONNS_MAX	64	/* connections */
 
-#endif /* SOTTO_LIMITS_H */
+#endif /* SOTTO_PARAMS_H */

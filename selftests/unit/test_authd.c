@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Small agents against the real server over loopback: enrolment, association,
+ * bad input, policy, the administrator's socket.
+ */
+#include <sqlite3.h>
+
+#include "agentsim.h"
+
+static struct authd_run run;
+static struct sim a, b;
+
+static void stop(struct sim *s1, struct sim *s2)
+{
+	if (s1)
+		sim_free(s1);
+	if (s2)
+		sim_free(s2);
+	authd_stop(&run);
+}
+
+static void add_fails(const char *error, const char *name, const char *a1,
+		      const char *a2)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s, s:[s, s]}", "cmd",
+				"member.add", "name", name, "addresses", a1, a2);
+
+	EXPECT(!strcmp(authd_str(ans, "error"), error));
+	EXPECT(*authd_str(ans, "message"));
+	json_decref(ans);
+}
+
+static void admin(void)
+{
+	char line[SOTTO_LINE_MAX];
+	json_t *ans;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	add_fails("exists", "alice", "10.0.0.3", "10.0.0.4");
+	add_fails("exists", "bob", "10.0.0.2", "10.0.0.1");
+	add_fails("bad-input", "bob", "10.0.0.2", "10.0.0.2");
+	add_fails("bad-input", "Bob", "10.0.0.2", "10.0.0.3");
+	add_fails("bad-input", "bob", "10.0.0.2", "224.0.0.1");
+	add_fails("bad-input", "bob", "10.0.0.2", "gw.example");
+	ans = authd_ask(&run, "{s:s}", "cmd", "member.list");
+	EXPECT_EQ(json_array_size(json_object_get(ans, "members")), 1);
+	json_decref(ans);
+	ans = authd_ask(&run, "{s:s, s:s, s:i}", "cmd", "member.show", "name",
+			"alice", "more", 1);
+	EXPECT(!strcmp(authd_str(ans, "error"), "bad-input"));
+	json_decref(ans);
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.revoke", "name",
+			"carol");
+	EXPECT(!strcmp(authd_str(ans, "error"), "unknown"));
+	json_decref(ans);
+	ans = authd_ask(&run, "{s:s}", "cmd", "nonsense");
+	EXPECT(!strcmp(authd_str(ans, "error"), "unknown"));
+	json_decref(ans);
+	ans = authd_ask(&run, "{s:s, s:i}", "cmd", "audit.list", "limit", 1);
+	EXPECT(!strcmp(authd_str(json_array_get(json_object_get(ans, "audit"),
+						0), "event"), "member.add"));
+	json_decref(ans);
+	stop(NULL, NULL);
+}
+
+static void enrolment(void)
+{
+	char line[SOTTO_LINE_MAX];
+	uint8_t secret[32];
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true) && sim_register(&a));
+	EXPECT(!strcmp(a.name, "alice"));
+	EXPECT_EQ(a.addrs.n, 1);
+	memcpy(secret, a.answer.registered.token_secret, 32);
+	EXPECT(!sodium_is_zero(secret, 32));
+	/* the answer was lost: the same key asks again and gets the same */
+	ASSERT(sim_open(&a, true) && sim_register(&a));
+	EXPECT(!memcmp(secret, a.answer.registered.token_secret, 32));
+	ASSERT(sim_associate(&a));
+	/* another key with the same code */
+	sim_new(&b, &run, line);
+	ASSERT(sim_open(&b, true));
+	EXPECT(!sim_register(&b));
+	EXPECT_EQ(b.answer.error.reason, SOTTO_REFUSAL_CODE_USED);
+	/* a code that never was, told by a hint only */
+	b.code[0] ^= 1;
+	EXPECT_EQ(sim_handshake(&b, true, 1000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
+	stop(&a, &b);
+}
+
+static void expire_codes(void)
+{
+	char path[192];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 2000);
+	EXPECT_EQ(sqlite3_exec(db, "UPDATE code SET expires = 1", NULL, NULL,
+			       NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void expired_code(void)
+{
+	char line[SOTTO_LINE_MAX];
+	json_t *ans;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	expire_codes();
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true));
+	EXPECT(!sim_register(&a));
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_CODE_EXPIRED);
+	/* still waiting for its enrolment; a new code works, the old is void */
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.code", "name",
+			"alice");
+	sim_new(&b, &run, authd_str(ans, "line"));
+	json_decref(ans);
+	EXPECT(sim_open(&b, true) && sim_register(&b));
+	EXPECT_EQ(sim_handshake(&a, true, 1000), SOTTO_HS_HINTED);
+	/* nobody can take two memberships with one key */
+	sim_member_add(&run, "bob", "10.0.0.2", line);
+	memcpy(a.priv, b.priv, 32);
+	memcpy(a.pub, b.pub, 32);
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.code", "name", "bob");
+	{
+		struct sotto_errmsg err;
+		struct sotto_enrol e;
+
+		EXPECT_EQ(sotto_enrol_parse(&e, authd_str(ans, "line"), &err), 0);
+		memcpy(a.code, e.code, 16);
+	}
+	json_decref(ans);
+	EXPECT(sim_open(&a, true) && !sim_register(&a));
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_KEY_IN_USE);
+	stop(&a, &b);
+}
+
+/* Guessing codes is slowed down: after a burst there is only "busy". */
+static void guessing(void)
+{
+	char line[SOTTO_LINE_MAX];
+	int i, refused = 0, busy = 0;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	for (i = 0; i < 30; i++) {
+		randombytes_buf(a.code, 16);
+		EXPECT_EQ(sim_handshake(&a, true, 1000), SOTTO_HS_HINTED);
+		refused += a.hs_res.hint == SOTTO_HINT_REFUSED;
+		busy += a.hs_res.hint == SOTTO_HINT_BUSY;
+	}
+	EXPECT_EQ(refused, 20);
+	EXPECT_EQ(busy, 10);
+	stop(&a, NULL);
+}
+
+static void wrong_secrets(void)
+{
+	uint8_t secret[32], priv[32];
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	/* the right static key with a wrong token secret */
+	sotto_token_close(a.token);
+	randombytes_buf(secret, 32);
+	a.token = sotto_token_memory(secret);
+	EXPECT_EQ(sim_handshake(&a, false, 2000), SOTTO_HS_FAILED);
+	/* the other way round: bob's key with alice's secret, and a stranger's */
+	sotto_token_close(b.token);
+	b.token = sotto_token_memory(secret);
+	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_FAILED);
+	memcpy(priv, b.priv, 32);
+	randombytes_buf(b.priv, 32);
+	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
+	memcpy(b.priv, priv, 32);
+	/* a line with another realm's key */
+	b.server_key[3] ^= 1;
+	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_KEY);
+	stop(&a, &b);
+}
+
+static int stat_of(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	int n = json_integer_value(json_object_get(json_object_get(ans, "stats"),
+						   name));
+
+	json_decref(ans);
+	return n;
+}
+
+static void junk(void)
+{
+	uint8_t buf[1500];
+	int i;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	for (i = 0; i < 3000; i++) {
+		size_t len = randombytes_uniform(sizeof(buf) + 1);
+
+		randombytes_buf(buf, len);
+		if (len > 4 && i % 2) {
+			buf[0] = 1 + i / 2 % 5;
+			buf[1] = 1;
+			buf[2] = i / 10 % 4;
+			buf[3] = 0;
+		}
+		(void)!send(a.fd, buf, len, 0);
+		if (i % 50 == 0)
+			sim_wait(1);
+	}
+	sim_wait(50);
+	EXPECT(sim_hello(&a, 0));
+	EXPECT_EQ(stat_of("assocs"), 1);
+	EXPECT(stat_of("malformed") > 1000);
+	stop(&a, NULL);
+}
+
+/* A stranger's or a replayed message 1 replaces nothing. */
+static void replayed_init(void)
+{
+	uint8_t init[SOTTO_DGRAM_MAX];
+	size_t len;
+	int i;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	EXPECT_EQ(sotto_hs_client_member(&a.hs, a.server_key, a.priv, a.token,
+					 0), 0);
+	len = a.hs.len;
+	memcpy(init, a.hs.dgram, len);
+	for (i = 0; i < 5; i++)
+		(void)!send(a.fd, init, len, 0);
+	sim_wait(100);
+	EXPECT_EQ(stat_of("half_open"), 1);
+	/* fresh ones are half open only, and not more than a few */
+	for (i = 0; i < 10; i++) {
+		sotto_hs_client_member(&a.hs, a.server_key, a.priv, a.token, 0);
+		(void)!send(a.fd, a.hs.dgram, a.hs.len, 0);
+	}
+	sim_wait(100);
+	EXPECT_EQ(stat_of("half_open"), 4);
+	EXPECT_EQ(stat_of("assocs"), 1);
+	EXPECT(sim_hello(&a, 0));
+	stop(&a, NULL);
+}
+
+/* Asked for its cookie before any public-key work is done for it. */
+static void cookie(void)
+{
+	ASSERT(authd_start(&run, "[limits]\ncookie_rate = 0\n"));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	EXPECT(stat_of("cookies") >= 2);
+	EXPECT_EQ(stat_of("cookies"), stat_of("cookies_missing"));
+	stop(&a, NULL);
+}
+
+static void version_hint(void)
+{
+	char line[SOTTO_LINE_MAX];
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	EXPECT_EQ(sotto_hs_client_enrol(&a.hs, a.server_key, a.priv, a.code, 0),
+		  0);
+	a.hs.dgram[1] = 9;
+	(void)!send(a.fd, a.hs.dgram, a.hs.len, 0);
+	a.hs_event = SOTTO_HS_IGNORED;
+	SIM_UNTIL(a.hs_event != SOTTO_HS_IGNORED, 1000);
+	EXPECT_EQ(a.hs_event, SOTTO_HS_HINTED);
+	EXPECT_EQ(a.hs_res.hint, SOTTO_HINT_VERSION);
+	EXPECT_EQ(a.hs_res.ver_max, 1);
+	stop(&a, NULL);
+}
+
+static void not_permitted(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+	char line[SOTTO_LINE_MAX];
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	/* while enrolling, only to register */
+	ASSERT(sim_open(&a, true));
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = 7;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ERROR);
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_UNSUPPORTED);
+	EXPECT(!sim_hello(&a, 0));
+	ASSERT(sim_register(&a) && sim_associate(&a));
+	/* a member cannot register, nor close what is not there */
+	m.type = SOTTO_MSG_REGISTER;
+	memset(&m.reg, 0, sizeof(m.reg));
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ERROR);
+	m.type = SOTTO_MSG_SESSION_CLOSE;
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = 7;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ACK);
+	/* nor do the server's part */
+	m.type = SOTTO_MSG_REVOKED;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ERROR);
+	stop(&a, NULL);
+}
+
+static bool has_policy(struct sim *s, const char *prefix, int action)
+{
+	struct sotto_prefix p;
+	int i;
+
+	sotto_prefix_parse(&p, prefix);
+	for (i = 0; i < s->policy_n; i++)
+		if (sotto_addr_eq(&s->policy[i].prefix.addr, &p.addr) &&
+		    s->policy[i].prefix.plen == p.plen)
+			return s->policy[i].action == action;
+	return false;
+}
+
+static void policy_cmd(const char *cmd, const char *prefix, const char *action)
+{
+	json_t *ans = action ?
+		authd_ask(&run, "{s:s, s:s, s:s}", "cmd", cmd, "prefix", prefix,
+			  "action", action) :
+		authd_ask(&run, "{s:s, s:s}", "cmd", cmd, "prefix", prefix);
+
+	EXPECT(json_is_true(json_object_get(ans, "ok")));
+	json_decref(ans);
+}
+
+static void policy(void)
+{
+	char text[64];
+	uint64_t v;
+	int i;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 2000);
+	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
+	/* a member that is added is told of once it has enrolled */
+	ASSERT(sim_member(&b, &run, "bob", "fd00::2"));
+	SIM_UNTIL(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT), 2000);
+	EXPECT(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT));
+	policy_cmd("policy.add", "10.9.0.0/16", "block");
+	policy_cmd("policy.add", "10.0.0.1", "bypass");
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS), 2000);
+	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS));
+	EXPECT(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK));
+	/* more than one message holds */
+	for (i = 0; i < 150; i++) {
+		snprintf(text, sizeof(text), "10.8.%d.0/24", i);
+		policy_cmd("policy.add", text, "prefer");
+	}
+	SIM_UNTIL(has_policy(&a, text, SOTTO_ACTION_PREFER), 3000);
+	SIM_UNTIL(has_policy(&b, text, SOTTO_ACTION_PREFER), 3000);
+	EXPECT_EQ(a.policy_n, 153);
+	EXPECT_EQ(b.policy_n, 153);
+	/* who has it already is not told again */
+	sim_wait(100);
+	v = a.policy_version;
+	a.policy_version = 0;
+	ASSERT(sim_open(&a, false));
+	a.policy_version = v;
+	i = a.got_n;
+	EXPECT(sim_hello(&a, 0));
+	EXPECT_EQ(a.answer.hello_ack.policy_version, v);
+	sim_wait(200);
+	EXPECT_EQ(a.got_n, i);
+	policy_cmd("policy.del", "10.0.0.1", NULL);
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 2000);
+	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
+	EXPECT(a.policy_version > v);
+	stop(&a, &b);
+}
+
+static void second_server(void)
+{
+	ASSERT(authd_start(&run, ""));
+	EXPECT(authd_wait(authd_spawn(&run, NULL)) == 1);
+	EXPECT(authd_wait(authd_spawn(&run, "--init")) == 1);
+	EXPECT(authd_port(&run) > 0);
+	stop(NULL, NULL);
+}
+
+static void bad_conf(void)
+{
+	char path[192];
+
+	ASSERT(authd_make(&run, "[limits]\ncookie_rat = 1\n"));
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	EXPECT_EQ(authd_wait(authd_spawn(&run, NULL)), 1);
+	authd_conf(&run, "[session]\nsoft_time = 2h\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[session]\nciphers = des\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[session]\nciphers = chacha20-poly1305\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
+	/* no file at all is fine */
+	snprintf(path, sizeof(path), "%s/etc/authd.conf", run.top);
+	unlink(path);
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
+	/* a realm key that others can read is not used */
+	authd_conf(&run, "");
+	snprintf(path, sizeof(path), "%s/state/authd/realm.key", run.top);
+	chmod(path, 0644);
+	EXPECT_EQ(authd_wait(authd_spawn(&run, NULL)), 1);
+	chmod(path, 0600);
+	stop(NULL, NULL);
+}
+
+static const struct ktap_test tests[] = {
+	{ "admin", admin },
+	{ "enrolment", enrolment },
+	{ "expired_code", expired_code },
+	{ "guessing", guessing },
+	{ "wrong_secrets", wrong_secrets },
+	{ "junk", junk },
+	{ "replayed_init", replayed_init },
+	{ "cookie", cookie },
+	{ "version_hint", version_hint },
+	{ "not_permitted", not_permitted },
+	{ "policy", policy },
+	{ "second_server", second_server },
+	{ "bad_conf", bad_conf },
+};
+
+int main(void)
+{
+	if (sodium_init() < 0)
+		return 1;
+	authd_find();
+	return ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+}

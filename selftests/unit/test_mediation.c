@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Small agents against the real server over loopback: sessions, glare, loss,
+ * restarts, revocation, limits.
+ */
+#include "agentsim.h"
+#include "server/authd_limits.h"
+
+static struct authd_run run;
+static struct sim a, b, c;
+
+static void stop(void)
+{
+	while (sims_n)
+		sim_free(sims[0]);
+	authd_stop(&run);
+}
+
+static bool start_two(void)
+{
+	return authd_start(&run, "") &&
+	       sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2");
+}
+
+static int sessions(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "session.list");
+	int n = json_array_size(json_object_get(ans, "sessions"));
+
+	json_decref(ans);
+	return n;
+}
+
+static int pending(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	int n = json_integer_value(json_object_get(json_object_get(ans, "stats"),
+						   "pending"));
+
+	json_decref(ans);
+	return n;
+}
+
+static void session(void)
+{
+	struct sim_offer *o;
+
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT(sim_agree(&a.asks[0], &b));
+	o = &b.offers[0];
+	EXPECT(!strcmp(o->offer.name, "alice"));
+	EXPECT(!memcmp(o->offer.static_pub, a.pub, 32));
+	EXPECT(!memcmp(a.asks[0].grant.static_pub, b.pub, 32));
+	EXPECT(!strcmp(a.asks[0].grant.name, "bob"));
+	EXPECT_EQ(o->offer.cipher, SOTTO_CIPHER_CHACHA20_POLY1305);
+	EXPECT_EQ(o->offer.life.hard_s, 3600);
+	EXPECT_EQ(sessions(), 1);
+	EXPECT_EQ(pending(), 0);
+	/* and the other way, with other keys */
+	EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
+	EXPECT(sim_agree(&b.asks[0], &a));
+	EXPECT(memcmp(&a.asks[0].keys, &b.asks[0].keys, sizeof(b.asks[0].keys)));
+	EXPECT_EQ(sessions(), 2);
+	stop();
+}
+
+static void refusals(void)
+{
+	char line[SOTTO_LINE_MAX];
+	uint64_t begin;
+
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.9"), SOTTO_REFUSAL_NOT_MEMBER);
+	EXPECT_EQ(sim_session(&a, "10.0.0.1"), SOTTO_REFUSAL_SELF);
+	sim_member_add(&run, "carol", "10.0.0.3", line);
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), SOTTO_REFUSAL_NOT_MEMBER);
+	b.decline = true;
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PIN);
+	b.decline = false;
+	/* B says nothing: its time is up */
+	b.mute = true;
+	begin = sotto_now_ms();
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin >= SOTTO_OFFER_MS);
+	b.mute = false;
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 0);
+	/* B goes away politely */
+	{
+		struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+		sotto_chan_note(&b.chan, sotto_now_ms(), &bye);
+		sim_wait(50);
+	}
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
+	/* and is back */
+	ASSERT(sim_associate(&b));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	stop();
+}
+
+/* The same request again gets the same grant; a changed one is refused. */
+static void repeated_request(void)
+{
+	struct sim_ask *x, *y;
+
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	x = &a.asks[0];
+	a.asks[1] = *x;
+	a.asks_n = 2;
+	y = &a.asks[1];
+	y->done = y->granted = false;
+	memset(&y->grant, 0, sizeof(y->grant));
+	sim_send_ask(&a, 1);
+	SIM_UNTIL(y->done, 3000);
+	EXPECT(y->granted && y->session_id == x->session_id);
+	EXPECT(!memcmp(&y->keys, &x->keys, sizeof(x->keys)));
+	EXPECT_EQ(sessions(), 1);
+	y->done = y->granted = false;
+	y->spi++;
+	sim_send_ask(&a, 1);
+	SIM_UNTIL(y->done, 3000);
+	EXPECT_EQ(y->reason, SOTTO_REFUSAL_REQUEST);
+	stop();
+}
+
+/* Both ask at once: one mediation, and the loser learns which. */
+static void glare(void)
+{
+	int i, granted = 0, waited = 0;
+
+	ASSERT(start_two());
+	for (i = 0; i < 40; i++) {
+		struct sim_ask *x = &a.asks[sim_ask(&a, "10.0.0.2")];
+		struct sim_ask *y = &b.asks[sim_ask(&b, "10.0.0.1")];
+		struct sim_ask *win, *lose;
+		struct sim *loser;
+
+		SIM_UNTIL(x->done && y->done, 5000);
+		ASSERT(x->done && y->done);
+		/* the second may have come when the first was through */
+		if (x->granted && y->granted)
+			continue;
+		EXPECT(x->granted != y->granted);
+		win = x->granted ? x : y;
+		lose = x->granted ? y : x;
+		loser = x->granted ? &b : &a;
+		granted++;
+		EXPECT_EQ(lose->reason, SOTTO_REFUSAL_PENDING);
+		EXPECT(lose->session_id == win->session_id);
+		EXPECT(sim_find_offer(loser, lose->session_id) != NULL);
+		EXPECT(sim_agree(win, loser));
+		waited++;
+	}
+	EXPECT(granted > 0);
+	EXPECT_EQ(pending(), 0);
+	EXPECT(sessions() <= AUTHD_PAIR_SESSIONS);
+	printf("# %d of 40 collided\n", waited);
+	stop();
+}
+
+static void lossy_network(void)
+{
+	int i, granted = 0;
+
+	ASSERT(start_two());
+	a.loss = b.loss = 30;
+	a.dup = b.dup = 20;
+	for (i = 0; i < 25; i++)
+		sim_ask(&a, "10.0.0.2");
+	for (i = 0; i < 25; i++) {
+		SIM_UNTIL(a.asks[i].done, 11000);
+		EXPECT(a.asks[i].done);
+		EXPECT_EQ(a.asks[i].err, 0);
+		if (a.asks[i].granted) {
+			granted++;
+			EXPECT(sim_agree(&a.asks[i], &b));
+		} else {
+			EXPECT_EQ(a.asks[i].reason, SOTTO_REFUSAL_PENDING);
+		}
+	}
+	EXPECT(granted >= 1);
+	/* one by one */
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+		EXPECT(sim_agree(&a.asks[a.asks_n - 1], &b));
+	}
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+/* Too many of one pair: the oldest goes, and both ends are told. */
+static void pair_limit(void)
+{
+	int i;
+
+	ASSERT(start_two());
+	for (i = 0; i < AUTHD_PAIR_SESSIONS + 1; i++) {
+		EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+		sim_wait(2);	/* ages are told apart by milliseconds */
+	}
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) &&
+		  sim_count(&b, SOTTO_MSG_SESSION_GONE), 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT(a.last.ids.ids.id[0] == a.asks[0].session_id);
+	EXPECT_EQ(sessions(), AUTHD_PAIR_SESSIONS);
+	stop();
+}
+
+static void closing(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+
+	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = a.asks[0].session_id;
+	/* somebody else's session is not hers to close */
+	EXPECT_EQ(sim_call(&c, &m), SOTTO_MSG_ACK);
+	EXPECT_EQ(sessions(), 1);
+	EXPECT_EQ(sim_call(&b, &m), SOTTO_MSG_ACK);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_CLOSED);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
+static void revoke_member(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.revoke",
+				"name", name);
+
+	EXPECT(json_is_true(json_object_get(ans, "ok")));
+	json_decref(ans);
+}
+
+static void revocation(void)
+{
+	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&b, "10.0.0.3"), 0);
+	revoke_member("bob");
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_PEER_GONE) &&
+		  sim_count(&c, SOTTO_MSG_PEER_GONE) &&
+		  sim_count(&b, SOTTO_MSG_REVOKED), 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_PEER_GONE), 1);
+	EXPECT_EQ(sim_count(&c, SOTTO_MSG_PEER_GONE), 1);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_REVOKED), 1);
+	EXPECT(!strcmp(a.last.peer_gone.name, "bob"));
+	EXPECT(!memcmp(a.last.peer_gone.static_pub, b.pub, 32));
+	EXPECT_EQ(a.last.peer_gone.reason, SOTTO_REFUSAL_REVOKED);
+	EXPECT_EQ(sessions(), 0);
+	/* its association asks for nothing any more, and it can't come back */
+	sim_ask(&b, "10.0.0.1");
+	SIM_UNTIL(b.asks[b.asks_n - 1].done, 2000);
+	EXPECT(!b.asks[b.asks_n - 1].granted);
+	EXPECT_EQ(sim_handshake(&b, false, 1000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
+	/* `prefer` must not take this for "not a member" */
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_REVOKED);
+	stop();
+}
+
+static void revoked_while_offered(void)
+{
+	ASSERT(start_two());
+	b.mute = true;
+	sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 2000);
+	EXPECT_EQ(pending(), 1);
+	revoke_member("bob");
+	SIM_UNTIL(a.asks[0].done, 2000);
+	EXPECT_EQ(a.asks[0].reason, SOTTO_REFUSAL_REVOKED);
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+/* B's kernel was restarted: A is told which of its sessions are dead. */
+static void peer_restarted(void)
+{
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	/* the agent alone was restarted: the kernel still holds both */
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 2));
+	EXPECT(sim_live(&b, a.asks[0].session_id, a.pub));
+	EXPECT(sim_live(&b, a.asks[1].session_id, a.pub));
+	sim_wait(100);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(sessions(), 2);
+	/* a LIVE of an earlier HELLO means nothing */
+	b.instance++;
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
+	b.listing--;
+	EXPECT(sim_live(&b, a.asks[0].session_id, a.pub));
+	b.listing++;
+	sim_wait(100);
+	EXPECT_EQ(sessions(), 2);
+	EXPECT(sim_live(&b, a.asks[1].session_id, a.pub));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT(a.last.ids.ids.id[0] == a.asks[0].session_id);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_RESTARTED);
+	EXPECT_EQ(sessions(), 1);
+	stop();
+}
+
+static void server_restarted(void)
+{
+	uint8_t stranger[32];
+	uint64_t id;
+
+	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	id = a.asks[0].session_id;
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	/* a request made while it is away */
+	sim_ask(&a, "10.0.0.2");
+	ASSERT(authd_begin(&run));
+	a.hs_res.hint = 0;
+	SIM_UNTIL(a.hs_res.hint, 4000);
+	EXPECT_EQ(a.hs_res.hint, SOTTO_HINT_INDEX);
+	{
+		struct sotto_chan old;
+
+		ASSERT(sim_associate(&b));
+		EXPECT_EQ(sim_handshake(&a, false, 3000), SOTTO_HS_DONE);
+		old = a.chan;
+		sotto_chan_init(&a.chan, &a.hs_res.keys, &sim_ops, &a,
+				sotto_now_ms());
+		EXPECT(sim_hello(&a, 2));
+		sotto_chan_adopt(&a.chan, &old, sotto_now_ms());
+		sotto_chan_close(&old);
+	}
+	SIM_UNTIL(a.asks[2].done, 5000);
+	EXPECT(a.asks[2].granted);
+	EXPECT(sim_agree(&a.asks[2], &b));
+	/* A lists what it holds. B's list was complete, and did not have it;
+	 * Carol's is not known yet: it is taken over.
+	 */
+	EXPECT(sim_live(&a, id, b.pub));
+	EXPECT(sim_live(&a, a.asks[1].session_id, c.pub));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT(a.last.ids.ids.id[0] == id);
+	EXPECT_EQ(sessions(), 2);
+	/* she comes back without it: then A hears of that, too */
+	ASSERT(sim_associate(&c));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 2, 2000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2);
+	EXPECT_EQ(sessions(), 1);
+	/* a session with somebody who is no member (any more) is taken back */
+	randombytes_buf(stranger, 32);
+	EXPECT(sim_hello(&a, 1) && sim_live(&a, 4711, stranger));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 2000);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_REVOKED);
+	stop();
+}
+
+/* A new association in the place of the old one, which is closed. */
+static void renew(struct sim *s)
+{
+	struct sotto_chan old;
+
+	EXPECT_EQ(sim_handshake(s, false, 3000), SOTTO_HS_DONE);
+	old = s->chan;
+	sotto_chan_init(&s->chan, &s->hs_res.keys, &sim_ops, s, sotto_now_ms());
+	EXPECT(sim_hello(s, 0));
+	sotto_chan_adopt(&s->chan, &old, sotto_now_ms());
+	sotto_chan_close(&old);
+}
+
+/* An association that is renewed carries on with what was under way. */
+static void renewed(void)
+{
+	int i;
+
+	ASSERT(start_two());
+	b.mute = true;
+	sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 2000);
+	renew(&a);
+	EXPECT(!a.asks[0].done);
+	/* B renews in the middle of its offer: the server repeats it there */
+	b.mute = false;
+	renew(&b);
+	SIM_UNTIL(a.asks[0].done, 5000);
+	EXPECT(a.asks[0].granted);
+	EXPECT(sim_agree(&a.asks[0], &b));
+	EXPECT_EQ(b.offers_seen, 2);
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
+	stop();
+}
+
+/* An agent that moved to another port is followed. */
+static void moved(void)
+{
+	ASSERT(start_two());
+	sim_connect(&b, run.port);
+	/* before it has said something, the server cannot know */
+	EXPECT(sim_hello(&b, 0));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT(sim_agree(&a.asks[0], &b));
+	stop();
+}
+
+static void pending_limit(void)
+{
+	int i, limited = 0, waiting = 0;
+
+	ASSERT(start_two());
+	b.mute = true;
+	/* one pair has one mediation: the rest is told to wait for it */
+	for (i = 0; i < 20; i++)
+		sim_ask(&a, "10.0.0.2");
+	sim_wait(200);
+	for (i = 0; i < 20; i++) {
+		waiting += !a.asks[i].done;
+		limited += a.asks[i].done &&
+			   a.asks[i].reason == SOTTO_REFUSAL_PENDING;
+	}
+	EXPECT_EQ(waiting, 1);
+	EXPECT_EQ(limited, 19);
+	EXPECT_EQ(pending(), 1);
+	EXPECT_EQ(b.offers_seen, 1);
+	stop();
+}
+
+static const struct ktap_test tests[] = {
+	{ "session", session },
+	{ "refusals", refusals },
+	{ "repeated_request", repeated_request },
+	{ "glare", glare },
+	{ "lossy_network", lossy_network },
+	{ "pair_limit", pair_limit },
+	{ "closing", closing },
+	{ "revocation", revocation },
+	{ "revoked_while_offered", revoked_while_offered },
+	{ "peer_restarted", peer_restarted },
+	{ "server_restarted", server_restarted },
+	{ "renewed", renewed },
+	{ "moved", moved },
+	{ "pending_limit", pending_limit },
+};
+
+int main(void)
+{
+	if (sodium_init() < 0)
+		return 1;
+	authd_find();
+	return ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+}
