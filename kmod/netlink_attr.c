@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What every command does with attributes: open nests, addresses, answers. */
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <net/ipv6.h>
 
@@ -128,6 +129,16 @@ int sotto_nl_dump_check(struct netlink_callback *cb)
 		return -EINVAL;
 	}
 	return sotto_nl_check_header(cb->nlh, cb->extack);
+}
+
+struct sotto_nl_cursor *sotto_nl_dump_cursor(struct netlink_callback *cb)
+{
+	struct sotto_nl_cursor *cursor = (struct sotto_nl_cursor *)cb->ctx;
+
+	BUILD_BUG_ON(sizeof(*cursor) > sizeof(cb->ctx));
+	if (!cursor->began_ns)
+		cursor->began_ns = ktime_get_boottime_ns();
+	return cursor;
 }
 
 int sotto_nl_dump_begin(struct sotto_nl_reply *r, struct sk_buff *skb,

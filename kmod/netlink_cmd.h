@@ -144,6 +144,22 @@ struct sotto_net *sotto_nl_dump_ns(struct netlink_callback *cb);
 /* A dump takes no attributes: it is of all objects. First in each dump. */
 int sotto_nl_dump_check(struct netlink_callback *cb);
 
+/**
+ * struct sotto_nl_cursor - how far a dump of tunnels or SAs has come
+ * @began_ns: boot time; what is younger is left out, so that a dump ends
+ *	however fast others are added
+ * @next: key to go on with
+ * @table: which of several tables
+ */
+struct sotto_nl_cursor {
+	u64 began_ns;
+	unsigned long next;
+	u8 table;
+};
+
+/* It is kept with the dump from one part to the next. */
+struct sotto_nl_cursor *sotto_nl_dump_cursor(struct netlink_callback *cb);
+
 /* Header of one object in a dump, with its nest. -EMSGSIZE: it does not fit. */
 int sotto_nl_dump_begin(struct sotto_nl_reply *r, struct sk_buff *skb,
 			struct netlink_callback *cb, u8 cmd, int type);

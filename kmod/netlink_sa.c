@@ -204,29 +204,29 @@ static int sotto_nl_put_sa(struct sk_buff *skb, struct sotto_sa *sa)
 					 sotto_nl_put_sa_in(skb, sa);
 }
 
-/* From key *@next on; false when the message is full. */
+/* From the cursor on; false when the message is full. */
 static bool sotto_nl_sa_dump_table(struct sk_buff *skb, struct netlink_callback *cb,
-				   struct xarray *table, long *next)
+				   struct xarray *table, struct sotto_nl_cursor *cursor)
 {
 	struct sotto_nl_reply r;
 	unsigned long key;
 	struct sotto_sa *sa;
 
-	xa_for_each_start(table, key, sa, *next) {
-		if (xa_is_value(sa))
+	xa_for_each_start(table, key, sa, cursor->next) {
+		if (xa_is_value(sa) || sa->born_ns > cursor->began_ns)
 			continue;
 		if (sotto_nl_dump_begin(&r, skb, cb, SOTTO_CMD_SA_GET, SOTTO_A_SA))
 			return false;
 		if (sotto_nl_dump_end(&r, sotto_nl_put_sa(skb, sa)))
 			return false;
-		*next = key + 1;
+		cursor->next = key + 1;
 	}
 	return true;
 }
 
-/* args[0]: inbound ones are through, args[1]: next SPI or ID */
 int sotto_nl_sa_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	struct sotto_nl_cursor *cursor = sotto_nl_dump_cursor(cb);
 	struct sotto_net *ns = sotto_nl_dump_ns(cb);
 	int err;
 
@@ -234,13 +234,13 @@ int sotto_nl_sa_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	if (err)
 		return err;
 	rcu_read_lock();
-	if (!cb->args[0] &&
-	    sotto_nl_sa_dump_table(skb, cb, &ns->sas_in, &cb->args[1])) {
-		cb->args[0] = 1;
-		cb->args[1] = 0;
+	if (!cursor->table &&
+	    sotto_nl_sa_dump_table(skb, cb, &ns->sas_in, cursor)) {
+		cursor->table = 1;
+		cursor->next = 0;
 	}
-	if (cb->args[0])
-		sotto_nl_sa_dump_table(skb, cb, &ns->sas_out, &cb->args[1]);
+	if (cursor->table)
+		sotto_nl_sa_dump_table(skb, cb, &ns->sas_out, cursor);
 	rcu_read_unlock();
 	return skb->len;
 }

@@ -143,23 +143,26 @@ int sotto_nl_tunnel_get(struct sk_buff *skb, struct genl_info *info)
 
 int sotto_nl_tunnel_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	struct sotto_nl_cursor *cursor = sotto_nl_dump_cursor(cb);
 	struct sotto_net *ns = sotto_nl_dump_ns(cb);
-	unsigned long id = cb->args[0];
 	struct sotto_nl_reply r;
 	struct sotto_tunnel *t;
+	unsigned long id;
 	int err;
 
 	err = sotto_nl_dump_check(cb);
 	if (err)
 		return err;
 	rcu_read_lock();
-	xa_for_each_start(&ns->tunnel_ids, id, t, cb->args[0]) {
+	xa_for_each_start(&ns->tunnel_ids, id, t, cursor->next) {
+		if (t->born_ns > cursor->began_ns)
+			continue;
 		if (sotto_nl_dump_begin(&r, skb, cb, SOTTO_CMD_TUNNEL_GET,
 					SOTTO_A_TUNNEL))
 			break;
 		if (sotto_nl_dump_end(&r, sotto_nl_put_tunnel(skb, t)))
 			break;
-		cb->args[0] = id + 1;
+		cursor->next = id + 1;
 	}
 	rcu_read_unlock();
 	return skb->len;
