@@ -199,7 +199,7 @@ iperf_both() {
 # What alice and bob say to each other must be sealed, but for neighbour discovery.
 search_wire() {
 	local found clear
-	local between="(host ${ip4[alice]} and host ${ip4[bob]} or host ${ip6[alice]} and host ${ip6[bob]})"
+	local between="((host ${ip4[alice]} and host ${ip4[bob]}) or (host ${ip6[alice]} and host ${ip6[bob]}))"
 
 	end_capture after || return
 	found=$(markers after)
