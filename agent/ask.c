@@ -85,9 +85,11 @@ static void fail(struct ask *a, enum sotto_reason reason, uint32_t hold_ms)
 	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(5000, 20);
 	char dst[SOTTO_ADDR_STR];
 
-	sotto_log_limited(&rl, SOTTO_LOG_NOTICE, "no keys for %s: %s (%s)",
-			  sotto_addr_str(&a->dst, dst), sgenl_reason_text(reason),
-			  sgenl_reason_name(reason));
+	/* of a session that cannot be replaced yet its own words are said */
+	if (!a->rekey_of)
+		sotto_log_limited(&rl, SOTTO_LOG_NOTICE, "no keys for %s: %s (%s)",
+				  sotto_addr_str(&a->dst, dst), sgenl_reason_text(reason),
+				  sgenl_reason_name(reason));
 	finish(a, reason, hold_ms);
 }
 

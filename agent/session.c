@@ -191,8 +191,8 @@ void session_soft(struct agent *ag, uint64_t id)
 {
 	struct session *s = session_find(ag, id);
 
-	/* each direction has its soft limit, and says so once */
-	if (!s || s->retired || ask_rekeys(ag, id))
+	/* each direction has its soft limit, and says so once; one try is enough */
+	if (!s || s->retired || ev_is_active(&s->timer) || ask_rekeys(ag, id))
 		return;
 	sotto_info("peer %s: session %016" PRIx64 " is to be replaced", s->peer, id);
 	ask_rekey(ag, s);
@@ -245,8 +245,10 @@ void session_gone(struct agent *ag, uint64_t id, unsigned int reason)
 
 	if (!s)
 		return;
-	sotto_notice("peer %s: session %016" PRIx64 " ended by the server: %s", s->peer,
-		     id, sotto_refusal_text(reason));
+	/* one that is retired anyway is no news */
+	sotto_log(s->retired ? SOTTO_LOG_DEBUG : SOTTO_LOG_NOTICE,
+		  "peer %s: session %016" PRIx64 " ended by the server: %s", s->peer, id,
+		  sotto_refusal_text(reason));
 	drop(s);
 }
 

@@ -70,6 +70,18 @@ static bool agent_runs(void)
 	return answer != NULL;
 }
 
+/* Of a log line, what it says: no time stamp, no "sottod: error:". */
+static const char *last_words(const char *output)
+{
+	const char *words = output, *at = output;
+
+	while ((at = strstr(at, "error: "))) {
+		at += strlen("error: ");
+		words = at;
+	}
+	return words[0] ? words : "it gave no reason";
+}
+
 int agent_start(void)
 {
 	char path[SOTTO_PATH_MAX], output[RUN_OUTPUT_MAX];
@@ -91,7 +103,7 @@ int agent_start(void)
 	if (ret)
 		return fail(ret == EXIT_PERM || ret == EXIT_DOWN ? ret : EXIT_FAILED,
 			    "the agent did not start: %s%s",
-			    output[0] ? output : "it gave no reason",
+			    last_words(output),
 			    systemd ? "; \"journalctl -u sottod\" says more" : "");
 	return EXIT_OK;
 }

@@ -40,13 +40,23 @@ struct attempt {
 	struct sotto_errmsg why;	/* of the failure, or of the silence so far */
 };
 
+static uint64_t min_ms(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ICMP is not authenticated either: as a hint, it only shortens the wait. */
+static void take_refused(struct attempt *t)
+{
+	sotto_err(&t->why, SOTTO_E_TIMEOUT,
+		  "nothing listens there; is sotto-authd running on the gateway?");
+	t->end = min_ms(t->end, sotto_now_ms() + HINTED_MS);
+}
+
 static void send_dgram(void *arg, const uint8_t *dgram, size_t len)
 {
-	struct attempt *t = arg;
-
-	if (send(t->fd, dgram, len, 0) < 0 && errno == ECONNREFUSED)
-		sotto_err(&t->why, SOTTO_E_TIMEOUT,
-			  "nothing listens there; is sotto-authd running on the gateway?");
+	if (send(((struct attempt *)arg)->fd, dgram, len, 0) < 0 && errno == ECONNREFUSED)
+		take_refused(arg);
 }
 
 static void on_request(void *arg, uint32_t id, const struct sotto_msg *m)
@@ -73,7 +83,7 @@ static void take_refusal(struct attempt *t, const struct sotto_msg_error *e)
 		break;
 	case SOTTO_REFUSAL_CODE_USED:
 		sotto_err(&t->why, SOTTO_E_REFUSED,
-			  "the one-time code was used already, by another key; if that was not you, revoke the member. \"sotto member code NAME\" on the gateway makes a new one");
+			  "the one-time code was used already, by another key; if that was not you, somebody else has it. On the gateway, \"sotto member revoke NAME\" and \"sotto member add NAME\" make a new line");
 		break;
 	default:
 		sotto_err(&t->why, SOTTO_E_REFUSED, "the server refused: %s",
@@ -130,11 +140,6 @@ static void take_hint(struct attempt *t, const struct sotto_hs_result *res)
 		sotto_err(&t->why, SOTTO_E_TIMEOUT, "the server says: %s",
 			  sotto_hint_text(res->hint));
 	}
-}
-
-static uint64_t min_ms(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /*
@@ -197,8 +202,7 @@ static int receive(struct attempt *t, uint64_t until)
 		return 0;
 	n = recv(t->fd, dgram, sizeof(dgram), MSG_DONTWAIT);
 	if (n < 0 && errno == ECONNREFUSED)
-		sotto_err(&t->why, SOTTO_E_TIMEOUT,
-			  "nothing listens there; is sotto-authd running on the gateway?");
+		take_refused(t);
 	return n > 0 ? on_dgram(t, dgram, n) : 0;
 }
 
