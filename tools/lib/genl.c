@@ -391,16 +391,17 @@ int sgenl_listen(struct sgenl *g)
 
 int sgenl_read_events(struct sgenl *g)
 {
-	for (;;) {
+	for (int i = 0; i < SGENL_EVENTS_PER_CALL; i++) {
 		ssize_t n = receive(g, MSG_DONTWAIT);
 		int ret;
 
 		if (n == -EAGAIN)
-			return 0;
+			break;
 		if (n < 0)
 			return set_error(g, n);
 		ret = take_datagram(g, n, NULL);
 		if (ret)
 			return set_error(g, ret);
 	}
+	return 0;
 }

@@ -20,6 +20,8 @@
 #define SGENL_DUMP_RETRIES	16
 /* How long a request waits for the kernel's answer, in ms. */
 #define SGENL_TIMEOUT_MS	5000
+/* Messages that sgenl_read_events() takes before it returns. */
+#define SGENL_EVENTS_PER_CALL	16
 /* Receive buffer of an event socket, in bytes (the kernel doubles it). */
 #define SGENL_EVENT_RCVBUF	(1 << 20)
 
@@ -90,7 +92,8 @@ int sgenl_listen(struct sgenl *g);
 /**
  * sgenl_read_events() - take what is there now, without waiting
  *
- * Returns 0 when the socket is empty, -ENOBUFS when events were lost (take a
+ * At most %SGENL_EVENTS_PER_CALL, so that others in the loop have their turn.
+ * Returns 0, -ENOBUFS when events were lost (take a
  * dump), or another error of the socket or of the event function.
  */
 int sgenl_read_events(struct sgenl *g);
