@@ -184,7 +184,7 @@ load_module() {
 # begin [MODULE PARAMETERS…]: everything that all scripts want.
 begin() {
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can run this"
-	need ip nsenter ss tcpdump
+	need ip nsenter tcpdump jq
 	SOTTO=$(program sotto) || skip_all "there is no program sotto; build it first"
 	TRAFFIC=$(program traffic) || skip_all "there is no program traffic; build selftests first"
 	PYTHON=$(PATH=/usr/bin:$PATH command -v python3)
@@ -366,6 +366,25 @@ stats() {
 # stat HOST NAME
 stat() {
 	stats "$1" | awk -v name="$2" '$1 == name { print $2 }'
+}
+
+# tunnel_says HOST ADDRESS: "STATE REASON" of the tunnel to there, or nothing.
+tunnel_says() {
+	sotto "$1" tunnel show -j | jq -r --arg dst "$2" \
+		'.[] | select(.destination == $dst) | "\(.state) \(.reason // "")"' | sed 's/ $//'
+}
+
+# tunnel_is HOST ADDRESS STATE, for await
+tunnel_is() {
+	[ "$(tunnel_says "$1" "$2")" = "$3" ]
+}
+
+# verdict HOST ADDRESS [from ADDRESS]: of a trace.
+verdict() {
+	local h=$1
+	shift
+
+	sotto "$h" trace -j "$@" | jq -r .verdict
 }
 
 # stat_is HOST NAME VALUE, for await

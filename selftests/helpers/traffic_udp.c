@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -187,20 +188,36 @@ int udp_recv(char **argv)
 	return 0;
 }
 
-/* The error that ICMP left at the socket, or 0. */
+/* The error that ICMP left in the socket's error queue, or 0. */
 static int pending_error(int fd)
 {
-	socklen_t len = sizeof(int);
 	uint8_t ctl[512], byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
 			    .msg_control = ctl, .msg_controllen = sizeof(ctl) };
+	struct sock_extended_err e;
 	int err = 0;
 
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	while (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+	while (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+			if (c->cmsg_type != IP_RECVERR && c->cmsg_type != IPV6_RECVERR)
+				continue;
+			memcpy(&e, CMSG_DATA(c), sizeof(e));
+			err = e.ee_errno;
+		}
 		m.msg_controllen = sizeof(ctl);
+	}
 	return err;
+}
+
+/* As the next call would get it, and forgotten. */
+static void forget_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int err;
+
+	pending_error(fd);
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 }
 
 int udp_try(char **argv)
@@ -246,11 +263,12 @@ int udp_pmtu(char **argv)
 		fprintf(stderr, "traffic: no EMSGSIZE for %zu bytes\n", size);
 		return 1;
 	}
+	forget_error(fd);
 	if (send(fd, buf, size, 0) >= 0 || errno != EMSGSIZE) {
 		fprintf(stderr, "traffic: the second datagram was not refused\n");
 		return 1;
 	}
-	pending_error(fd);
+	forget_error(fd);
 	mtu = path_mtu(fd);
 	printf("%d\n", mtu);
 	return !round_trip(fd, mtu - header, 7);

@@ -1,0 +1,254 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The first packet: it waits for its key, and is not lost; what waits is bounded and counted;
+# no key is an error with a name. Agents are helpers/fake_agent.py, which is as slow and as
+# rude as a test wants.
+
+. "$(dirname "$0")/lib.sh"
+begin
+need ping nstat
+
+SPI=0x100
+
+setup() {
+	local h
+
+	make_pair
+	up a $A4 $A6
+	up b $B4 $B6
+	for h in a b; do
+		expect "policy" sotto $h policy add 10.7.1.0/24 protect
+		expect "policy" sotto $h policy add fd07:1::/64 protect
+	done
+}
+
+# agent WORDS…: on a; it says in $tmp/agent what it was asked, and ends by end_agent.
+agent() {
+	launch a "$PYTHON" "$here/helpers/fake_agent.py" "$@" >"$tmp/agent" 2>&1
+	agent_pid=$!
+	await "agent" 20 grep -q '^registered' "$tmp/agent"
+}
+
+end_agent() {
+	kill "$agent_pid"
+	wait "$agent_pid" 2>/dev/null
+}
+
+# keyed_agent DELAY_MS [WORDS…]: gives a keys for b, whose own are there already.
+keyed_agent() {
+	local delay=$1 out=$SPI in=$((SPI + 1))
+	shift
+
+	SPI=$((SPI + 2))
+	expect "b's inbound SA" sotto b sa add in spi $out peer $A4,$A6 cipher chacha20poly1305 \
+		key-file "$(key $out)"
+	expect "b's outbound SA" sotto b sa add out spi $in peer $A4,$A6 cipher chacha20poly1305 \
+		key-file "$(key $in)"
+	agent --delay "$delay" --peer $B4,$B6 --out $out "$(key $out)" --in $in "$(key $in)" "$@"
+}
+
+# Nothing of the test before stays.
+forget() {
+	end_agent
+	expect "forget tunnels" sotto a tunnel flush
+	expect "forget tunnels" sotto b tunnel flush
+}
+
+# first ADDRESS: the limit's number of datagrams, and one more, before there is a key.
+first_datagrams() {
+	local addr=$1 limit=64 dropped
+
+	dropped=$(stat a out_drop_tunnel_queue)
+	traffic b -t 3000 -b -o "$tmp/got" udp-recv 5003 $((limit + 1)) >/dev/null
+	expect "send" traffic a udp-send "$addr" 5003 $((limit + 1)) 100
+	same "the one too many, counted" "$(stat a out_drop_tunnel_queue)" $((dropped + 1))
+	await "the rest" 10 test -s "$tmp/got"
+	same "what came" "$(cat "$tmp/got")" \
+		"got $limit twice 0 late 0 damaged 0 first 0 last $((limit - 1))"
+}
+
+queued_datagrams_arrive_once_and_in_order() {
+	keyed_agent 500
+	first_datagrams $B4
+	same "acquires" "$(grep -c "^acquire.* $B4 " "$tmp/agent")" 1
+	forget
+	keyed_agent 500
+	first_datagrams $B6
+	forget
+}
+
+first_packets_are_not_lost() {
+	local echo
+
+	echo=$(traffic b -b udp-echo 5002)
+	keyed_agent 300
+	expect "first ping" on a ping -n -q -c 1 -W 5 $B4
+	forget
+	keyed_agent 300
+	expect "first ping over IPv6" on a ping -n -q -c 1 -W 5 $B6
+	forget
+	keyed_agent 300
+	expect "first datagram" traffic a udp-check $B4 5002 100 100 1
+	forget
+	keyed_agent 300
+	expect "first datagram over IPv6, which fragments" traffic a udp-check $B6 5002 4000 4000 1
+	forget
+	keyed_agent 300
+	expect "first connection" bulk a b $B4 1
+	forget
+	keyed_agent 300
+	expect "first connection over IPv6" bulk a b $B6 1
+	same "SYNs that had to be repeated" "$(on a nstat -asz TcpExtTCPSynRetrans |
+		awk '/TCPSynRetrans/ { print $2 }')" 0
+	forget
+	kill "$echo"
+}
+
+one_session_serves_all_addresses() {
+	keyed_agent 0
+	expect "first ping" pings a $B4
+	expect "then to the other address" pings a $B6
+	same "acquires" "$(grep -c '^acquire' "$tmp/agent")" 1
+	forget
+}
+
+without_an_agent_it_fails_with_a_name() {
+	expect "a shorter time-out" sotto a set acquire-timeout 400
+	same "connect over IPv4" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
+	same "connect over IPv6" "$(traffic a tcp-try $B6 5001)" EHOSTUNREACH
+	same "the tunnel" "$(tunnel_says a $B4)" "failed no_agent"
+	expect "forget tunnels" sotto a tunnel flush
+	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
+	at_least "counted" "$(stat a out_drop_timeout)" 3
+	expect "forget tunnels" sotto a tunnel flush
+	same "ping is told" "$(on a ping -n -c 1 -W 3 $B4 | grep -c 'Destination Host Unreachable')" 1
+	expect "forget tunnels" sotto a tunnel flush
+}
+
+silent_agent_is_asked_again() {
+	local repeats
+
+	repeats=$(stat a acquire_repeats)
+	expect "time-out" sotto a set acquire-timeout 2500
+	agent --ignore
+	same "connect" "$(traffic a -t 8000 tcp-try $B4 5001)" EHOSTUNREACH
+	same "the tunnel" "$(tunnel_says a $B4)" "failed timeout"
+	same "repeats" "$(stat a acquire_repeats)" $((repeats + 2))
+	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 3
+	same "ids" "$(awk '/^acquire/ { print $2 }' "$tmp/agent" | sort -u | wc -l)" 1
+	forget
+	expect "time-out" sotto a set acquire-timeout 10000
+}
+
+# A repeat after the agent was restarted reaches the new one.
+new_agent_is_asked_what_the_old_one_was() {
+	local echo check
+
+	echo=$(traffic b -b udp-echo 5002)
+	agent --ignore
+	launch a "$TRAFFIC" -t 9000 udp-check $B4 5002 100 100 1 >"$tmp/check"
+	check=$!
+	await "question" 5 grep -q '^acquire' "$tmp/agent"
+	end_agent
+	keyed_agent 0
+	wait "$check"
+	same "the datagram" "$(cat "$tmp/check")" "good 1 bad 0"
+	forget
+	kill "$echo"
+}
+
+refusal_is_remembered_for_its_time() {
+	local refused begin
+
+	refused=$(stat a out_drop_refused)
+	agent --fail DENIED 3000
+	same "connect" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
+	same "the tunnel" "$(tunnel_says a $B4)" "failed denied"
+	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
+	at_least "refused, counted" "$(stat a out_drop_refused)" $((refused + 2))
+	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 1
+	await "the end of the hold time" 5 tunnel_is a $B4 ""
+	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
+	at_least "asked anew" "$(grep -c '^acquire' "$tmp/agent")" 2
+	forget
+}
+
+prefer_goes_clear_for_a_stranger_only() {
+	local echo passed
+
+	echo=$(traffic b -b udp-echo 5002)
+	expect "policy" sotto a policy add $B4/32 prefer
+	expect "b takes it in the clear" sotto b policy add $A4/32 bypass
+	agent --delay 200 --fail DENIED 60000
+	capture denied b wire "host $B4 and not arp"
+	same "refused" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
+	end_capture denied
+	same "what left" "$(frames denied)" 0
+	forget
+	agent --delay 200 --fail NOT_MEMBER 60000
+	passed=$(stat a out_passed)
+	expect "in the clear, nothing lost" traffic a udp-check $B4 5002 100 105 1
+	at_least "passed" "$(stat a out_passed)" $((passed + 6))
+	same "the tunnel" "$(tunnel_says a $B4)" "clear not_member"
+	forget
+	expect "b takes it sealed alone" sotto b policy del $A4/32
+	keyed_agent 200
+	capture member b wire "host $B4 and not arp"
+	expect "to a member" traffic a udp-check $B4 5002 100 105 1
+	end_capture member
+	same "what left in the clear" "$(frames member "not udp port $DATA_PORT")" 0
+	forget
+	expect "policy" sotto a policy del $B4/32
+	kill "$echo"
+}
+
+# limit SETTING VALUE COUNTER FIRST LAST: datagrams to many destinations.
+limit() {
+	local before i
+
+	before=$(stat a "$3")
+	expect "$1" sotto a set "$1" "$2"
+	for ((i = $4; i <= $5; i++)); do
+		traffic a -t 1 udp-try "10.7.1.$i" 9 100 >/dev/null
+	done
+	over=$(($(stat a "$3") - before))
+}
+
+limits_hold_and_are_counted() {
+	local over
+
+	route a 10.7.1.128/25 via $B4
+	agent --ignore
+	limit max-acquires 4 out_drop_max_acquires 130 139
+	same "past max-acquires" $over 6
+	expect "a limit's end" sotto a set max-acquires 1024
+	expect "forget tunnels" sotto a tunnel flush
+	limit max-tunnels 4 out_drop_max_tunnels 130 139
+	same "past max-tunnels" $over 6
+	same "trace" "$(verdict a 10.7.1.200)" drop_limit
+	expect "a limit's end" sotto a set max-tunnels 1048576
+	expect "forget tunnels" sotto a tunnel flush
+	limit max-ns-queue-packets 4 out_drop_ns_queue 130 139
+	same "past max-ns-queue-packets" $over 6
+	same "queued" "$(stat a out_queued)" 4
+	check_sums a
+	expect "a limit's end" sotto a set max-ns-queue-packets 4096
+	expect "forget tunnels" sotto a tunnel flush
+	same "queued" "$(stat a out_queued)" 0
+	expect "one packet at most" sotto a set max-queue-bytes 1
+	limit max-queue-bytes 1 out_drop_tunnel_queue 130 131
+	same "past max-queue-bytes" $over 2
+	expect "a limit's end" sotto a set max-queue-bytes 1048576
+	forget
+}
+
+counters_add_up() {
+	check_sums a b
+}
+
+run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_lost \
+	one_session_serves_all_addresses without_an_agent_it_fails_with_a_name \
+	silent_agent_is_asked_again new_agent_is_asked_what_the_old_one_was \
+	refusal_is_remembered_for_its_time prefer_goes_clear_for_a_stranger_only \
+	limits_hold_and_are_counted counters_add_up
