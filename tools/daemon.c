@@ -79,22 +79,23 @@ bool server_runs(void)
 	return true;
 }
 
-/* One page, behind the entry @after (NULL: from the start). */
-static int ask_page(const char *socket, const char *cmd, const char *after,
-		    json_t **page)
+/* The page behind what is in @all already. */
+static int ask_page(const char *socket, const char *cmd, const json_t *all, json_t **page)
 {
 	json_t *req = json_pack("{s:s}", "cmd", cmd);
+	size_t n = json_array_size(all);
+	json_t *id = n ? json_object_get(json_array_get(all, n - 1), "id") : NULL;
 
-	if (after)
-		json_object_set_new(req, "after", json_string(after));
+	if (json_is_integer(id))
+		json_object_set(req, "after", id);
+	else if (n)
+		json_object_set_new(req, "after", json_integer(n));
 	return daemon_call(socket, req, page);
 }
 
-int daemon_list(const char *socket, const char *cmd, const char *name,
-		const char *key, json_t **out)
+int daemon_list(const char *socket, const char *cmd, const char *name, json_t **out)
 {
 	json_t *all = json_array();
-	const char *after = NULL;
 	bool more = true;
 	int ret = 0;
 
@@ -102,7 +103,7 @@ int daemon_list(const char *socket, const char *cmd, const char *name,
 		json_t *page, *list;
 		size_t n;
 
-		ret = ask_page(socket, cmd, after, &page);
+		ret = ask_page(socket, cmd, all, &page);
 		if (ret)
 			break;
 		list = json_object_get(page, name);
@@ -110,7 +111,6 @@ int daemon_list(const char *socket, const char *cmd, const char *name,
 		json_array_extend(all, list);
 		more = n && json_is_true(json_object_get(page, "more"));
 		json_decref(page);
-		after = text_of(json_array_get(all, json_array_size(all) - 1), key);
 	}
 	if (ret)
 		json_decref(all);

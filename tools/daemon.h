@@ -26,11 +26,11 @@ int daemon_call(const char *socket, json_t *req, json_t **out);
  * daemon_list() - ask for a list that comes in pages
  * @cmd: "member.list", …
  * @name: member of the answer that has the list
- * @key: member of an entry that the next page begins behind
+ * The next page begins behind the last entry's numeric "id", or, where ids are
+ * no numbers, behind so many entries.
  * @out: all entries in one array, the caller's
  */
-int daemon_list(const char *socket, const char *cmd, const char *name,
-		const char *key, json_t **out);
+int daemon_list(const char *socket, const char *cmd, const char *name, json_t **out);
 
 /** agent_ask() - as daemon_call() on the agent, silently: NULL if it fails */
 json_t *agent_ask(const char *cmd);

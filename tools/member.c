@@ -66,7 +66,7 @@ static int member_list(struct args *a)
 
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = daemon_list(SERVER_SOCKET, "member.list", "members", "name", &list);
+	ret = daemon_list(SERVER_SOCKET, "member.list", "members", &list);
 	if (ret)
 		return ret;
 	if (opts.json) {

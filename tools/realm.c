@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -18,6 +19,8 @@
 static const char usage[] =
 "Usage: sotto realm init [ --address HOST[:PORT] ]...\n"
 "       sotto realm [ show ]\n"
+"       sotto realm audit [ COUNT ]      what was done here, newest first\n"
+"       sotto realm stats                the server's counters\n"
 "       sotto realm policy [ show ]\n"
 "       sotto realm policy add PREFIX { protect | prefer | bypass | block }\n"
 "       sotto realm policy del PREFIX\n"
@@ -73,7 +76,8 @@ static int realm_show(struct args *a)
 	listen = join(json_object_get(answer, "listen"));
 	printf("realm key  %s\n", text_of(answer, "realm_key"));
 	printf("listens    %s\n", listen);
-	printf("members    %lld\n", number_of(answer, "members"));
+	printf("members    %lld, %lld online\n", number_of(answer, "members"),
+	       number_of(answer, "online"));
 	printf("sessions   %lld\n", number_of(answer, "sessions"));
 	printf("version    %s\n", text_of(answer, "version"));
 	free(listen);
@@ -82,8 +86,16 @@ static int realm_show(struct args *a)
 }
 
 static const struct column policy_columns[] = {
-	{ "PREFIX", false }, { "ACTION", false },
+	{ "PREFIX", false }, { "ACTION", false }, { "FROM", false },
 };
+
+/* Configured here, or a member's own address. */
+static const char *policy_source(const json_t *p)
+{
+	const char *member = text_of(p, "member");
+
+	return member[0] ? member : text_of(p, "source");
+}
 
 static int policy_show(struct args *a)
 {
@@ -102,12 +114,13 @@ static int policy_show(struct args *a)
 	} else if (!json_array_size(list)) {
 		puts("No policy: members protect nothing. \"sotto realm policy add 10.0.0.0/24 protect\" begins.");
 	} else {
-		table_init(&t, policy_columns, 2);
+		table_init(&t, policy_columns, 3);
 		for (size_t i = 0; i < json_array_size(list); i++) {
 			json_t *p = json_array_get(list, i);
 
 			table_cell(&t, COLOR_NONE, "%s", text_of(p, "prefix"));
 			table_cell(&t, COLOR_NONE, "%s", text_of(p, "action"));
+			table_cell(&t, COLOR_NONE, "%s", policy_source(p));
 		}
 		table_print(&t);
 	}
@@ -154,9 +167,101 @@ static int realm_policy(struct args *a)
 	return dispatch(a, "realm policy", policy_commands, policy_show, usage);
 }
 
+static const struct column audit_columns[] = {
+	{ "TIME", false }, { "ACTOR", false }, { "EVENT", false }, { "SUBJECT", false },
+	{ "DETAIL", false },
+};
+
+static void add_audit(struct table *t, const json_t *entry)
+{
+	time_t at = number_of(entry, "at");
+	char when[32];
+	struct tm tm;
+
+	localtime_r(&at, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	table_cell(t, COLOR_NONE, "%s", when);
+	table_cell(t, COLOR_NONE, "%s", text_of(entry, "actor"));
+	table_cell(t, COLOR_NONE, "%s", text_of(entry, "event"));
+	table_cell(t, COLOR_NONE, "%s", text_of(entry, "subject"));
+	table_cell(t, COLOR_NONE, "%s", text_of(entry, "detail"));
+}
+
+static void show_audit(const json_t *list)
+{
+	struct table t;
+
+	if (!json_array_size(list)) {
+		puts("The audit log is empty.");
+		return;
+	}
+	table_init(&t, audit_columns, sizeof(audit_columns) / sizeof(audit_columns[0]));
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_audit(&t, json_array_get(list, i));
+	table_print(&t);
+}
+
+static int realm_audit(struct args *a)
+{
+	json_t *req = json_pack("{s:s}", "cmd", "audit.list");
+	const char *count = args_next(a);
+	uint64_t limit;
+	json_t *answer;
+	int ret;
+
+	if (!req)
+		out_of_memory();
+	if ((count && parse_number(count, "count", 1, 1000, &limit)) || args_end(a, usage)) {
+		json_decref(req);
+		return EXIT_USAGE;
+	}
+	if (count)
+		json_object_set_new(req, "limit", json_integer(limit));
+	ret = daemon_call(SERVER_SOCKET, req, &answer);
+	if (ret)
+		return ret;
+	if (opts.json)
+		print_json(json_incref(json_object_get(answer, "audit")));
+	else
+		show_audit(json_object_get(answer, "audit"));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static const struct column stats_columns[] = { { "COUNTER", false }, { "VALUE", true } };
+
+static int realm_stats(struct args *a)
+{
+	const char *name;
+	json_t *answer, *stats, *value;
+	struct table t;
+	int ret;
+
+	if (args_end(a, usage))
+		return EXIT_USAGE;
+	ret = daemon_call(SERVER_SOCKET, json_pack("{s:s}", "cmd", "realm.stats"), &answer);
+	if (ret)
+		return ret;
+	stats = json_object_get(answer, "stats");
+	if (opts.json) {
+		print_json(json_incref(stats));
+	} else {
+		table_init(&t, stats_columns, 2);
+		json_object_foreach(stats, name, value) {
+			table_cell(&t, COLOR_NONE, "%s", name);
+			table_cell(&t, COLOR_NONE, "%lld", json_integer_value(value));
+		}
+		table_print(&t);
+	}
+	json_decref(answer);
+	return EXIT_OK;
+}
+
 static const struct command commands[] = {
 	{ "init", realm_init },
 	{ "show", realm_show },
+	{ "audit", realm_audit },
+	{ "stats", realm_stats },
 	{ "policy", realm_policy },
 	{ NULL, NULL },
 };

@@ -45,7 +45,7 @@ static int session_list(struct args *a)
 
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = daemon_list(SERVER_SOCKET, "session.list", "sessions", "id", &list);
+	ret = daemon_list(SERVER_SOCKET, "session.list", "sessions", &list);
 	if (ret)
 		return ret;
 	if (opts.json) {
