@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "identity.h"
 #include "kernel.h"
+#include "netwatch.h"
 #include "peers.h"
 #include "policy.h"
 #include "session.h"
@@ -46,6 +47,7 @@ struct agent {
 	struct identity *id;
 	struct kernel kernel;
 	struct association assoc;
+	struct netwatch netwatch;
 	struct sessions sessions;
 	struct peers peers;
 	struct realm_policy policy;

@@ -30,7 +30,6 @@
 #include "ask.h"
 #include "requests.h"
 
-#define DGRAMS_PER_WAKE		64	/* then others in the loop have their turn */
 #define DEFAULT_RENEW_MS	SOTTO_ASSOC_REKEY_MS
 
 static struct assoc_chan *current(struct agent *ag)
@@ -174,6 +173,23 @@ static void mark_down(struct agent *ag, uint64_t since)
 	ask_retry(ag);
 }
 
+void assoc_look_for_move(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	if (a->revoked || a->state == ASSOC_RESOLVING)
+		return;
+	if (a->state == ASSOC_RESTING) {
+		/* perhaps what was missing is there now */
+		a->retry_ms = sotto_now_ms();
+	} else if (handshake_moved(ag)) {
+		sotto_notice("server %s: this host's address changed", a->server_text);
+		a->moved = true;
+		handshake_begin(ag);
+	}
+	assoc_kick(ag);
+}
+
 void handshake_failed(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
@@ -315,7 +331,7 @@ void handshake_done(struct agent *ag, struct sotto_hs_result *res)
 }
 
 /* Channels must not be closed under their own callbacks: here they may. */
-static void settle(struct agent *ag)
+void assoc_settle(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 
@@ -330,90 +346,6 @@ static void settle(struct agent *ag)
 		assoc_trouble(ag, "no_answer", "the agent goes on trying",
 			      "%s went silent", a->server_text);
 	handshake_failed(ag);
-}
-
-/* ---- input ---- */
-
-/* "No such association": only an echo of what we sent last is looked at. */
-static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
-{
-	struct association *a = &ag->assoc;
-	struct sotto_chan *ch = assoc_channel(ag);
-	uint8_t echo[SOTTO_ECHO_LEN], low, high;
-	uint64_t now = sotto_now_ms();
-	enum sotto_hint hint;
-
-	if (!ch || index != ch->keys.remote_index ||
-	    !sotto_hint_parse(dgram, len, &hint, echo, &low, &high) ||
-	    hint != SOTTO_HINT_INDEX || !sotto_chan_sent_last(ch, echo))
-		return;
-	if (now - a->hint_ms < SOTTO_HINT_MS)
-		return;
-	a->hint_ms = now;
-	sotto_info("server %s: has forgotten this association (restarted?)", a->server_text);
-	assoc_doubt(ag);
-}
-
-static void on_data(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
-{
-	struct association *a = &ag->assoc;
-
-	for (int i = 0; i < 2; i++) {
-		struct assoc_chan *c = &a->chans[i];
-
-		if (c->open && index == c->ch.keys.local_index) {
-			sotto_chan_input(&c->ch, sotto_now_ms(), dgram, len);
-			return;
-		}
-	}
-}
-
-static void on_dgram(struct agent *ag, const uint8_t *dgram, size_t len)
-{
-	struct association *a = &ag->assoc;
-	uint32_t index;
-	enum sotto_dgram type = sotto_dgram_index(dgram, len, &index);
-
-	switch (type) {
-	case SOTTO_DGRAM_DATA:
-		on_data(ag, dgram, len, index);
-		break;
-	case SOTTO_DGRAM_RESP:
-	case SOTTO_DGRAM_COOKIE:
-	case SOTTO_DGRAM_HINT:
-		if (a->state == ASSOC_HANDSHAKE && index == a->hs.index)
-			handshake_input(ag, dgram, len);
-		else if (type == SOTTO_DGRAM_HINT)
-			on_hint(ag, dgram, len, index);
-		break;
-	default:
-		break;
-	}
-}
-
-void assoc_readable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct agent *ag = w->data;
-	uint8_t dgram[SOTTO_DGRAM_MAX + 1];
-
-	(void)loop;
-	(void)revents;
-	for (int i = 0; i < DGRAMS_PER_WAKE && ag->assoc.fd >= 0; i++) {
-		ssize_t n = recv(ag->assoc.fd, dgram, sizeof(dgram), MSG_DONTWAIT);
-
-		if (n < 0 && errno == ECONNREFUSED) {
-			assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
-				      "nothing listens on %s", ag->assoc.server_text);
-			assoc_doubt(ag);
-			continue;
-		}
-		if (n < 0)
-			break;
-		if (n <= SOTTO_DGRAM_MAX)
-			on_dgram(ag, dgram, n);
-	}
-	settle(ag);
-	assoc_kick(ag);
 }
 
 /* ---- time ---- */
@@ -516,7 +448,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open)
 			sotto_chan_tick(&a->chans[i].ch, now);
-	settle(ag);
+	assoc_settle(ag);
 	keepalive(ag, now);
 	attempt_tick(ag, now);
 	assoc_kick(ag);

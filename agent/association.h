@@ -64,6 +64,7 @@ struct association {
 	struct assoc_chan chans[2];	/* current and next, in turn */
 	unsigned int current;		/* index of the current one */
 	bool hello_failed;		/* the next one is to be closed */
+	bool moved;			/* the next handshake needs a new socket */
 	bool revoked;
 	uint64_t since_ms;		/* the association stands, across renewals */
 	uint64_t down_ms;		/* no association since; 0 = there is one */
@@ -101,6 +102,9 @@ void assoc_doubt(struct agent *ag);
 /** assoc_kick() - call after each use of a channel: timers may have moved */
 void assoc_kick(struct agent *ag);
 
+/** assoc_look_for_move() - begin anew if the way to the server begins elsewhere now */
+void assoc_look_for_move(struct agent *ag);
+
 /** assoc_revoked() - the server says that we are no member any more */
 void assoc_revoked(struct agent *ag);
 
@@ -111,6 +115,8 @@ const char *assoc_state_name(const struct agent *ag);
 
 /** handshake_begin() - socket, exemption and message 1, or a lookup first */
 void handshake_begin(struct agent *ag);
+/** handshake_moved() - the socket's address is not the one the kernel would choose */
+bool handshake_moved(struct agent *ag);
 /** handshake_input() - RESP, COOKIE or HINT */
 void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len);
 /** handshake_tick() - repeat or give up */
@@ -124,6 +130,8 @@ void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /** assoc_send() - a datagram to the server */
 void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len);
+/** assoc_settle() - do what callbacks of a channel must not */
+void assoc_settle(struct agent *ag);
 /** assoc_readable() - libev's callback of the socket */
 void assoc_readable(struct ev_loop *loop, ev_io *w, int revents);
 /** resolve_start(), resolve_stop() - look a server's name up beside the loop */

@@ -73,7 +73,43 @@ static int open_socket(struct agent *ag, const struct sotto_addr *addr)
 	ev_io_init(&a->io, assoc_readable, a->fd, EV_READ);
 	a->io.data = ag;
 	ev_io_start(ag->loop, &a->io);
+	a->moved = false;
 	return 0;
+}
+
+/* The local address that a fresh socket to the same place would get. */
+static int fresh_address(const struct sockaddr_storage *peer, socklen_t len,
+			 struct sotto_addr *addr)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	int fd = socket(peer->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = SOTTO_E_IO;
+
+	if (fd < 0)
+		return SOTTO_E_IO;
+	if (!connect(fd, (const struct sockaddr *)peer, len) &&
+	    !getsockname(fd, (struct sockaddr *)&ss, &n))
+		ret = sotto_addr_from_sockaddr(addr, NULL, &ss);
+	close(fd);
+	return ret;
+}
+
+bool handshake_moved(struct agent *ag)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	struct sotto_addr ours, fresh;
+
+	if (ag->assoc.fd < 0 || getsockname(ag->assoc.fd, (struct sockaddr *)&ss, &n) ||
+	    sotto_addr_from_sockaddr(&ours, NULL, &ss))
+		return false;
+	n = sizeof(ss);
+	/* without a way to the server there is nothing better to be had */
+	if (getpeername(ag->assoc.fd, (struct sockaddr *)&ss, &n) ||
+	    fresh_address(&ss, n, &fresh))
+		return false;
+	return !sotto_addr_eq(&ours, &fresh);
 }
 
 static void name_server(struct agent *ag)
@@ -130,7 +166,8 @@ void handshake_begin(struct agent *ag)
 		return;
 	}
 	/* renewal: the channel works, and so does its socket */
-	if ((!assoc_channel(ag) || a->down_ms || a->fd < 0) && open_socket(ag, &addr)) {
+	if ((!assoc_channel(ag) || a->down_ms || a->fd < 0 || a->moved) &&
+	    open_socket(ag, &addr)) {
 		handshake_failed(ag);
 		return;
 	}

@@ -166,6 +166,7 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 
 static void stop(struct agent *ag)
 {
+	netwatch_stop(ag);
 	if (ag->id && ag->kernel.ev)
 		assoc_stop(ag);
 	ask_stop(ag);
@@ -197,6 +198,7 @@ static int run(struct agent *ag)
 		sotto_notice("version %s, member %s, module %s", SOTTO_VERSION,
 			     ag->id->name, ag->kernel.version);
 		assoc_start(ag);
+		netwatch_start(ag);
 		daemon_ready();
 		sotto_notify("READY=1");
 		ev_run(ag->loop, 0);

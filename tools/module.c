@@ -37,6 +37,8 @@ static const struct {
 	  "it was built for another kernel than %s; build it again with \"make\"" },
 	{ "Unknown symbol",
 	  "kernel %s lacks something it needs; \"dmesg\" names it" },
+	{ "Function not implemented",
+	  "this kernel (%s) cannot load modules" },
 	{ "not permitted",
 	  "not permitted: run it as root, outside a container, with module loading enabled (kernel %s)" },
 };
