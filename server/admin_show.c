@@ -101,8 +101,8 @@ int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
 
 static const char *cipher_name(unsigned int cipher)
 {
-	return cipher == SOTTO_CIPHER_AES256_GCM ? "aes256-gcm" :
-	       cipher == SOTTO_CIPHER_CHACHA20_POLY1305 ? "chacha20-poly1305" :
+	return cipher == SOTTO_CIPHER_AES256_GCM ? "aes256gcm" :
+	       cipher == SOTTO_CIPHER_CHACHA20_POLY1305 ? "chacha20poly1305" :
 	       "unknown";	/* taken over after a restart */
 }
 

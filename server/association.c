@@ -597,10 +597,23 @@ int assoc_setup(struct authd *ad)
 	return 0;
 }
 
+/* So that agents need not find out by silence. */
+static void say_bye(struct authd *ad)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_BYE };
+	struct member *mb;
+
+	m.bye.reason = SOTTO_REFUSAL_RESTARTED;
+	for (mb = ad->members; mb; mb = mb->next)
+		if (mb->current)
+			sotto_chan_note(&mb->current->chan, ad->now_ms, &m);
+}
+
 void assoc_teardown(struct authd *ad)
 {
 	size_t i;
 
+	say_bye(ad);
 	for (i = 0; ad->assocs.bucket && i <= ad->assocs.mask; i++)
 		while (ad->assocs.bucket[i])
 			assoc_free(container_of(ad->assocs.bucket[i],

@@ -12,8 +12,8 @@
 #define DAY	86400u
 
 static const char *const cipher_names[] = {
-	[SOTTO_CIPHER_AES256_GCM] = "aes256-gcm",
-	[SOTTO_CIPHER_CHACHA20_POLY1305] = "chacha20-poly1305",
+	[SOTTO_CIPHER_AES256_GCM] = "aes256gcm",
+	[SOTTO_CIPHER_CHACHA20_POLY1305] = "chacha20poly1305",
 };
 
 static void defaults(struct authd_conf *c)
@@ -24,7 +24,7 @@ static void defaults(struct authd_conf *c)
 		.cookie_rate = AUTHD_COOKIE_RATE,
 		.source_rate = AUTHD_SOURCE_RATE,
 		.protect_members = true,
-		.ciphers = "aes256-gcm, chacha20-poly1305",
+		.ciphers = "aes256gcm, chacha20poly1305",
 		.life = {
 			.soft_s = 2700,
 			.hard_s = 3600,
@@ -56,7 +56,7 @@ static int set_ciphers(const struct sotto_conf_key *k, const char *value,
 	struct authd_conf *c = k->dst;
 	char list[sizeof(c->ciphers)], *save = NULL, *one;
 
-	snprintf(want, n, "aes256-gcm, chacha20-poly1305, or both");
+	snprintf(want, n, "aes256gcm, chacha20poly1305, or both");
 	if (strlen(value) >= sizeof(list))
 		return SOTTO_E_VALUE;
 	strcpy(list, value);

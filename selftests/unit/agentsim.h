@@ -65,7 +65,7 @@ struct sim {
 	struct sim_offer offers[SIM_SESSIONS];
 	int offers_n, offers_seen;
 	uint16_t got[SIM_MSGS];		/* types of requests, in order */
-	int got_n;
+	int got_n, byes;
 	struct sotto_msg last;		/* the last request */
 	struct sotto_msg answer;	/* to the last sim_call() */
 	int answer_err;
@@ -195,9 +195,17 @@ static inline void sim_request(void *arg, uint32_t id, const struct sotto_msg *m
 	sotto_chan_ack(&s->chan, sotto_now_ms(), id);
 }
 
+static inline void sim_note(void *arg, const struct sotto_msg *m)
+{
+	struct sim *s = arg;
+
+	s->byes += m->type == SOTTO_MSG_BYE;
+}
+
 static const struct sotto_chan_ops sim_ops = {
 	.send = sim_send,
 	.request = sim_request,
+	.note = sim_note,
 };
 
 static inline int sim_count(const struct sim *s, uint16_t type)

@@ -407,7 +407,7 @@ static void bad_conf(void)
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
 	authd_conf(&run, "[session]\nciphers = des\n");
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
-	authd_conf(&run, "[session]\nciphers = chacha20-poly1305\n");
+	authd_conf(&run, "[session]\nciphers = chacha20poly1305\n");
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
 	/* no file at all is fine */
 	snprintf(path, sizeof(path), "%s/etc/authd.conf", run.top);

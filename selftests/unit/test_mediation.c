@@ -438,6 +438,18 @@ static void pending_limit(void)
 	stop();
 }
 
+/* A server that stops says so. */
+static void server_stops(void)
+{
+	ASSERT(start_two());
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	SIM_UNTIL(a.byes && b.byes, 1000);
+	EXPECT_EQ(a.byes, 1);
+	EXPECT_EQ(b.byes, 1);
+	run.pid = 0;
+	stop();
+}
+
 static const struct ktap_test tests[] = {
 	{ "session", session },
 	{ "refusals", refusals },
@@ -450,6 +462,7 @@ static const struct ktap_test tests[] = {
 	{ "revoked_while_offered", revoked_while_offered },
 	{ "peer_restarted", peer_restarted },
 	{ "server_restarted", server_restarted },
+	{ "server_stops", server_stops },
 	{ "renewed", renewed },
 	{ "moved", moved },
 	{ "pending_limit", pending_limit },

@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The storage: what is acknowledged lasts, what fails changes nothing, and the
+ * file alone gives no secret away.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "handshake.h"
+#include "ktap.h"
+#include "server/store.h"
+
+static char dir[] = "/tmp/sotto-store-XXXXXX";
+static char path[80];
+static struct seal_key key;
+static struct sotto_errmsg err;
+static struct store *st;
+
+static void remove_db(void)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char name[100];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		unlink(name);
+	}
+}
+
+static void fresh(void)
+{
+	remove_db();
+	st = NULL;
+	EXPECT_EQ(store_open(path, true, &key, &st, &err), 0);
+}
+
+static int reopen(void)
+{
+	store_close(st);
+	st = NULL;
+	return store_open(path, false, &key, &st, &err);
+}
+
+struct code {
+	uint8_t code[16], id[16], psk[32];
+};
+
+static int add(const char *name, const char *addr, struct code *c, int64_t *id)
+{
+	struct sotto_addrs addrs = { .n = 1 };
+
+	sotto_addr_parse(&addrs.a[0], addr);
+	randombytes_buf(c->code, 16);
+	sotto_code_derive(c->code, c->id, c->psk);
+	return store_member_add(st, "test", name, &addrs, 1000, c->id, c->psk,
+				2000, id, &err);
+}
+
+static struct store_member found[8];
+static int found_n;
+
+static int collect(void *arg, const struct store_member *m)
+{
+	(void)arg;
+	if (found_n < 8)
+		found[found_n] = *m;
+	found_n++;
+	return 0;
+}
+
+static int members(void)
+{
+	found_n = 0;
+	EXPECT_EQ(store_each_member(st, collect, NULL, &err), 0);
+	return found_n;
+}
+
+static void life(void)
+{
+	enum sotto_refusal why;
+	struct store_member m, again;
+	struct store_code sc;
+	uint8_t pub[32], other[32];
+	struct code c, c2;
+	int64_t id, id2;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	EXPECT_EQ(add("alice", "10.0.0.2", &c2, &id2), SOTTO_E_EXISTS);
+	EXPECT(strstr(err.text, "alice"));
+	EXPECT_EQ(add("bob", "10.0.0.1", &c2, &id2), SOTTO_E_EXISTS);
+	EXPECT(strstr(err.text, "10.0.0.1"));
+	EXPECT_EQ(members(), 1);
+	EXPECT_EQ(found[0].code_expires, 2000);
+	EXPECT_EQ(store_code_find(st, c.id, &sc, &err), 0);
+	EXPECT(!memcmp(sc.psk, c.psk, 32) && sc.member_id == id);
+	EXPECT_EQ(store_code_find(st, c.code, &sc, &err), SOTTO_E_UNKNOWN);
+
+	randombytes_buf(pub, 32);
+	randombytes_buf(other, 32);
+	EXPECT_EQ(store_register(st, c.id, pub, 2000, &m, &why, &err),
+		  SOTTO_E_REFUSED);
+	EXPECT_EQ(why, SOTTO_REFUSAL_CODE_EXPIRED);
+	EXPECT_EQ(store_register(st, c.id, pub, 1999, &m, &why, &err), 0);
+	EXPECT(m.state == MEMBER_ACTIVE && !strcmp(m.name, "alice"));
+	EXPECT(!sodium_is_zero(m.token_secret, 32));
+	/* again, even when it has expired; but not by another key */
+	EXPECT_EQ(store_register(st, c.id, pub, 9999, &again, &why, &err), 0);
+	EXPECT(!memcmp(m.token_secret, again.token_secret, 32));
+	EXPECT_EQ(again.registered, 1999);
+	EXPECT_EQ(store_register(st, c.id, other, 1999, &m, &why, &err),
+		  SOTTO_E_REFUSED);
+	EXPECT_EQ(why, SOTTO_REFUSAL_CODE_USED);
+	EXPECT_EQ(store_code_new(st, "test", id, 1, c2.id, c2.psk, 2, &err),
+		  SOTTO_E_STATE);
+	/* one key, one member */
+	EXPECT_EQ(add("bob", "10.0.0.2", &c2, &id2), 0);
+	EXPECT_EQ(store_register(st, c2.id, pub, 1500, &m, &why, &err),
+		  SOTTO_E_REFUSED);
+	EXPECT_EQ(why, SOTTO_REFUSAL_KEY_IN_USE);
+	/* all of it is still there */
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(members(), 2);
+	EXPECT(!memcmp(found[0].static_pub, pub, 32));
+	EXPECT(!memcmp(found[0].token_secret, again.token_secret, 32));
+	EXPECT_EQ(found[1].state, MEMBER_PENDING);
+
+	EXPECT_EQ(store_member_revoke(st, "test", id, 3000, &err), 0);
+	EXPECT_EQ(members(), 2);
+	EXPECT_EQ(found[0].state, MEMBER_REVOKED);
+	EXPECT(sodium_is_zero(found[0].token_secret, 32));
+	EXPECT_EQ(store_code_find(st, c.id, &sc, &err), SOTTO_E_UNKNOWN);
+	/* name and address can be given again, the key cannot */
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id2), 0);
+	EXPECT_EQ(members(), 3);
+	EXPECT_EQ(found[0].addrs.n, 0);
+	EXPECT_EQ(found[2].addrs.n, 1);
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err),
+		  SOTTO_E_REFUSED);
+	EXPECT_EQ(why, SOTTO_REFUSAL_KEY_IN_USE);
+	EXPECT_EQ(store_member_revoke(st, "test", 99, 1, &err), SOTTO_E_UNKNOWN);
+	store_close(st);
+}
+
+static int count_policies(void *arg, const struct store_policy *p)
+{
+	(*(int *)arg)++;
+	EXPECT_EQ(p->action, SOTTO_ACTION_BLOCK);
+	return 0;
+}
+
+static int count_audit(void *arg, const struct store_audit *a)
+{
+	int *n = arg;
+
+	if ((*n)++ == 0)
+		EXPECT(!strcmp(a->event, "policy.del"));
+	return 0;
+}
+
+static void policies(void)
+{
+	struct store_policy p = { .action = SOTTO_ACTION_PREFER };
+	uint64_t before, after;
+	char text[64];
+	int n = 0;
+
+	fresh();
+	sotto_prefix_parse(&p.prefix, "fd00::/16");
+	EXPECT_EQ(store_policy_version(st, &before, &err), 0);
+	EXPECT_EQ(store_policy_set(st, "test", &p, 1, &err), 0);
+	p.action = SOTTO_ACTION_BLOCK;
+	EXPECT_EQ(store_policy_set(st, "test", &p, 1, &err), 0);
+	EXPECT_EQ(store_each_policy(st, count_policies, &n, &err), 0);
+	EXPECT_EQ(n, 1);
+	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
+	EXPECT_EQ(after, before + 2);
+	EXPECT_EQ(store_policy_del(st, "test", &p.prefix, 1, &err), 0);
+	EXPECT_EQ(store_policy_del(st, "test", &p.prefix, 1, &err),
+		  SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
+	EXPECT_EQ(after, before + 3);
+	n = 0;
+	EXPECT_EQ(store_each_audit(st, 2, count_audit, &n, &err), 0);
+	EXPECT_EQ(n, 2);
+	EXPECT_EQ(store_endpoints(st, text, sizeof(text), &err), 0);
+	EXPECT(!*text);
+	EXPECT_EQ(store_endpoints_set(st, "gw:1,gw:2", &err), 0);
+	EXPECT_EQ(store_endpoints(st, text, sizeof(text), &err), 0);
+	EXPECT(!strcmp(text, "gw:1,gw:2"));
+	store_close(st);
+}
+
+static int sql_int(const char *sql)
+{
+	sqlite3_stmt *s;
+	sqlite3 *db;
+	int n = -1;
+
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		n = sqlite3_column_int(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return n;
+}
+
+static void grants(void)
+{
+	struct store_grant g[3] = {
+		{ .at = 10, .session_id = 1, .a = 1, .b = 2, .cipher = 1 },
+		{ .at = 20, .session_id = UINT64_MAX, .a = 1, .b = 2 },
+		{ .at = 30, .session_id = 3, .a = 2, .b = 1 },
+	};
+
+	fresh();
+	EXPECT_EQ(store_grants(st, g, 3, 0, &err), 0);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 3);
+	EXPECT_EQ(store_grants(st, g, 1, 15, &err), 0);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
+	store_close(st);
+}
+
+/* Is @what in the database file or its log, as it is? */
+static bool in_file(const void *what, size_t len)
+{
+	static const char *const ends[] = { "", "-wal" };
+	static uint8_t buf[1 << 20];
+	bool hit = false;
+
+	for (int i = 0; i < 2; i++) {
+		char name[100];
+		size_t n;
+		FILE *f;
+
+		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		f = fopen(name, "r");
+		n = f ? fread(buf, 1, sizeof(buf), f) : 0;
+		hit |= memmem(buf, n, what, len) != NULL;
+		if (f)
+			fclose(f);
+	}
+	return hit;
+}
+
+static void sealed_at_rest(void)
+{
+	struct seal_key wrong = key;
+	enum sotto_refusal why;
+	struct store_member m;
+	struct stat sb;
+	uint8_t pub[32];
+	struct code c;
+	int64_t id;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	randombytes_buf(pub, 32);
+	EXPECT(in_file(c.id, 16));	/* the search itself works */
+	EXPECT(!in_file(c.code, 16));
+	EXPECT(!in_file(c.psk, 32));
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	EXPECT(in_file(pub, 32));
+	EXPECT(!in_file(m.token_secret, 32));
+	EXPECT(!stat(path, &sb) && (sb.st_mode & 0777) == 0600);
+	/* another realm's key opens nothing */
+	store_close(st);
+	wrong.k[0] ^= 1;
+	EXPECT_EQ(store_open(path, false, &wrong, &st, &err), 0);
+	EXPECT_EQ(store_each_member(st, collect, NULL, &err), SOTTO_E_BAD);
+	EXPECT(strstr(err.text, "realm.key"));
+	store_close(st);
+}
+
+static void versions(void)
+{
+	fresh();
+	store_close(st);
+	EXPECT_EQ(store_open(path, true, &key, &st, &err), SOTTO_E_EXISTS);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 1);
+	sql_int("PRAGMA user_version = 99");
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_VERSION);
+	EXPECT(strstr(err.text, "newer"));
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 99);
+	remove_db();
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_IO);
+	{
+		FILE *f = fopen(path, "w");
+
+		fputs("this is not a database, whatever its name may say\n", f);
+		fclose(f);
+	}
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_BAD);
+	remove_db();
+	sql_int("PRAGMA user_version");
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_BAD);
+}
+
+/* A real full disk: a small tmpfs of our own. */
+static bool small_disk(const char *where)
+{
+	if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)))
+		return false;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) && !geteuid())
+		return false;
+	return !mount("none", where, "tmpfs", 0, "size=300k");
+}
+
+static void fill_disk(void)
+{
+	char name[100], block[4096] = { 1 };
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s/filler", dir);
+	f = fopen(name, "w");
+	setvbuf(f, NULL, _IONBF, 0);
+	while (fwrite(block, sizeof(block), 1, f) == 1)
+		;
+	fclose(f);
+}
+
+static int in_small_disk(void)
+{
+	struct sotto_errmsg first;
+	enum sotto_refusal why;
+	struct store_member m;
+	struct code c, c2;
+	uint8_t pub[32] = { 7 };
+	char name[100];
+	int64_t id;
+	int rc = 0, i, before;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	fill_disk();
+	/* what is left of the log's last page may still take some */
+	for (i = 0; i < 200 && !rc; i++) {
+		char who[16], addr[32];
+
+		snprintf(who, sizeof(who), "m%d", i);
+		snprintf(addr, sizeof(addr), "10.1.0.%d", i);
+		rc = add(who, addr, &c2, &id);
+	}
+	first = err;
+	EXPECT_EQ(rc, SOTTO_E_FULL);
+	EXPECT(strstr(first.text, "full"));
+	before = members();
+	EXPECT_EQ(before, i);
+	/* nothing half done: a registration leaves the code as it was */
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err),
+		  SOTTO_E_FULL);
+	EXPECT_EQ(members(), before);
+	EXPECT_EQ(found[0].state, MEMBER_PENDING);
+	EXPECT_EQ(store_member_revoke(st, "test", 1, 1, &err), SOTTO_E_FULL);
+	/* with room again it goes on */
+	snprintf(name, sizeof(name), "%s/filler", dir);
+	unlink(name);
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(members(), before);
+	EXPECT_EQ(found[0].state, MEMBER_ACTIVE);
+	store_close(st);
+	return ktap_failed ? 1 : 0;
+}
+
+static int in_read_only_disk(void)
+{
+	struct code c;
+	int64_t id;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	store_close(st);
+	EXPECT(!mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, "size=300k"));
+	EXPECT(store_open(path, false, &key, &st, &err) < 0);
+	EXPECT(strstr(err.text, "may be written") ||
+	       strstr(err.text, "cannot be written"));
+	EXPECT(!mount(NULL, dir, NULL, MS_REMOUNT, "size=300k"));
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), 0);
+	EXPECT_EQ(members(), 1);
+	store_close(st);
+	return ktap_failed ? 1 : 0;
+}
+
+static void on_small_disk(int (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int rc = small_disk(dir) ? fn() : 4;
+
+		fflush(stdout);
+		_exit(rc);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+		SKIP("may not mount a small file system here");
+	EXPECT_EQ(status, 0);
+}
+
+static void full_disk(void)
+{
+	on_small_disk(in_small_disk);
+}
+
+static void read_only(void)
+{
+	on_small_disk(in_read_only_disk);
+}
+
+/* A statement that fails in the middle takes all before it back. */
+static void half_way(void)
+{
+	struct code c;
+	int64_t id;
+	sqlite3 *db;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_exec(db, "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END",
+			       NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	EXPECT_EQ(add("bob", "10.0.0.2", &c, &id), SOTTO_E_IO);
+	EXPECT_EQ(store_member_revoke(st, "test", 1, 1, &err), SOTTO_E_IO);
+	EXPECT_EQ(members(), 1);
+	EXPECT_EQ(found[0].state, MEMBER_PENDING);
+	EXPECT_EQ(found[0].code_expires, 2000);
+	store_close(st);
+}
+
+/* ---- killed at any moment, nothing that was acknowledged is lost ---- */
+
+#define ROUNDS	12
+
+static void child(int fd, int round)
+{
+	for (int i = 0;; i++) {
+		char name[32], addr[32];
+		struct code c;
+		int64_t id;
+
+		snprintf(name, sizeof(name), "m%d-%d", round, i);
+		snprintf(addr, sizeof(addr), "10.%d.%d.%d", round, i / 250,
+			 i % 250 + 1);
+		if (add(name, addr, &c, &id) ||
+		    write(fd, &id, sizeof(id)) != sizeof(id))
+			_exit(1);
+	}
+}
+
+static int64_t seen[100000];
+static int seen_n;
+
+static int mark(void *arg, const struct store_member *m)
+{
+	(void)arg;
+	EXPECT_EQ(m->addrs.n, 1);
+	EXPECT(m->code_expires == 2000);
+	if (m->id < 100000)
+		seen[m->id] = 1;
+	seen_n++;
+	return 0;
+}
+
+static int kill_once(int round)
+{
+	int64_t acked[4096];
+	int fds[2], n = 0, status;
+	pid_t pid;
+
+	EXPECT(!pipe(fds));
+	EXPECT_EQ(reopen(), 0);
+	pid = fork();
+	if (!pid)
+		child(fds[1], round);
+	close(fds[1]);
+	usleep(20000 + randombytes_uniform(60000));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	EXPECT(WIFSIGNALED(status));
+	while (n < 4096 && read(fds[0], &acked[n], sizeof(acked[0])) ==
+			   sizeof(acked[0]))
+		n++;
+	close(fds[0]);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(store_each_member(st, mark, NULL, &err), 0);
+	for (int i = 0; i < n; i++)
+		EXPECT(acked[i] < 100000 && seen[acked[i]]);
+	return n;
+}
+
+static void crashes(void)
+{
+	int total = 0;
+
+	fresh();
+	for (int round = 0; round < ROUNDS; round++)
+		total += kill_once(round);
+	EXPECT(total > ROUNDS);
+	printf("# %d members acknowledged, killed %d times\n", total, ROUNDS);
+	store_close(st);
+}
+
+static const struct ktap_test tests[] = {
+	{ "life", life },
+	{ "policies", policies },
+	{ "grants", grants },
+	{ "sealed_at_rest", sealed_at_rest },
+	{ "versions", versions },
+	{ "full_disk", full_disk },
+	{ "read_only", read_only },
+	{ "half_way", half_way },
+	{ "crashes", crashes },
+};
+
+int main(void)
+{
+	int rc;
+
+	if (sodium_init() < 0 || !mkdtemp(dir))
+		return 1;
+	randombytes_buf(&key, sizeof(key));
+	snprintf(path, sizeof(path), "%s/realm.db", dir);
+	rc = ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	remove_db();
+	rmdir(dir);
+	return rc;
+}
