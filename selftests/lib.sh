@@ -11,7 +11,7 @@
 
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-tree=$(cd "$here/.." && pwd)
+tree=${SOTTO_TOP:-$(cd "$here/.." && pwd)}
 script=$(basename "$0" .sh)
 only=("$@")
 
@@ -155,7 +155,7 @@ program() {
 			return
 		fi
 	done
-	command -v "$1"
+	type -P "$1"
 }
 
 # need PROGRAM…: what this script cannot do without.
