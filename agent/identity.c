@@ -175,7 +175,8 @@ static int load_file(struct identity *id, struct sotto_errmsg *err)
 		return sotto_err(err, SOTTO_E_BAD, "%s: line %d: %s", path, at.line, at.text);
 	ret = parse(id, o, &why);
 	json_decref(o);
-	return ret ? sotto_err(err, ret, "%s: %s", path, why.text) : 0;
+	/* a member that is absent is damage, not the absence of an enrolment */
+	return ret ? sotto_err(err, SOTTO_E_BAD, "%s: %.400s", path, why.text) : 0;
 }
 
 static int load_keys(struct identity *id, struct sotto_errmsg *err)

@@ -202,7 +202,8 @@ static int read_text(struct saved *s, const char *path, const char *text,
 	json_decref(root);
 	if (ret) {
 		saved_free(s);
-		return sotto_err(err, ret, "%s: %.400s", path, why.text);
+		/* a member that is absent is damage, not the absence of a policy */
+		return sotto_err(err, SOTTO_E_BAD, "%s: %.400s", path, why.text);
 	}
 	return 0;
 }

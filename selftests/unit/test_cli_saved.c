@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host keeps on disk: policy, identity, peers, configuration. Damaged
+ * files are refused by name, and change nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/conf.h"
+#include "agent/identity.h"
+#include "agent/peers.h"
+#include "genl_saved.h"
+#include "handshake.h"
+#include "ktap.h"
+#include "noise.h"
+#include "secret.h"
+
+static char dir[] = "/tmp/sotto-saved-XXXXXX";
+static struct sotto_errmsg err;
+
+static const char *path_of(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(path_of(name), "w");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		abort();
+}
+
+static struct sgenl_policy policy(const char *prefix, uint8_t action)
+{
+	struct sgenl_policy p = { .action = action };
+
+	if (sotto_prefix_parse(&p.prefix, prefix))
+		abort();
+	return p;
+}
+
+static void test_policy_round_trip(void)
+{
+	struct sgenl_policy a = policy("10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	struct sgenl_policy b = policy("fd00::/64", SOTTO_ACTION_BLOCK);
+	struct saved out = { .realm_version = 7 }, in;
+	struct sotto_addr addr;
+
+	EXPECT(!sotto_addr_parse(&addr, "fd00::1"));
+	EXPECT(!saved_add_policy(&out, &a, SAVED_REALM));
+	EXPECT(!saved_add_policy(&out, &b, SAVED_LOCAL));
+	EXPECT(!saved_add_addr(&out, &addr, SAVED_REALM));
+	EXPECT(!saved_write(&out, &err));
+	ASSERT(!saved_read(&in, &err));
+	EXPECT(in.realm_version == 7 && in.n_policies == 2 && in.n_addrs == 1);
+	EXPECT(saved_find_policy(&in, &a.prefix)->origin == SAVED_REALM);
+	EXPECT(saved_find_policy(&in, &b.prefix)->origin == SAVED_LOCAL);
+	EXPECT(saved_find_policy(&in, &b.prefix)->policy.action == SOTTO_ACTION_BLOCK);
+	EXPECT(saved_find_addr(&in, &addr));
+	/* the realm takes back what is its own alone */
+	saved_remove_policy(&in, &a.prefix);
+	saved_remove_policy(&in, &b.prefix);
+	EXPECT(in.n_policies == 1 && saved_find_policy(&in, &b.prefix));
+	saved_free(&in);
+	saved_free(&out);
+}
+
+static void test_policy_many(void)
+{
+	struct saved s = { 0 };
+	char text[32];
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct sgenl_policy p;
+
+		snprintf(text, sizeof(text), "10.%u.%u.0/24", i / 256, i % 256);
+		p = policy(text, SOTTO_ACTION_PROTECT);
+		EXPECT(!saved_append_policy(&s, &p, SAVED_REALM));
+		EXPECT(!saved_add_policy(&s, &p, SAVED_REALM));
+	}
+	EXPECT_EQ(s.n_policies, 1000);
+	saved_free(&s);
+}
+
+static void test_policy_damaged(void)
+{
+	static const char *const bad[] = {
+		"", "{", "[]", "{}",
+		"{\"version\":2,\"realm_version\":0,\"addresses\":[],\"policies\":[]}",
+		"{\"version\":1,\"realm_version\":-1,\"addresses\":[],\"policies\":[]}",
+		"{\"version\":1,\"realm_version\":0,\"addresses\":{},\"policies\":[]}",
+		"{\"version\":1,\"realm_version\":0,\"addresses\":[7],\"policies\":[]}",
+		"{\"version\":1,\"realm_version\":0,\"addresses\":[],\"policies\":[{\"prefix\":\"10.0.0.1/8\",\"action\":\"block\",\"origin\":\"local\"}]}",
+		"{\"version\":1,\"realm_version\":0,\"addresses\":[],\"policies\":[{\"prefix\":\"10.0.0.0/8\",\"action\":\"blok\",\"origin\":\"local\"}]}",
+		"{\"version\":1,\"realm_version\":0,\"addresses\":[],\"policies\":[{\"prefix\":\"10.0.0.0/8\",\"action\":\"block\",\"origin\":\"moon\"}]}",
+	};
+	struct saved s;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_file(SAVED_FILE, bad[i]);
+		EXPECT(saved_read(&s, &err) == SOTTO_E_BAD);
+		EXPECT(!s.n_policies && !s.policies);
+		EXPECT(strstr(err.text, SAVED_FILE));
+	}
+	unlink(path_of(SAVED_FILE));
+	EXPECT(saved_read(&s, &err) == SOTTO_E_UNKNOWN);
+}
+
+static const uint8_t secret[SOTTO_SECRET_LEN] = { 1, 2, 3 };
+static const uint8_t code_id[SOTTO_CODE_ID_LEN] = { 9 };
+
+static void make_identity(struct identity *id)
+{
+	memset(id, 0, sizeof(*id));
+	strcpy(id->name, "alice");
+	id->addrs.n = 1;
+	if (sotto_addr_parse(&id->addrs.a[0], "10.0.0.1"))
+		abort();
+	id->n_servers = 2;
+	strcpy(id->servers[0].host, "gw.example");
+	id->servers[0].port = 7688;
+	strcpy(id->servers[1].host, "fd00::254");
+	id->servers[1].port = 1;
+	memset(id->server_key, 5, sizeof(id->server_key));
+	if (identity_pending_key(code_id, id->static_priv, &err))
+		abort();
+	crypto_scalarmult_base(id->static_pub, id->static_priv);
+}
+
+static void test_identity(void)
+{
+	uint8_t again[SOTTO_SECRET_LEN], mac[32], want[32];
+	struct identity id, *got;
+
+	EXPECT(!identity_exists());
+	EXPECT(identity_load(&got, &err) == SOTTO_E_UNKNOWN && strstr(err.text, "enroll"));
+	make_identity(&id);
+	/* a second try with the same line has the same key */
+	EXPECT(!identity_pending_key(code_id, again, &err));
+	EXPECT(!memcmp(again, id.static_priv, sizeof(again)));
+	ASSERT(!identity_commit(&id, secret, code_id, &err));
+	ASSERT(!identity_load(&got, &err));
+	EXPECT(!strcmp(got->name, "alice") && got->n_servers == 2);
+	EXPECT(!strcmp(got->servers[1].host, "fd00::254") && got->servers[1].port == 1);
+	EXPECT(!memcmp(got->static_priv, id.static_priv, SOTTO_SECRET_LEN));
+	EXPECT(!sotto_token_hmac(got->token, "x", 1, mac));
+	crypto_auth_hmacsha256(want, (const uint8_t *)"x", 1, secret);
+	EXPECT(!memcmp(mac, want, sizeof(mac)));
+	identity_free(got);
+}
+
+static unsigned int key_files(void)
+{
+	char command[300], text[16] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command), "ls %s/agent/*.key | wc -l", dir);
+	f = popen(command, "r");
+	if (!f || !fgets(text, sizeof(text), f))
+		abort();
+	pclose(f);
+	return atoi(text);
+}
+
+/* A new enrolment leaves no key of the old one. */
+static void test_identity_again(void)
+{
+	static const uint8_t other[SOTTO_CODE_ID_LEN] = { 10 };
+	struct identity id, *got;
+
+	make_identity(&id);
+	ASSERT(!identity_pending_key(other, id.static_priv, &err));
+	crypto_scalarmult_base(id.static_pub, id.static_priv);
+	strcpy(id.name, "anew");
+	ASSERT(!identity_commit(&id, secret, other, &err));
+	EXPECT_EQ(key_files(), 2);
+	ASSERT(!identity_load(&got, &err));
+	EXPECT(!strcmp(got->name, "anew"));
+	identity_free(got);
+}
+
+static void test_identity_damaged(void)
+{
+	char command[300];
+	struct identity *got;
+
+	snprintf(command, sizeof(command), "head -c 31 /dev/zero >$(ls %s/agent/token-*.key)", dir);
+	ASSERT(!system(command));
+	EXPECT(identity_load(&got, &err) && !got);
+	snprintf(command, sizeof(command), "chmod 644 %s/agent/static-*.key", dir);
+	ASSERT(!system(command));
+	EXPECT(identity_load(&got, &err) && !got && strstr(err.text, "static-"));
+	snprintf(command, sizeof(command),
+		 "f=$(ls %s/agent/static-*.key); chmod 600 $f; head -c 32 /dev/zero >$f", dir);
+	ASSERT(!system(command));
+	EXPECT(identity_load(&got, &err) && !got && strstr(err.text, "--force"));
+	write_file("agent/enrolment.json", "{\"version\":1}");
+	EXPECT(identity_load(&got, &err) == SOTTO_E_BAD);
+	EXPECT(strstr(err.text, "enrolment.json"));
+}
+
+static void test_peers(void)
+{
+	uint8_t a[SOTTO_PUB_LEN], b[SOTTO_PUB_LEN], got[SOTTO_PUB_LEN];
+	struct peers p = { 0 };
+
+	memset(a, 1, sizeof(a));
+	memset(b, 2, sizeof(b));
+	write_file(PEERS_FILE, "nonsense\nbob !!!\n");
+	peers_load(&p);
+	EXPECT_EQ(p.n, 0);
+	peers_note(&p, "bob", a);
+	peers_note(&p, "alice", a);
+	peers_note(&p, "bob", b);
+	peers_free(&p);
+	peers_load(&p);
+	EXPECT_EQ(p.n, 2);
+	peers_key(&p, "bob", got);
+	EXPECT(!memcmp(got, b, sizeof(got)));
+	peers_key(&p, "carol", got);
+	EXPECT(sotto_all_zero(got, sizeof(got)));
+	peers_free(&p);
+}
+
+static int load_conf(struct conf *conf, const char *text)
+{
+	write_file("sotto.conf", text);
+	err.text[0] = 0;
+	return conf_load(conf, path_of("sotto.conf"), &err);
+}
+
+static void test_conf(void)
+{
+	static const char pins[] =
+		"[agent]\npin = bob 0101010101010101010101010101010101010101010101010101010101010101\n"
+		"pin = carol 0202020202020202020202020202020202020202020202020202020202020202\n";
+	struct conf conf;
+
+	EXPECT(!conf_load(&conf, path_of("none"), &err));
+	EXPECT(conf.ciphers.n == 2 && conf.data_port == 7689 && conf.up_timeout == 15);
+	EXPECT(!load_conf(&conf, ""));
+	EXPECT(!load_conf(&conf, "[agent]\nciphers = aes256gcm\n"));
+	EXPECT(conf.ciphers.n == 1 && conf.ciphers.c[0] == SOTTO_CIPHER_AES256_GCM);
+	EXPECT(!load_conf(&conf, pins) && conf.n_pins == 2);
+	EXPECT(conf_pin(&conf, "carol") && conf_pin(&conf, "carol")[0] == 2);
+	EXPECT(!conf_pin(&conf, "dave"));
+	EXPECT(load_conf(&conf, "[agent]\nciphers = none\n"));
+	EXPECT(load_conf(&conf, "[agent]\nciphers =\n"));
+	EXPECT(load_conf(&conf, "[agent]\nciphers = aes256gcm aes256gcm\n"));
+	EXPECT(load_conf(&conf, "[agent]\npin = bob\n"));
+	EXPECT(load_conf(&conf, "[agent]\npin = bob 01\n"));
+	EXPECT(load_conf(&conf, "[network]\ndata_port = 0\n"));
+	EXPECT(load_conf(&conf, "[network]\ndata_prt = 1\n") && strstr(err.text, "data_prt"));
+	EXPECT(strstr(err.text, ":2:"));
+}
+
+static const struct ktap_test tests[] = {
+	{ "policy_round_trip", test_policy_round_trip },
+	{ "policy_many", test_policy_many },
+	{ "policy_damaged", test_policy_damaged },
+	{ "identity", test_identity },
+	{ "identity_again", test_identity_again },
+	{ "identity_damaged", test_identity_damaged },
+	{ "peers", test_peers },
+	{ "conf", test_conf },
+};
+
+static void clean_up(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	if (system(command))
+		fputs("# cannot clean up\n", stderr);
+}
+
+static void set_up(void)
+{
+	if (sodium_init() < 0 || !mkdtemp(dir) || setenv("SOTTO_STATE", dir, 1) ||
+	    mkdir(path_of("agent"), 0700))
+		abort();
+	atexit(clean_up);
+}
+
+int main(void)
+{
+	set_up();
+	return ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+}
