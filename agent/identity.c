@@ -202,7 +202,7 @@ int identity_load(struct identity **out, struct sotto_errmsg *err)
 
 	*out = NULL;
 	if (!id)
-		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	ret = load_file(id, err);
 	if (ret == SOTTO_E_UNKNOWN)
 		sotto_err(err, ret, "this host is not enrolled; run \"sotto enroll\" with the line that the server printed");
@@ -283,7 +283,7 @@ int identity_keep(const struct identity *id, struct sotto_errmsg *err)
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)
-		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	sotto_path(path, SOTTO_STATE, enrolment_file);
 	ret = sotto_file_write(path, 0600, true, text, strlen(text), err);
 	free(text);

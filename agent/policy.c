@@ -77,7 +77,7 @@ int policy_start(struct agent *ag, struct sotto_errmsg *err)
 	if (ret && ret != SOTTO_E_UNKNOWN)
 		return ret;
 	if (copy(&now, &p->kept) || set_addrs(&now, ag->id))
-		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	if (put_in_force(ag, &now, true))
 		sotto_warn("going on with the policy as far as the kernel takes it");
 	return 0;

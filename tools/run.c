@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Everything is read, so that the program never blocks; the rest is dropped. */
 static void read_output(int fd, char output[RUN_OUTPUT_MAX])
 {

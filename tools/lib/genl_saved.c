@@ -217,7 +217,7 @@ int saved_read(struct saved *s, struct sotto_errmsg *err)
 
 	memset(s, 0, sizeof(*s));
 	if (!text)
-		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	sotto_path(path, SOTTO_STATE, SAVED_FILE);
 	ret = sotto_file_read(path, false, text, SAVED_MAX, &len, err);
 	if (!ret)
@@ -266,7 +266,7 @@ int saved_write(const struct saved *s, struct sotto_errmsg *err)
 
 	json_decref(root);
 	if (!text)
-		return sotto_err(err, SOTTO_E_NOMEM, "%s", "");
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	sotto_path(path, SOTTO_STATE, "agent");
 	ret = sotto_mkdirs(path, 0700, err);
 	sotto_path(path, SOTTO_STATE, SAVED_FILE);
