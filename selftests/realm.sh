@@ -221,7 +221,6 @@ watch() {
 
 # end_watch NAME: senders hold their breath, for tcpdump to have seen all that was sent.
 end_watch() {
-
 	signal_sources STOP
 	end_capture "$1"
 	signal_sources CONT

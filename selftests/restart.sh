@@ -1,0 +1,213 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Keys come, are replaced and go while agents, the server and hosts end and start again: what
+# is keyed goes on without a loss, what is not is keyed again by itself or fails with a name.
+#
+# Numbered datagrams tell what "without a loss" means: all of them, once, in order.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/realm.sh"
+begin
+need_realm
+need ping
+
+SOFT=10 HARD=40		# seconds that keys live
+BACK=40			# agents may wait half a minute before they try a server again
+ACQUIRE=10		# seconds in which a first packet is sent or refused
+GLARES=6
+NUMBERED_PORT=5006
+NUMBERED_GAP=5000	# us
+
+# numbered COUNT: both ways; end_numbered waits for them, and wants every one.
+numbered() {
+	local h
+
+	count=$1 senders=()
+	for h in alice bob; do
+		rm -f "$tmp/$h.got"
+		traffic $h -t 8000 -b -o "$tmp/$h.got" udp-recv $NUMBERED_PORT "$count" >/dev/null
+	done
+	launch alice "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP4[bob]}" $NUMBERED_PORT "$count" 200 >/dev/null
+	senders+=($!)
+	launch bob "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP6[alice]}" $NUMBERED_PORT "$count" 200 >/dev/null
+	senders+=($!)
+}
+
+end_numbered() {
+	local h
+
+	wait "${senders[@]}"
+	for h in alice bob; do
+		await "the datagrams for $h" 12 test -s "$tmp/$h.got"
+		same "what $h got" "$(cat "$tmp/$h.got")" \
+			"got $count twice 0 late 0 damaged 0 first 0 last $((count - 1))"
+	done
+}
+
+session_of() {
+	tunnel "$1" .session
+}
+
+# replaced HOST SESSION: its tunnel has another one by now.
+replaced() {
+	local now
+
+	now=$(session_of "$1")
+	[ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$2" ]
+}
+
+one_session() {
+	local now
+
+	now=$(session_of alice)
+	[ -n "$now" ] && [ "$now" != null ] && [ "$now" = "$(session_of bob)" ]
+}
+
+keyless() {
+	[ "$(sotto "$1" -j status | jq .module.sas)" = 0 ]
+}
+
+forget_all_keys() {
+	local h
+
+	for h in alice bob; do
+		expect "$h forgets its keys" sotto $h tunnel flush
+	done
+	for h in alice bob; do
+		await "$h has no keys" 5 keyless $h
+	done
+}
+
+# work SECONDS: both ways, by new sessions if need be.
+work() {
+	await "alice reaches bob" "$1" on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
+	await "bob reaches alice" "$1" on bob ping -n -q -c 1 -W 2 "${IP6[alice]}"
+}
+
+power_on() {
+	local h=$1
+
+	make_hosts "$h"
+	expect "policy of $h" sotto "$h" policy restore
+	plug "$h"
+	expect "$h up" sotto "$h" up
+}
+
+setup() {
+	make_realm <<-CONF
+		soft_time = $SOFT
+		hard_time = $HARD
+	CONF
+	join_both
+	work 10
+}
+
+rekey_loses_nothing() {
+	local first
+
+	first=$(session_of alice)
+	numbered 3600
+	await "a new session" $((SOFT + 5)) replaced alice "$first"
+	first=$(session_of alice)
+	await "another one" $((SOFT + 5)) replaced alice "$first"
+	end_numbered
+	expect "one session for both" one_session
+}
+
+agent_killed_and_started() {
+	local first
+
+	numbered 3000
+	first=$(session_of bob)
+	kill_agent bob
+	sleep 1
+	same "session that bob uses without an agent" "$(session_of bob)" "$first"
+	expect "bob's agent again" sotto bob up
+	await "a new session, by the new agent" $((2 * SOFT)) replaced bob "$first"
+	end_numbered
+	forget_all_keys
+	work 10
+}
+
+glare_makes_one_session() {
+	local i
+
+	for ((i = 0; i < GLARES; i++)); do
+		forget_all_keys
+		numbered 40
+		end_numbered
+		await "one session for both" 5 one_session
+	done
+}
+
+server_killed_and_started() {
+	local begin=$SECONDS
+
+	numbered 400
+	kill_server
+	end_numbered
+	forget_all_keys
+	begin=$SECONDS
+	same "a new destination without a server" \
+		"$(traffic alice -t $((ACQUIRE * 1000 + 1000)) udp-try "${IP4[bob]}" $NUMBERED_PORT 100)" EHOSTUNREACH
+	[ $((SECONDS - begin)) -le $ACQUIRE ] || fail "the error took $((SECONDS - begin)) s"
+	await "its reason" 5 tunnel_is alice .reason no_server
+	start_server
+	work $BACK
+	numbered 200
+	end_numbered
+}
+
+shim_down_and_up_on_one_side() {
+	kill_agent bob
+	expect "bob down, and nobody is told" sotto bob down
+	expect "bob up" sotto bob up
+	work 20
+}
+
+host_restarted() {
+	power_off bob
+	power_on bob
+	work 20
+	numbered 200
+	end_numbered
+}
+
+both_hosts_restarted_at_once() {
+	power_off alice
+	power_off bob
+	power_on alice
+	power_on bob
+	work 20
+	numbered 200
+	end_numbered
+}
+
+status_names() {
+	sotto "$1" status | grep -i "$2"
+}
+
+member_revoked() {
+	watch revoked
+	work 10
+	numbered 100
+	end_numbered
+	expect "revoke" sotto gateway member revoke bob
+	await "alice has dropped the keys" 5 keyless alice
+	same "alice to bob" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" $NUMBERED_PORT 100)" EHOSTUNREACH
+	await "the reason" 5 tunnel_is alice .reason revoked
+	await "bob is told" 10 status_names bob revoked
+	same "bob to alice" "$(traffic bob -t 11000 udp-try "${IP4[alice]}" $NUMBERED_PORT 100)" EHOSTUNREACH
+	end_watch revoked
+	sealed_only revoked 20
+}
+
+counters_add_up() {
+	check_sums alice bob
+	keep_logs
+}
+
+run_tests setup rekey_loses_nothing agent_killed_and_started glare_makes_one_session \
+	server_killed_and_started shim_down_and_up_on_one_side host_restarted \
+	both_hosts_restarted_at_once member_revoked counters_add_up
