@@ -167,6 +167,7 @@ static void attribute_rules(void)
 	EXPECT_EQ(decode_two(t, r, reason, 2, r, reason, 2), SOTTO_E_BAD);
 	EXPECT_EQ(decode_two(t, r, reason, 2, 0, NULL, 0), SOTTO_E_BAD);
 	EXPECT_EQ(decode_two(t, r, reason, 1, x, text, 3), SOTTO_E_BAD);
+	EXPECT_EQ(decode_two(t, r, "\0\1", 3, x, text, 3), SOTTO_E_BAD);
 	/* a known attribute that has no place here; one that nobody knows */
 	EXPECT_EQ(decode_two(SOTTO_MSG_BYE, r, reason, 2, x, text, 3),
 		  SOTTO_E_BAD);
@@ -175,6 +176,10 @@ static void attribute_rules(void)
 	/* from 128 on they are skipped */
 	EXPECT_EQ(decode_two(SOTTO_MSG_BYE, r, reason, 2, 128, text, 3), 0);
 	EXPECT_EQ(decode_two(SOTTO_MSG_BYE, r, reason, 2, 255, text, 3), 0);
+	/* but in order and once, like all others */
+	EXPECT_EQ(decode_two(SOTTO_MSG_ACK, 130, "", 0, 131, "", 0), 0);
+	EXPECT_EQ(decode_two(SOTTO_MSG_ACK, 130, "", 0, 130, "", 0), SOTTO_E_BAD);
+	EXPECT_EQ(decode_two(SOTTO_MSG_ACK, 131, "", 0, 130, "", 0), SOTTO_E_BAD);
 	EXPECT_EQ(sotto_msg_decode(&m, 0x7777, "", 0), SOTTO_E_UNKNOWN);
 	EXPECT_EQ(sotto_msg_decode(&m, SOTTO_MSG_ACK, "", 0), 0);
 	EXPECT_EQ(sotto_msg_decode(&m, SOTTO_MSG_ACK, "\1", 1), SOTTO_E_SHORT);
