@@ -12,7 +12,7 @@
 #include "agent.h"
 #include "ask.h"
 
-#define ACQUIRE_SHARE	4 / 5	/* of the kernel's time: the answer must come first */
+#define ACQUIRE_SHARE	80	/* percent of the kernel's time: the answer must come first */
 #define ACQUIRE_MAX_MS	8000	/* longer waits help nobody */
 
 /* With an SA installed, the kernel has answered itself. */
@@ -34,7 +34,7 @@ static void acquire_done(struct agent *ag, void *arg, enum sotto_reason reason,
 
 void ask_for_kernel(struct agent *ag, const struct sgenl_acquire *acquire)
 {
-	uint32_t deadline = ag->kernel.acquire_ms * ACQUIRE_SHARE;
+	uint32_t deadline = ag->kernel.acquire_ms / 100 * ACQUIRE_SHARE;
 	struct sgenl_acquire *a;
 
 	/* the peer asked first, and its first packet is on the way */
