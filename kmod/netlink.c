@@ -167,6 +167,13 @@ struct genl_family sotto_genl_family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(sotto_nl_groups),
 };
 
+static bool sotto_nl_is_closing;
+
+bool sotto_nl_closing(void)
+{
+	return READ_ONCE(sotto_nl_is_closing);
+}
+
 /* A socket was closed: perhaps an agent's. */
 static int sotto_nl_notify(struct notifier_block *nb, unsigned long event, void *data)
 {
@@ -196,6 +203,8 @@ int __init sotto_netlink_init(void)
 
 void sotto_netlink_exit(void)
 {
+	WRITE_ONCE(sotto_nl_is_closing, true);
+	synchronize_rcu();	/* events are sent under RCU */
 	genl_unregister_family(&sotto_genl_family);
 	netlink_unregister_notifier(&sotto_nl_notifier);
 }

@@ -46,7 +46,10 @@ static inline struct sotto_net *sotto_nl_ns(struct genl_info *info)
 	return info->user_ptr[0];
 }
 
-/* netlink.c: flags and reserved field. */
+/* netlink.c: the family goes, and its numbers may be another's: say nothing. */
+bool sotto_nl_closing(void);
+
+/* Flags and reserved field. */
 int sotto_nl_check_header(const struct nlmsghdr *nlh, struct netlink_ext_ack *extack);
 
 /* netlink_attr.c */

@@ -89,9 +89,9 @@ void sotto_nl_acquire(struct sotto_tunnel *t)
 	rcu_read_lock();
 	agent = rcu_dereference(t->ns->agent);
 	portid = agent ? agent->portid : 0;
-	rcu_read_unlock();
-	if (portid && sotto_nl_ask(t->ns, &q, portid))
+	if (portid && !sotto_nl_closing() && sotto_nl_ask(t->ns, &q, portid))
 		sotto_stat_inc(t->ns, SOTTO_STAT_EVENTS_LOST);
+	rcu_read_unlock();
 
 	if (q.attempts)
 		return;
@@ -184,7 +184,8 @@ static struct sk_buff *sotto_nl_event_msg(const struct sotto_event_info *ev, u32
 	return skb;
 }
 
-void sotto_nl_event(struct sotto_net *ns, const struct sotto_event_info *ev)
+/* Caller is under rcu_read_lock(). */
+static void sotto_nl_send_event(struct sotto_net *ns, const struct sotto_event_info *ev)
 {
 	struct sk_buff *skb;
 	u32 lost;
@@ -203,6 +204,14 @@ void sotto_nl_event(struct sotto_net *ns, const struct sotto_event_info *ev)
 	}
 	genlmsg_multicast_netns(&sotto_genl_family, ns->net, skb, 0,
 				SOTTO_NL_EVENTS, GFP_ATOMIC);
+}
+
+void sotto_nl_event(struct sotto_net *ns, const struct sotto_event_info *ev)
+{
+	rcu_read_lock();
+	if (!sotto_nl_closing())
+		sotto_nl_send_event(ns, ev);
+	rcu_read_unlock();
 }
 
 static int sotto_nl_fail_require(struct genl_info *info, struct nlattr *tb[])
