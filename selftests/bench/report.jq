@@ -2,7 +2,7 @@
 # Samples (setting, cpus, system, metric, round, value, by tabs) to bench.json.
 
 def median: sort | if length % 2 == 1 then .[length / 2 | floor]
-	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+	else (.[length / 2 - 1] + .[length / 2]) / 2 | . * 1000 | round / 1000 end;
 
 [inputs | split("\t") |
 	{setting: .[0], cpus: (.[1] | tonumber), system: .[2], metric: .[3], value: (.[5] | tonumber)}]

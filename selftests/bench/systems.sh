@@ -119,8 +119,10 @@ setup_xfrm() {
 			xfrm_state $end "$b" "$a" 0x1002 "$algorithm" "$back" || return
 	done
 	xfrm_policies || return
-	in_a perl -MSocket -e "$espinudp" & disown
-	in_b perl -MSocket -e "$espinudp" & disown
+	for end in a b; do
+		(exec ip netns exec "bench-$system-$end" perl -MSocket -e "$espinudp") &
+		disown
+	done
 }
 
 setup_xfrm-chacha20() {
