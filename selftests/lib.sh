@@ -201,6 +201,7 @@ cleanup() {
 	local h pids
 
 	trap - EXIT
+	disown -a
 	for h in "${hosts[@]}"; do
 		pids=$(ip netns pids "$(ns_name "$h")" 2>/dev/null)
 		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
@@ -360,7 +361,7 @@ both_ways() {
 
 # stats HOST: "NAME VALUE" lines.
 stats() {
-	sotto "$1" stats -j | tr -d ' \t"' | tr '{},:' '\n\n\n ' | grep .
+	sotto "$1" stats -j | awk -v RS='[{},]' -F'[":]+' 'NF > 2 { print $2, $3 + 0 }'
 }
 
 # stat HOST NAME

@@ -28,19 +28,30 @@
 #define LOSSES_MAX	3	/* answers that udp-check waits for in vain */
 #define QUIET_MS	300	/* udp-recv: how long a second copy may take */
 
+/* Answers come from the address that was asked: a host may have several. */
 int udp_echo(char **argv)
 {
 	static uint8_t buf[DATAGRAM_MAX];
-	int fd = listen_any(SOCK_DGRAM, argv[0]);
+	uint8_t ctl[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	struct sockaddr_storage from;
+	struct iovec iov = { .iov_base = buf };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = &from,
+			    .msg_control = ctl };
+	int fd = listen_any(SOCK_DGRAM, argv[0]), on = 1;
+	ssize_t n;
 
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
+		die("IPV6_RECVPKTINFO");
 	ready();
 	for (;;) {
-		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
-
-		if (n >= 0)
-			sendto(fd, buf, n, 0, (struct sockaddr *)&from, len);
+		iov.iov_len = sizeof(buf);
+		m.msg_namelen = sizeof(from);
+		m.msg_controllen = sizeof(ctl);
+		n = recvmsg(fd, &m, 0);
+		if (n < 0)
+			continue;
+		iov.iov_len = n;
+		sendmsg(fd, &m, 0);
 	}
 }
 

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+An attacker, or a peer that makes mistakes: packets of ESP in UDP to order, from whatever
+address, with nothing but Python's standard library and the kernel's AEADs (AF_ALG).
+
+Reads one order per line and answers each with "ok" or "error: …":
+
+  send src=A dst=A [WORDS]   one packet
+      sport=N dport=N        of UDP (7689)
+      data=HEX               the payload of UDP; without it, ESP is made:
+      spi=N seq=N key=FILE   seq has all 64 bits; cipher=NAME (chacha20poly1305)
+      nh=N                   next header (17)
+      inner=HEX | udp=PORT   what is inside: bytes, or a small datagram to PORT (5003)
+      pad=wrong | pad=huge   a trailer that RFC 4303 does not allow
+      flip=N                 one bit in byte N of the payload, from its end if negative
+      cut=N | grow=N         bytes less or more in the IP packet, told to nobody
+      length=N               what UDP claims, as it is
+      csum=zero              no UDP checksum
+      times=N                so many of them
+  hear DEV                   start to keep what is sent to the data port on a device
+  again [flip=N] [cut=N]     send what was heard once more; answers "ok COUNT"
+"""
+import ipaddress
+import select
+import socket
+import struct
+import sys
+
+DATA_PORT = 7689
+MTU = 1500
+ALGORITHMS = {"aes256gcm": "gcm(aes)", "chacha20poly1305": "rfc7539(chacha20,poly1305)"}
+ICV = 16
+
+
+def checksum(data):
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def udp(src, dst, sport, dport, payload, order):
+    length = int(order.get("length", 8 + len(payload)))
+    head = struct.pack("!HHHH", sport, dport, length, 0)
+    if order.get("csum") == "zero":
+        return head + payload
+    pseudo = src.packed + dst.packed + struct.pack("!II", 8 + len(payload), 17)
+    return head[:6] + struct.pack("!H", checksum(pseudo + head + payload) or 0xffff) + payload
+
+
+def aead(cipher, key, salt, iv, aad, plain):
+    with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as alg:
+        alg.bind(("aead", ALGORITHMS[cipher]))
+        alg.setsockopt(socket.SOL_ALG, socket.ALG_SET_KEY, key)
+        alg.setsockopt(socket.SOL_ALG, socket.ALG_SET_AEAD_AUTHSIZE, None, ICV)
+        op = alg.accept()[0]
+        with op:
+            op.sendmsg_afalg([aad + plain], op=socket.ALG_OP_ENCRYPT, iv=salt + iv,
+                             assoclen=len(aad))
+            return op.recv(len(aad) + len(plain) + ICV)[len(aad):]
+
+
+def trailer(plain, next_header, kind):
+    n = -(len(plain) + 2) % 4
+    if kind == "wrong":
+        n += 4
+        return bytes(n) + bytes([n, next_header])
+    if kind == "huge":
+        return bytes(range(1, n + 1)) + bytes([255, next_header])
+    return bytes(range(1, n + 1)) + bytes([n, next_header])
+
+
+def esp(order, src, dst):
+    with open(order["key"], encoding="ascii") as f:
+        key = bytes.fromhex(f.read().strip()[2:])
+    seq, spi = int(order["seq"], 0), int(order["spi"], 0)
+    if "inner" in order:
+        plain = bytes.fromhex(order["inner"])
+    else:
+        plain = udp(src, dst, 4000, int(order.get("udp", 5003)), b"forged", {})
+    plain += trailer(plain, int(order.get("nh", 17)), order.get("pad"))
+    iv = struct.pack("!Q", seq)
+    aad = struct.pack("!III", spi, seq >> 32, seq & 0xffffffff)
+    sealed = aead(order.get("cipher", "chacha20poly1305"), key[:32], key[32:], iv, aad, plain)
+    return struct.pack("!II", spi, seq & 0xffffffff) + iv + sealed
+
+
+def ip_packets(src, dst, payload):
+    if src.version == 6:
+        return [struct.pack("!IHBB", 6 << 28, len(payload), 17, 64) + src.packed +
+                dst.packed + payload]
+    packets, room = [], MTU - 20 & ~7
+    for at in range(0, len(payload), room):
+        part = payload[at:at + room]
+        flags = at >> 3 | (0x2000 if at + room < len(payload) else 0)
+        # An id of our own, so that fragments belong together.
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(part), 77, flags, 64, 17, 0)
+        packets.append(head + src.packed + dst.packed + part)
+    return packets
+
+
+def damage(data, order):
+    data = bytearray(data)
+    if "flip" in order:
+        data[int(order["flip"])] ^= 0x10
+    if "cut" in order:
+        del data[-int(order["cut"]):]
+    return bytes(data) + b"G" * int(order.get("grow", 0))
+
+
+class Forger:
+    def __init__(self):
+        self.raw = {4: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW),
+                    6: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)}
+        self.ear = None
+
+    def emit(self, packet, dst):
+        self.raw[dst.version].sendto(packet, (str(dst), 0))
+
+    def send(self, order):
+        src, dst = (ipaddress.ip_address(order[k]) for k in ("src", "dst"))
+        payload = bytes.fromhex(order["data"]) if "data" in order else esp(order, src, dst)
+        flipped = damage(payload, {k: order[k] for k in ("flip",) if k in order})
+        whole = udp(src, dst, int(order.get("sport", DATA_PORT)),
+                    int(order.get("dport", DATA_PORT)), flipped, order)
+        order.pop("flip", None)
+        for _ in range(int(order.get("times", 1))):
+            for packet in ip_packets(src, dst, damage(whole, order)):
+                self.emit(packet, dst)
+
+    def hear(self, dev):
+        self.ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self.ear.bind((dev, 3))
+
+    @staticmethod
+    def is_data(packet):
+        at = 40 if packet[0] >> 4 == 6 else (packet[0] & 15) * 4
+        proto = packet[6 if packet[0] >> 4 == 6 else 9]
+        return proto == 17 and packet[at + 2:at + 4] == struct.pack("!H", DATA_PORT)
+
+    def again(self, order):
+        heard = []
+        while select.select([self.ear], [], [], 0.1)[0]:
+            packet, where = self.ear.recvfrom(65535)
+            # Only what came to this device, not what left by it.
+            if where[2] != socket.PACKET_OUTGOING and self.is_data(packet):
+                heard.append(packet)
+        for packet in heard:
+            dst = packet[24:40] if packet[0] >> 4 == 6 else packet[16:20]
+            self.emit(damage(packet, order), ipaddress.ip_address(dst))
+        return len(heard)
+
+
+def main():
+    forger = Forger()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        words = line.split()
+        order = dict(w.split("=", 1) for w in words[1:] if "=" in w)
+        try:
+            if words[0] == "send":
+                forger.send(order)
+                print("ok", flush=True)
+            elif words[0] == "hear":
+                forger.hear(words[1])
+                print("ok", flush=True)
+            elif words[0] == "again":
+                print("ok", forger.again(order), flush=True)
+            else:
+                print("error: no such order", flush=True)
+        except (OSError, KeyError, ValueError, IndexError) as e:
+            print("error: %r" % e, flush=True)
+
+
+if __name__ == "__main__":
+    main()

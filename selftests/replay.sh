@@ -1,0 +1,292 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Packets that must not get through: replayed, forged, damaged, or made by a member that may
+# not. Each has a counter of its own, moves nothing else, and delivers nothing.
+#
+# a and b are hosts; r, the router between them, is the attacker, and knows b's key where a
+# test is about a peer that makes mistakes.
+
+. "$(dirname "$0")/lib.sh"
+begin
+need ping
+
+SPI=$((0x1000))		# what b receives
+
+setup() {
+	modprobe -q algif_aead
+	make_routed
+	address b wire 10.7.2.2/24
+	# What the router forges must be its own doing.
+	on r sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.left.rp_filter=0
+	up a $A4 $A6
+	up b $B4 $B6
+	expect "policy" sotto a policy add 10.7.2.0/24 protect
+	expect "policy" sotto a policy add fd07:2::/64 protect
+	expect "policy" sotto b policy add 10.7.1.0/24 protect
+	expect "policy" sotto b policy add fd07:1::/64 protect
+	expect "b listens" traffic b -t 3600000 -b udp-recv 5003 1000000
+	coproc FORGER { on r "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
+	read -r -t 20 -u "${FORGER[0]}" answered || fail "the forger does not start"
+	fresh chacha20poly1305 0
+}
+
+# order WORDS…: to the forger.
+order() {
+	local answer
+
+	echo "$*" >&"${FORGER[1]}"
+	read -r -t 10 -u "${FORGER[0]}" answer
+	[[ $answer == ok* ]] || fail "forging '$*': $answer"
+	answered=${answer#ok }
+}
+
+# fresh CIPHER SEQ [WORDS for b's SA]: keys from a to b, and both windows at SEQ.
+fresh() {
+	local cipher=$1 seq=$2
+	shift 2
+
+	SPI=$((SPI + 1)) CIPHER=$cipher
+	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$cipher" \
+		key-file "$(key $SPI)" seq "$seq" "$@"
+	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$cipher" \
+		key-file "$(key $SPI)" seq "$seq"
+}
+
+# What reached sockets, over both families.
+delivered() {
+	on b awk '/^Udp:/ && $2 ~ /[0-9]/ { n += $2 } /^Udp6InDatagrams/ { n += $2 }
+		END { print n }' /proc/net/snmp /proc/net/snmp6
+}
+
+# Neighbours may speak meanwhile, in the clear: those packets are left out.
+snapshot() {
+	{ stats b && echo delivered "$(delivered)"; } | awk '
+		$1 == "in_passed" { passed = $2; next }
+		$1 == "in_seen" { seen = $2; next }
+		/^in_|^delivered/ { print }
+		END { print "in_seen", seen - passed }' >"$1"
+}
+
+# changes: "NAME+N …" since $tmp/before.
+changes() {
+	snapshot "$tmp/after"
+	awk 'NR == FNR { was[$1] = $2; next } $2 != was[$1] { printf "%s+%d ", $1, $2 - was[$1] }' \
+		"$tmp/before" "$tmp/after" | sed 's/ $//'
+}
+
+changes_are() {
+	[ "$(changes)" = "$1" ]
+}
+
+# moves WHAT CHANGES WORDS…: the order has exactly these effects at b.
+moves() {
+	local what=$1 want=$2
+	shift 2
+
+	snapshot "$tmp/before"
+	order "$@"
+	busywait 1 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+}
+
+# drops WHAT COUNTER WORDS…: a packet from a to b of which only that is to be seen.
+drops() {
+	local what=$1 counter=$2
+	shift 2
+
+	moves "$what" "in_drop_$counter+1 in_seen+1" "$@"
+}
+
+OPENED="in_opened+1 delivered+1 in_seen+1"
+
+# from4 SEQ, from6 SEQ: a packet as a would make it, but for the words that follow.
+from4() {
+	echo "send src=$A4 dst=$B4 spi=$SPI key=$(key $SPI) cipher=$CIPHER seq=$*"
+}
+
+from6() {
+	echo "send src=$A6 dst=$B6 spi=$SPI key=$(key $SPI) cipher=$CIPHER seq=$*"
+}
+
+a_good_forger_gets_through() {
+	local cipher
+
+	for cipher in $CIPHERS; do
+		fresh $cipher 100
+		moves "$cipher over IPv4" "$OPENED" $(from4 101)
+		moves "$cipher over IPv6" "$OPENED" $(from6 102)
+		moves "without a UDP checksum" "$OPENED" $(from4 103 csum=zero)
+		moves "with bytes behind the datagram" "$OPENED" $(from4 104 grow=7)
+		moves "from another port" "$OPENED" $(from4 105 sport=12345)
+	done
+}
+
+replays_are_dropped() {
+	local cipher
+
+	for cipher in $CIPHERS; do
+		fresh $cipher 100
+		moves "first" "$OPENED" $(from4 101)
+		drops "once more" replay $(from4 101)
+		drops "once more, over the other family" replay $(from6 101)
+	done
+}
+
+captured_packets_are_dropped() {
+	local opened got
+
+	fresh aes256gcm 0
+	opened=$(stat b in_opened)
+	order hear left
+	expect "datagrams" traffic a udp-send $B4 5003 20 100
+	expect "datagrams" traffic a udp-send $B6 5003 20 1000
+	await "they arrive" 5 stat_is b in_opened $((opened + 40))
+	snapshot "$tmp/before"
+	order again
+	got=$answered
+	at_least "captured" "$got" 40
+	busywait 2 changes_are "in_drop_replay+$got in_seen+$got" ||
+		fail "captured packets: got '$(changes)'"
+}
+
+# The bit that is flipped: SPI, sequence number, IV, ciphertext, ICV.
+damaged_packets_are_dropped() {
+	local cipher i=200
+
+	for cipher in $CIPHERS; do
+		fresh $cipher 100
+		drops "SPI" unknown_spi $(from4 $((i++)) flip=1)
+		drops "sequence number" auth $(from4 $((i++)) flip=7)
+		drops "IV" auth $(from4 $((i++)) flip=15)
+		drops "first byte of the ciphertext" auth $(from4 $((i++)) flip=16)
+		drops "last byte of the ciphertext" auth $(from6 $((i++)) flip=-17)
+		drops "ICV" auth $(from6 $((i++)) flip=-1)
+		drops "far ahead" auth $(from4 1000000 flip=-1)
+		moves "and the window did not move" "$OPENED" $(from4 $((i++)))
+	done
+}
+
+short_and_long_packets_are_dropped() {
+	fresh chacha20poly1305 100
+	drops "nothing in it" malformed send src=$A4 dst=$B4 data=
+	drops "three bytes" malformed send src=$A4 dst=$B4 data=000010
+	drops "a header alone" malformed send src=$A4 dst=$B4 "data=$(printf '%08x' $SPI)00000065"
+	drops "one byte less than the least" malformed send src=$A6 dst=$B6 "data=$(printf '%08x' $SPI)$(printf '%058d' 0)"
+	drops "the least" auth send src=$A6 dst=$B6 "data=$(printf '%08x%08x' $SPI 105)$(printf '%052d' 0)"
+	drops "UDP that claims more than there is" malformed $(from4 101 length=500)
+	drops "cut behind UDP's back" malformed $(from4 102 cut=5)
+	drops "UDP that claims less than its header" malformed $(from4 103 length=7)
+	drops "a whole block less" auth $(from4 104 length=$((8 + 16 + 16 + 14)))
+	drops "as large as can be" auth send src=$A4 dst=$B4 "data=$(printf '%08x%08x' $SPI 105)$(printf '%0120000d' 0)"
+	moves "and a good one passes" "$OPENED" $(from4 106)
+}
+
+spis_that_are_nobodys_are_dropped() {
+	local rest
+
+	rest=$(printf '%0100d' 0)
+	drops "SPI 0" malformed send src=$A4 dst=$B4 "data=00000000$rest"
+	drops "SPI 1" malformed send src=$A4 dst=$B4 "data=00000001$rest"
+	drops "SPI 255" malformed send src=$A6 dst=$B6 "data=000000ff$rest"
+	drops "SPI 256" unknown_spi send src=$A4 dst=$B4 "data=00000100$rest"
+	drops "the last SPI" unknown_spi send src=$A6 dst=$B6 "data=ffffffff$rest"
+}
+
+keepalives_and_dummies_end_here() {
+	fresh aes256gcm 100
+	moves "keepalive" "in_keepalive+1 in_seen+1" send src=$A4 dst=$B4 data=ff
+	drops "one other byte" malformed send src=$A4 dst=$B4 data=fe
+	moves "dummy" "in_dummy+1 in_seen+1" $(from4 101 nh=59)
+	moves "dummy over IPv6" "in_dummy+1 in_seen+1" $(from6 102 nh=59 inner=0011223344)
+	drops "the dummy again" replay $(from4 101 nh=59)
+}
+
+what_a_peer_may_not_put_in_is_dropped() {
+	fresh chacha20poly1305 100
+	drops "padding that does not count up" padding $(from4 101 pad=wrong)
+	drops "padding longer than the packet" padding $(from4 102 pad=huge)
+	drops "IPv6 hop-by-hop header inside" protocol $(from6 103 nh=0 inner=1100010400000000)
+	drops "routing header inside" protocol $(from6 104 nh=43 inner=1100000000000000)
+	drops "fragment header inside" protocol $(from6 105 nh=44 inner=1100000000000000)
+}
+
+# The key is right, the name is not: transport mode authenticates no addresses.
+others_names_are_refused() {
+	fresh chacha20poly1305 100
+	drops "from another protected host" address $(from4 101) src=10.7.1.9
+	drops "from an address that needs no protection" address $(from4 102) src=10.8.0.1
+	drops "from another host over IPv6" address $(from6 103) src=fd07:1::9
+	moves "and its own name passes" "$OPENED" $(from4 104)
+	expect "b's other address" sotto b addr add 10.7.2.2
+	fresh chacha20poly1305 100 local $B4
+	drops "to an address that the SA does not have" address $(from4 101) dst=10.7.2.2
+	expect "b's other address" sotto b addr del 10.7.2.2
+}
+
+# 2048 packets; what is left of it counts as a number of the next 2^32, as in RFC 4303's
+# appendix A2, and so does not authenticate.
+window_has_its_edges() {
+	fresh chacha20poly1305 0
+	moves "newest" "$OPENED" $(from4 5001)
+	moves "oldest in the window" "$OPENED" $(from4 2954)
+	drops "the same again" replay $(from4 2954)
+	drops "one left of it" auth $(from4 2953)
+	moves "in the middle" "$OPENED" $(from4 4000)
+	drops "the same again" replay $(from4 4000)
+	moves "a window ahead" "$OPENED" $(from4 7049)
+	drops "what the window left" auth $(from4 5001)
+	moves "far ahead" "$OPENED" $(from4 1000000)
+	drops "the window is new" auth $(from4 7049)
+}
+
+numbers_go_on_past_32_bits() {
+	fresh aes256gcm 0xfffffff0
+	moves "before the wrap" "$OPENED" $(from4 0xfffffff8)
+	moves "behind it" "$OPENED" $(from4 0x100000001)
+	drops "before it, again" replay $(from4 0xfffffff8)
+	drops "behind it, again" replay $(from4 0x100000001)
+	moves "late, of the older ones" "$OPENED" $(from4 0xfffffff9)
+	drops "with the wrong high word" auth $(from4 0x200000002)
+	moves "and the right one" "$OPENED" $(from4 0x100000002)
+}
+
+expired_keys_open_nothing() {
+	fresh chacha20poly1305 100 hard-packets 2
+	moves "first" "$OPENED" $(from4 101)
+	moves "second" "$OPENED" $(from4 102)
+	drops "third" expired $(from4 103)
+	drops "fourth, when the SA is gone" unknown_spi $(from4 104)
+}
+
+# A datagram can be made of a file's own pages, and veth hands them over as they are:
+# whoever decrypts where the packet lies would write into the file.
+spliced_file_stays_intact() {
+	local cipher file=$tmp/spliced before
+
+	head -c 4096 /dev/zero | tr '\0' S >"$file"
+	cp "$file" "$file.copy"
+	address r lo $A4/32 $A6/128
+	for cipher in $CIPHERS; do
+		fresh $cipher 0
+		before=$(stat b in_drop_auth)
+		expect "IPv4" traffic r -s $A4 udp-splice "$file" $B4 $DATA_PORT \
+			"$(printf '%08x%08x%016x' $SPI 7 7)" 20
+		expect "IPv6" traffic r -s $A6 udp-splice "$file" $B6 $DATA_PORT \
+			"$(printf '%08x%08x%016x' $SPI 8 8)" 20
+		await "all were refused" 5 stat_is b in_drop_auth $((before + 40))
+		expect "the file is as it was" cmp "$file" "$file.copy"
+	done
+}
+
+nothing_else_was_harmed() {
+	at_least "replays counted by the SAs" "$(sotto b sa show -j | jq 'map(.replays // 0) | add')" 5
+	at_least "forgeries counted by the SAs" "$(sotto b sa show -j | jq 'map(.auth_failures // 0) | add')" 5
+	check_sums a b
+}
+
+run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_are_dropped \
+	damaged_packets_are_dropped short_and_long_packets_are_dropped \
+	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
+	what_a_peer_may_not_put_in_is_dropped others_names_are_refused window_has_its_edges \
+	numbers_go_on_past_32_bits expired_keys_open_nothing spliced_file_stays_intact \
+	nothing_else_was_harmed
