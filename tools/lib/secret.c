@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include "secret.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,6 +20,23 @@
 #define CAN_LOCK 1
 #endif
 
+/*
+ * All memory, present and future; but only without a limit: with one, a later
+ * allocation beyond it would fail, and a daemon would die of its caution.
+ */
+static void lock_memory(void)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (!CAN_LOCK)
+		return;
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (!getrlimit(RLIMIT_MEMLOCK, &all) && all.rlim_cur == RLIM_INFINITY &&
+	    !mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		return;
+	sotto_warn("memory is not locked: secrets could reach swap; raise RLIMIT_MEMLOCK to unlimited");
+}
+
 int sotto_secret_process(void)
 {
 	struct rlimit no_core = { 0, 0 };
@@ -29,9 +45,7 @@ int sotto_secret_process(void)
 		return SOTTO_E_CRYPTO;
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (CAN_LOCK && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
-		sotto_warn("memory is not locked (%s): secrets could reach swap; raise RLIMIT_MEMLOCK",
-			   strerror(errno));
+	lock_memory();
 	return 0;
 }
 
