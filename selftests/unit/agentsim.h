@@ -365,7 +365,7 @@ static inline enum sotto_hs_event sim_handshake(struct sim *s, bool enrol, int m
 
 static inline bool sim_open(struct sim *s, bool enrol)
 {
-	if (sim_handshake(s, enrol, 5000) != SOTTO_HS_DONE)
+	if (sim_handshake(s, enrol, 10000) != SOTTO_HS_DONE)
 		return false;
 	sim_close_chan(s);
 	sotto_chan_init(&s->chan, &s->hs_res.keys, &sim_ops, s, sotto_now_ms());

@@ -88,7 +88,7 @@ static void enrolment(void)
 	EXPECT_EQ(b.answer.error.reason, SOTTO_REFUSAL_CODE_USED);
 	/* a code that never was, told by a hint only */
 	b.code[0] ^= 1;
-	EXPECT_EQ(sim_handshake(&b, true, 1000), SOTTO_HS_HINTED);
+	EXPECT_EQ(sim_handshake(&b, true, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
 	stop(&a, &b);
 }
@@ -124,7 +124,7 @@ static void expired_code(void)
 	sim_new(&b, &run, authd_str(ans, "line"));
 	json_decref(ans);
 	EXPECT(sim_open(&b, true) && sim_register(&b));
-	EXPECT_EQ(sim_handshake(&a, true, 1000), SOTTO_HS_HINTED);
+	EXPECT_EQ(sim_handshake(&a, true, 10000), SOTTO_HS_HINTED);
 	/* nobody can take two memberships with one key */
 	sim_member_add(&run, "bob", "10.0.0.2", line);
 	memcpy(a.priv, b.priv, 32);
@@ -154,13 +154,33 @@ static void guessing(void)
 	sim_new(&a, &run, line);
 	for (i = 0; i < 30; i++) {
 		randombytes_buf(a.code, 16);
-		EXPECT_EQ(sim_handshake(&a, true, 1000), SOTTO_HS_HINTED);
+		EXPECT_EQ(sim_handshake(&a, true, 10000), SOTTO_HS_HINTED);
 		refused += a.hs_res.hint == SOTTO_HINT_REFUSED;
 		busy += a.hs_res.hint == SOTTO_HINT_BUSY;
 	}
 	EXPECT_EQ(refused, 20);
 	EXPECT_EQ(busy, 10);
 	stop(&a, NULL);
+}
+
+/* So is trying a used one again and again, by who knows it. */
+static void used_code_again(void)
+{
+	char line[SOTTO_LINE_MAX];
+	int i;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true) && sim_register(&a));
+	sim_new(&b, &run, line);
+	for (i = 0; i < 20; i++) {
+		ASSERT(sim_open(&b, true));
+		EXPECT(!sim_register(&b));
+	}
+	EXPECT_EQ(sim_handshake(&b, true, 10000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_BUSY);
+	stop(&a, &b);
 }
 
 static void wrong_secrets(void)
@@ -174,19 +194,19 @@ static void wrong_secrets(void)
 	sotto_token_close(a.token);
 	randombytes_buf(secret, 32);
 	a.token = sotto_token_memory(secret);
-	EXPECT_EQ(sim_handshake(&a, false, 2000), SOTTO_HS_FAILED);
+	EXPECT_EQ(sim_handshake(&a, false, 10000), SOTTO_HS_FAILED);
 	/* the other way round: bob's key with alice's secret, and a stranger's */
 	sotto_token_close(b.token);
 	b.token = sotto_token_memory(secret);
-	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_FAILED);
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_FAILED);
 	memcpy(priv, b.priv, 32);
 	randombytes_buf(b.priv, 32);
-	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_HINTED);
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
 	memcpy(b.priv, priv, 32);
 	/* a line with another realm's key */
 	b.server_key[3] ^= 1;
-	EXPECT_EQ(sim_handshake(&b, false, 2000), SOTTO_HS_HINTED);
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_KEY);
 	stop(&a, &b);
 }
@@ -280,7 +300,7 @@ static void version_hint(void)
 	a.hs.dgram[1] = 9;
 	(void)!send(a.fd, a.hs.dgram, a.hs.len, 0);
 	a.hs_event = SOTTO_HS_IGNORED;
-	SIM_UNTIL(a.hs_event != SOTTO_HS_IGNORED, 1000);
+	SIM_UNTIL(a.hs_event != SOTTO_HS_IGNORED, 10000);
 	EXPECT_EQ(a.hs_event, SOTTO_HS_HINTED);
 	EXPECT_EQ(a.hs_res.hint, SOTTO_HINT_VERSION);
 	EXPECT_EQ(a.hs_res.ver_max, 1);
@@ -349,15 +369,15 @@ static void policy(void)
 
 	ASSERT(authd_start(&run, ""));
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 2000);
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 10000);
 	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
 	/* a member that is added is told of once it has enrolled */
 	ASSERT(sim_member(&b, &run, "bob", "fd00::2"));
-	SIM_UNTIL(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT), 2000);
+	SIM_UNTIL(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT), 10000);
 	EXPECT(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT));
 	policy_cmd("policy.add", "10.9.0.0/16", "block");
 	policy_cmd("policy.add", "10.0.0.1", "bypass");
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS), 2000);
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS), 10000);
 	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS));
 	EXPECT(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK));
 	/* more than one message holds */
@@ -365,8 +385,8 @@ static void policy(void)
 		snprintf(text, sizeof(text), "10.8.%d.0/24", i);
 		policy_cmd("policy.add", text, "prefer");
 	}
-	SIM_UNTIL(has_policy(&a, text, SOTTO_ACTION_PREFER), 3000);
-	SIM_UNTIL(has_policy(&b, text, SOTTO_ACTION_PREFER), 3000);
+	SIM_UNTIL(has_policy(&a, text, SOTTO_ACTION_PREFER), 10000);
+	SIM_UNTIL(has_policy(&b, text, SOTTO_ACTION_PREFER), 10000);
 	EXPECT_EQ(a.policy_n, 153);
 	EXPECT_EQ(b.policy_n, 153);
 	/* who has it already is not told again */
@@ -381,7 +401,7 @@ static void policy(void)
 	sim_wait(200);
 	EXPECT_EQ(a.got_n, i);
 	policy_cmd("policy.del", "10.0.0.1", NULL);
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 2000);
+	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 10000);
 	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
 	EXPECT(a.policy_version > v);
 	stop(&a, &b);
@@ -427,6 +447,7 @@ static const struct ktap_test tests[] = {
 	{ "enrolment", enrolment },
 	{ "expired_code", expired_code },
 	{ "guessing", guessing },
+	{ "used_code_again", used_code_again },
 	{ "wrong_secrets", wrong_secrets },
 	{ "junk", junk },
 	{ "replayed_init", replayed_init },

@@ -115,14 +115,14 @@ static void repeated_request(void)
 	y->done = y->granted = false;
 	memset(&y->grant, 0, sizeof(y->grant));
 	sim_send_ask(&a, 1);
-	SIM_UNTIL(y->done, 3000);
+	SIM_UNTIL(y->done, 10000);
 	EXPECT(y->granted && y->session_id == x->session_id);
 	EXPECT(!memcmp(&y->keys, &x->keys, sizeof(x->keys)));
 	EXPECT_EQ(sessions(), 1);
 	y->done = y->granted = false;
 	y->spi++;
 	sim_send_ask(&a, 1);
-	SIM_UNTIL(y->done, 3000);
+	SIM_UNTIL(y->done, 10000);
 	EXPECT_EQ(y->reason, SOTTO_REFUSAL_REQUEST);
 	stop();
 }
@@ -139,7 +139,7 @@ static void glare(void)
 		struct sim_ask *win, *lose;
 		struct sim *loser;
 
-		SIM_UNTIL(x->done && y->done, 5000);
+		SIM_UNTIL(x->done && y->done, 10000);
 		ASSERT(x->done && y->done);
 		/* the second may have come when the first was through */
 		if (x->granted && y->granted)
@@ -203,7 +203,7 @@ static void pair_limit(void)
 		sim_wait(2);	/* ages are told apart by milliseconds */
 	}
 	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) &&
-		  sim_count(&b, SOTTO_MSG_SESSION_GONE), 2000);
+		  sim_count(&b, SOTTO_MSG_SESSION_GONE), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT(a.last.ids.ids.id[0] == a.asks[0].session_id);
@@ -225,7 +225,7 @@ static void closing(void)
 	EXPECT_EQ(sim_call(&c, &m), SOTTO_MSG_ACK);
 	EXPECT_EQ(sessions(), 1);
 	EXPECT_EQ(sim_call(&b, &m), SOTTO_MSG_ACK);
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_CLOSED);
 	EXPECT_EQ(sessions(), 0);
@@ -251,7 +251,7 @@ static void revocation(void)
 	revoke_member("bob");
 	SIM_UNTIL(sim_count(&a, SOTTO_MSG_PEER_GONE) &&
 		  sim_count(&c, SOTTO_MSG_PEER_GONE) &&
-		  sim_count(&b, SOTTO_MSG_REVOKED), 2000);
+		  sim_count(&b, SOTTO_MSG_REVOKED), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_PEER_GONE), 1);
 	EXPECT_EQ(sim_count(&c, SOTTO_MSG_PEER_GONE), 1);
 	EXPECT_EQ(sim_count(&b, SOTTO_MSG_REVOKED), 1);
@@ -261,9 +261,9 @@ static void revocation(void)
 	EXPECT_EQ(sessions(), 0);
 	/* its association asks for nothing any more, and it can't come back */
 	sim_ask(&b, "10.0.0.1");
-	SIM_UNTIL(b.asks[b.asks_n - 1].done, 2000);
+	SIM_UNTIL(b.asks[b.asks_n - 1].done, 10000);
 	EXPECT(!b.asks[b.asks_n - 1].granted);
-	EXPECT_EQ(sim_handshake(&b, false, 1000), SOTTO_HS_HINTED);
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
 	/* `prefer` must not take this for "not a member" */
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_REVOKED);
@@ -275,10 +275,10 @@ static void revoked_while_offered(void)
 	ASSERT(start_two());
 	b.mute = true;
 	sim_ask(&a, "10.0.0.2");
-	SIM_UNTIL(b.offers_seen, 2000);
+	SIM_UNTIL(b.offers_seen, 10000);
 	EXPECT_EQ(pending(), 1);
 	revoke_member("bob");
-	SIM_UNTIL(a.asks[0].done, 2000);
+	SIM_UNTIL(a.asks[0].done, 10000);
 	EXPECT_EQ(a.asks[0].reason, SOTTO_REFUSAL_REVOKED);
 	EXPECT_EQ(pending(), 0);
 	stop();
@@ -306,7 +306,7 @@ static void peer_restarted(void)
 	sim_wait(100);
 	EXPECT_EQ(sessions(), 2);
 	EXPECT(sim_live(&b, a.asks[1].session_id, a.pub));
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT(a.last.ids.ids.id[0] == a.asks[0].session_id);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_RESTARTED);
@@ -329,13 +329,13 @@ static void server_restarted(void)
 	sim_ask(&a, "10.0.0.2");
 	ASSERT(authd_begin(&run));
 	a.hs_res.hint = 0;
-	SIM_UNTIL(a.hs_res.hint, 4000);
+	SIM_UNTIL(a.hs_res.hint, 10000);
 	EXPECT_EQ(a.hs_res.hint, SOTTO_HINT_INDEX);
 	{
 		struct sotto_chan old;
 
 		ASSERT(sim_associate(&b));
-		EXPECT_EQ(sim_handshake(&a, false, 3000), SOTTO_HS_DONE);
+		EXPECT_EQ(sim_handshake(&a, false, 10000), SOTTO_HS_DONE);
 		old = a.chan;
 		sotto_chan_init(&a.chan, &a.hs_res.keys, &sim_ops, &a,
 				sotto_now_ms());
@@ -343,7 +343,7 @@ static void server_restarted(void)
 		sotto_chan_adopt(&a.chan, &old, sotto_now_ms());
 		sotto_chan_close(&old);
 	}
-	SIM_UNTIL(a.asks[2].done, 5000);
+	SIM_UNTIL(a.asks[2].done, 10000);
 	EXPECT(a.asks[2].granted);
 	EXPECT(sim_agree(&a.asks[2], &b));
 	/* A lists what it holds. B's list was complete, and did not have it;
@@ -351,19 +351,19 @@ static void server_restarted(void)
 	 */
 	EXPECT(sim_live(&a, id, b.pub));
 	EXPECT(sim_live(&a, a.asks[1].session_id, c.pub));
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT(a.last.ids.ids.id[0] == id);
 	EXPECT_EQ(sessions(), 2);
 	/* she comes back without it: then A hears of that, too */
 	ASSERT(sim_associate(&c));
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 2, 2000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 2, 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2);
 	EXPECT_EQ(sessions(), 1);
 	/* a session with somebody who is no member (any more) is taken back */
 	randombytes_buf(stranger, 32);
 	EXPECT(sim_hello(&a, 1) && sim_live(&a, 4711, stranger));
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 2000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 10000);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_REVOKED);
 	stop();
 }
@@ -373,7 +373,7 @@ static void renew(struct sim *s)
 {
 	struct sotto_chan old;
 
-	EXPECT_EQ(sim_handshake(s, false, 3000), SOTTO_HS_DONE);
+	EXPECT_EQ(sim_handshake(s, false, 10000), SOTTO_HS_DONE);
 	old = s->chan;
 	sotto_chan_init(&s->chan, &s->hs_res.keys, &sim_ops, s, sotto_now_ms());
 	EXPECT(sim_hello(s, 0));
@@ -389,13 +389,13 @@ static void renewed(void)
 	ASSERT(start_two());
 	b.mute = true;
 	sim_ask(&a, "10.0.0.2");
-	SIM_UNTIL(b.offers_seen, 2000);
+	SIM_UNTIL(b.offers_seen, 10000);
 	renew(&a);
 	EXPECT(!a.asks[0].done);
 	/* B renews in the middle of its offer: the server repeats it there */
 	b.mute = false;
 	renew(&b);
-	SIM_UNTIL(a.asks[0].done, 5000);
+	SIM_UNTIL(a.asks[0].done, 10000);
 	EXPECT(a.asks[0].granted);
 	EXPECT(sim_agree(&a.asks[0], &b));
 	EXPECT_EQ(b.offers_seen, 2);
@@ -443,7 +443,7 @@ static void server_stops(void)
 {
 	ASSERT(start_two());
 	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
-	SIM_UNTIL(a.byes && b.byes, 1000);
+	SIM_UNTIL(a.byes && b.byes, 10000);
 	EXPECT_EQ(a.byes, 1);
 	EXPECT_EQ(b.byes, 1);
 	run.pid = 0;
