@@ -361,6 +361,15 @@ static void policy_cmd(const char *cmd, const char *prefix, const char *action)
 	json_decref(ans);
 }
 
+static uint64_t policy_version_now(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.show");
+	uint64_t v = json_integer_value(json_object_get(ans, "policy_version"));
+
+	json_decref(ans);
+	return v;
+}
+
 static void policy(void)
 {
 	char text[64];
@@ -379,6 +388,7 @@ static void policy(void)
 	policy_cmd("policy.add", "10.0.0.1", "bypass");
 	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS), 10000);
 	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS));
+	SIM_UNTIL(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK), 10000);
 	EXPECT(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK));
 	/* more than one message holds */
 	for (i = 0; i < 150; i++) {
@@ -387,11 +397,13 @@ static void policy(void)
 	}
 	SIM_UNTIL(has_policy(&a, text, SOTTO_ACTION_PREFER), 10000);
 	SIM_UNTIL(has_policy(&b, text, SOTTO_ACTION_PREFER), 10000);
+	SIM_UNTIL(a.policy_n == 153 && b.policy_n == 153, 10000);
 	EXPECT_EQ(a.policy_n, 153);
 	EXPECT_EQ(b.policy_n, 153);
 	/* who has it already is not told again */
+	v = policy_version_now();
+	SIM_UNTIL(a.policy_version == v, 10000);
 	sim_wait(100);
-	v = a.policy_version;
 	a.policy_version = 0;
 	ASSERT(sim_open(&a, false));
 	a.policy_version = v;
@@ -403,6 +415,7 @@ static void policy(void)
 	policy_cmd("policy.del", "10.0.0.1", NULL);
 	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 10000);
 	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
+	SIM_UNTIL(a.policy_version > v, 10000);
 	EXPECT(a.policy_version > v);
 	stop(&a, &b);
 }
