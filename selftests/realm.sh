@@ -89,16 +89,8 @@ join() {
 	local h=$1
 
 	sotto gateway member add "$h" --address "${IP4[$h]}" --address "${IP6[$h]}" \
-		2>&1 >"$tmp/$h/line" | note_all
+		>"$tmp/$h/line" 2>"$tmp/$h/said" || { fail "no line for $h: $(<"$tmp/$h/said")"; return; }
 	expect "$h enrols" sotto "$h" enroll "$tmp/$h/line" && expect "$h comes up" sotto "$h" up
-}
-
-note_all() {
-	local line
-
-	while read -r line; do
-		note "$line"
-	done
 }
 
 # protected HOST: the kernel there protects all of the other's addresses.
@@ -196,9 +188,10 @@ flows() {
 
 	from_here "$@"
 	for h; do
-		await "traffic to $h" "$seconds" heard "$h" ||
-			note "$(cat "$tmp/$h.sink.then" "$tmp/$h.sink" "$tmp/${PEER[$h]}.source")" \
-				"$(sotto "$h" tunnel show -s)" "$(sotto "${PEER[$h]}" tunnel show -s)"
+		await "traffic to $h" "$seconds" heard "$h" && continue
+		note "$(cat "$tmp/$h.sink.then" "$tmp/$h.sink" "$tmp/${PEER[$h]}.source")"
+		note "$(sotto "$h" tunnel show -s)"
+		note "$(sotto "${PEER[$h]}" tunnel show -s)"
 	done
 }
 
