@@ -30,6 +30,7 @@ struct authd_run {
 };
 
 static char authd_bin[PATH_MAX + 32];
+static const char *authd_tmp = "/tmp";
 
 /* $SOTTO_AUTHD, or where it was built beside this test. */
 static inline void authd_find(void)
@@ -161,7 +162,7 @@ static inline bool authd_make(struct authd_run *r, const char *conf)
 	int i;
 
 	memset(r, 0, sizeof(*r));
-	strcpy(r->top, "/tmp/sotto-unit-XXXXXX");
+	snprintf(r->top, sizeof(r->top), "%s/sotto-unit-XXXXXX", authd_tmp);
 	if (!mkdtemp(r->top))
 		return false;
 	for (i = 0; i < 3; i++) {

@@ -3,7 +3,9 @@
  * Small agents against the real server over loopback: enrolment, association,
  * bad input, policy, the administrator's socket.
  */
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 
 #include "agentsim.h"
 
@@ -420,6 +422,74 @@ static void policy(void)
 	stop(&a, &b);
 }
 
+static void fill(const char *path)
+{
+	char block[4096] = { 1 };
+	FILE *f = fopen(path, "w");
+
+	setvbuf(f, NULL, _IONBF, 0);
+	while (fwrite(block, sizeof(block), 1, f) == 1)
+		;
+	fclose(f);
+}
+
+static void on_full_disk(const char *filler)
+{
+	char line[SOTTO_LINE_MAX], name[16], addr[32];
+	json_t *ans = NULL;
+	int i;
+
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	fill(filler);
+	/* what is left of the last page may still take some */
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "m%d", i);
+		snprintf(addr, sizeof(addr), "10.1.0.%d", i + 1);
+		ans = authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd", "member.add",
+				"name", name, "addresses", addr);
+		if (!json_is_true(json_object_get(ans, "ok")))
+			break;
+		json_decref(ans);
+	}
+	EXPECT(!strcmp(authd_str(ans, "error"), "disk-full"));
+	EXPECT(strstr(authd_str(ans, "message"), "nothing was changed"));
+	json_decref(ans);
+	/* an enrolment is told so, and the code is still good afterwards */
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true));
+	EXPECT(!sim_register(&a));
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_STORAGE);
+	unlink(filler);
+	EXPECT(sim_register(&a) && sim_associate(&a));
+	sim_free(&a);
+}
+
+/* In a file system of its own, seen by this process and its server alone. */
+static void full_disk(void)
+{
+	char dir[] = "/tmp/sotto-disk-XXXXXX", filler[64];
+
+	if (geteuid())
+		SKIP("needs root to mount a small file system");
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		SKIP("may not make a mount namespace here");
+	ASSERT(mkdtemp(dir));
+	if (mount("none", dir, "tmpfs", 0, "size=400k")) {
+		rmdir(dir);
+		SKIP("may not mount a small file system here");
+	}
+	authd_tmp = dir;
+	snprintf(filler, sizeof(filler), "%s/filler", dir);
+	if (authd_start(&run, ""))
+		on_full_disk(filler);
+	else
+		EXPECT(!"the server starts");
+	stop(NULL, NULL);
+	authd_tmp = "/tmp";
+	EXPECT(!umount(dir) && !rmdir(dir));
+}
+
 static void second_server(void)
 {
 	ASSERT(authd_start(&run, ""));
@@ -468,6 +538,7 @@ static const struct ktap_test tests[] = {
 	{ "version_hint", version_hint },
 	{ "not_permitted", not_permitted },
 	{ "policy", policy },
+	{ "full_disk", full_disk },
 	{ "second_server", second_server },
 	{ "bad_conf", bad_conf },
 };
