@@ -7,6 +7,7 @@
 #include "detrand.h"
 
 #include <jansson.h>
+#include <sys/wait.h>
 
 #include "buf.h"
 #include "chan.h"
@@ -455,10 +456,28 @@ static void keys_by_hand(void)
 	json_decref(all);
 }
 
+/* The page, implemented once more by other hands and libraries. */
+static void second_implementation(void)
+{
+	char path[512], cmd[600];
+	int status;
+
+	snprintf(cmd, sizeof(cmd), "python3 %s",
+		 ktap_path(path, sizeof(path),
+			   "selftests/unit/second_implementation.py"));
+	fflush(stdout);
+	status = system(cmd);
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == 4 ||
+				  WEXITSTATUS(status) == 127))
+		SKIP("needs python3-cryptography");
+	EXPECT_EQ(status, 0);
+}
+
 static const struct ktap_test tests[] = {
 	{ "file_is_current", file_is_current },
 	{ "messages_read", messages_read },
 	{ "keys_by_hand", keys_by_hand },
+	{ "second_implementation", second_implementation },
 };
 
 int main(void)
