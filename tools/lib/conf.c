@@ -20,7 +20,7 @@ struct load {
 	size_t n;
 	struct sotto_errmsg *err;
 	int rc;
-	int line;		/* of the first error of ours */
+	int line;		/* being read; after an error of ours, its line */
 };
 
 int sotto_conf_bool(const struct sotto_conf_key *k, const char *v,
@@ -200,7 +200,7 @@ static char *read_line(char *buf, int size, void *stream)
 
 	if (!line)
 		return NULL;
-	if (!r->inside)
+	if (!r->inside && !r->load->rc)
 		r->load->line++;
 	r->inside = !strchr(line, '\n');
 	return line;
@@ -217,18 +217,18 @@ static int on_key(void *user, const char *section, const char *name,
 	return l->rc == 0;
 }
 
-/* Our own error is told of first; what is left are lines inih cannot read. */
-static int verdict(struct load *l, int ini_rc)
+/* The first error is told of: ours, or a line that inih cannot read. */
+static int verdict(struct load *l, int ini_rc, bool unreadable)
 {
-	if (l->rc)
-		return l->rc;
-	if (ini_rc > 0)
+	if (ini_rc > 0 && (!l->rc || ini_rc < l->line))
 		return sotto_err(l->err, SOTTO_E_BAD,
 				 "%s:%d: neither [section] nor key = value (or longer than a line may be)",
 				 l->path, ini_rc);
-	if (ini_rc < 0)
-		return sotto_err(l->err, SOTTO_E_IO, "%s: cannot be read",
-				 l->path);
+	if (l->rc)
+		return l->rc;
+	if (ini_rc < 0 || unreadable)
+		return sotto_err(l->err, SOTTO_E_IO,
+				 "%s: cannot be read; is it a file?", l->path);
 	return 0;
 }
 
@@ -242,7 +242,8 @@ int sotto_conf_load(const char *path, const struct sotto_conf_key *keys,
 	r.file = fopen(path, "re");
 	if (!r.file)
 		return errno == ENOENT ? 0 : sotto_err_errno(err, path);
-	rc = verdict(&l, ini_parse_stream(read_line, &r, on_key, &l));
+	rc = ini_parse_stream(read_line, &r, on_key, &l);
+	rc = verdict(&l, rc, ferror(r.file));
 	fclose(r.file);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -17,7 +18,7 @@
 
 static const char *log_ident = "sotto";
 static enum sotto_log_level log_max = SOTTO_LOG_INFO;
-static bool log_journal;
+static enum { LOG_PLAIN, LOG_STAMPED, LOG_JOURNAL } log_form;
 
 static const struct {
 	const char *name;
@@ -34,7 +35,10 @@ void sotto_log_init(const char *ident, enum sotto_log_level max)
 {
 	log_ident = ident;
 	log_max = max;
-	log_journal = getenv("JOURNAL_STREAM") != NULL;
+	if (getenv("JOURNAL_STREAM"))
+		log_form = LOG_JOURNAL;
+	else
+		log_form = isatty(STDERR_FILENO) ? LOG_PLAIN : LOG_STAMPED;
 }
 
 int sotto_log_level(const char *name)
@@ -62,17 +66,33 @@ static const char *level_word(enum sotto_log_level level)
 	return "";
 }
 
+/* A file has no clock of its own, the journal and a person have. */
+static const char *stamp(char out[32])
+{
+	struct timespec ts;
+	struct tm tm;
+
+	out[0] = 0;
+	if (log_form != LOG_STAMPED)
+		return out;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	snprintf(out + strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &tm), 8,
+		 ".%03uZ ", (unsigned int)(ts.tv_nsec / 1000000) % 1000);
+	return out;
+}
+
 static void log_line(enum sotto_log_level level, const char *text)
 {
-	char line[LINE_MAX_BYTES + 64];
+	char line[LINE_MAX_BYTES + 64], when[32];
 	char *p;
 	int n;
 
-	if (log_journal)
+	if (log_form == LOG_JOURNAL)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", level, text);
 	else
-		n = snprintf(line, sizeof(line), "%s: %s: %s\n", log_ident,
-			     level_word(level), text);
+		n = snprintf(line, sizeof(line), "%s%s: %s: %s\n",
+			     stamp(when), log_ident, level_word(level), text);
 	/* what came from elsewhere must not forge a second line */
 	for (p = line; p < line + n - 1; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
