@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,7 @@ static inline pid_t authd_spawn(struct authd_run *r, const char *arg)
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* never outlives its test */
 	if (!getenv("SOTTO_TEST_VERBOSE")) {
 		char log[160];
 
@@ -148,9 +150,31 @@ static inline int authd_end(struct authd_run *r, int signum)
 
 	kill(r->pid, signum);
 	rc = authd_wait(r->pid);
+	r->pid = 0;
 	unlink(r->sock);
 	authd_conf(r, "");
 	return rc;
+}
+
+static inline int rm_one(const char *path, const struct stat *st, int flag,
+		  struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+/* What a test that ended early left behind. */
+static inline void authd_discard(struct authd_run *r)
+{
+	if (r->pid) {
+		kill(r->pid, SIGKILL);
+		authd_wait(r->pid);
+	}
+	if (*r->top)
+		nftw(r->top, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+	memset(r, 0, sizeof(*r));
 }
 
 static inline bool authd_make(struct authd_run *r, const char *conf)
@@ -161,6 +185,7 @@ static inline bool authd_make(struct authd_run *r, const char *conf)
 	char path[160];
 	int i;
 
+	authd_discard(r);
 	memset(r, 0, sizeof(*r));
 	snprintf(r->top, sizeof(r->top), "%s/sotto-unit-XXXXXX", authd_tmp);
 	if (!mkdtemp(r->top))
@@ -179,15 +204,6 @@ static inline bool authd_make(struct authd_run *r, const char *conf)
 static inline bool authd_start(struct authd_run *r, const char *conf)
 {
 	return authd_make(r, conf) && authd_begin(r);
-}
-
-static inline int rm_one(const char *path, const struct stat *st, int flag,
-		  struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
 }
 
 static inline void authd_show_log(struct authd_run *r)
@@ -210,7 +226,8 @@ static inline void authd_stop(struct authd_run *r)
 		EXPECT_EQ(authd_end(r, SIGTERM), 0);
 	if (ktap_failed)
 		authd_show_log(r);
-	nftw(r->top, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+	r->pid = 0;
+	authd_discard(r);
 }
 
 #endif /* SOTTO_AUTHDRUN_H */

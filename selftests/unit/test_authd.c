@@ -545,8 +545,12 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
+	int rc;
+
 	if (sodium_init() < 0)
 		return 1;
 	authd_find();
-	return ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	rc = ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	authd_discard(&run);
+	return rc;
 }

@@ -446,7 +446,6 @@ static void server_stops(void)
 	SIM_UNTIL(a.byes && b.byes, 10000);
 	EXPECT_EQ(a.byes, 1);
 	EXPECT_EQ(b.byes, 1);
-	run.pid = 0;
 	stop();
 }
 
@@ -470,8 +469,12 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
+	int rc;
+
 	if (sodium_init() < 0)
 		return 1;
 	authd_find();
-	return ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	rc = ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	authd_discard(&run);
+	return rc;
 }
