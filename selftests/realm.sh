@@ -195,14 +195,15 @@ flows() {
 	done
 }
 
-# fails_with REASON SECONDS HOST: its senders are told, and its user can see why.
+# fails_with REASON SECONDS HOST: its senders are told, and its user can see why (for a second
+# after each attempt, and without an agent one takes ten).
 fails_with() {
 	local reason=$1 seconds=$2 h=$3
 
 	from_here "$h"
 	await "an error for the senders on $h" "$seconds" told_unreachable "$h" ||
 		note "$(cat "$tmp/$h.source")"
-	await "the reason $reason on $h" 10 tunnel_is "$h" '"\(.state) \(.reason)"' "failed $reason" ||
+	await "the reason $reason on $h" 25 tunnel_is "$h" '"\(.state) \(.reason)"' "failed $reason" ||
 		note "$(sotto "$h" tunnel show)"
 }
 
