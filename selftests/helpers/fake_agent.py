@@ -13,7 +13,10 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+# Inside a kernel tree this folder stands alone; SOTTO_TOP then names the project's own.
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.environ.get("SOTTO_TOP")
+sys.path.insert(0, os.path.join(TOP, "selftests") if TOP else os.path.join(HERE, ".."))
 import sotto_nl
 from sotto_nl import V, obj
 
