@@ -3,7 +3,9 @@
 import os
 import re
 
-PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "uapi", "linux", "sotto.h")
+# The project's folder: in a kernel tree it is not the one above this.
+TOP = os.environ.get("SOTTO_TOP") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+PATH = os.path.join(TOP, "uapi", "linux", "sotto.h")
 
 # How a comment on an attribute begins: the type word, then its limits or meaning.
 TYPES = ("u8", "u16", "u32", "u64", "string", "binary", "flag", "nest")

@@ -19,8 +19,7 @@ try:
 except ImportError:
     skip_all("needs PyYAML (Debian: python3-yaml)")
 
-SPEC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
-                    "Documentation", "netlink", "specs", "sotto.yaml")
+SPEC = os.path.join(uapi_header.TOP, "Documentation", "netlink", "specs", "sotto.yaml")
 
 # Bookkeeping of the C enums, which a specification has no words for.
 META = re.compile(r"^__|_MAX$")
