@@ -30,7 +30,11 @@ static void sotto_nl_tunnel_read(struct sotto_tunnel *t, struct sotto_nl_tunnel 
 
 	spin_lock_bh(&t->lock);
 	s->state = t->state;
-	s->reason = t->reason;
+	s->reason = SOTTO_REASON_NONE;	/* an old one means nothing any more */
+	if (t->state == SOTTO_TUNNEL_FAILED || t->state == SOTTO_TUNNEL_CLEAR)
+		s->reason = t->reason;
+	else if (t->state == SOTTO_TUNNEL_ACQUIRING && !rcu_access_pointer(t->ns->agent))
+		s->reason = SOTTO_REASON_NO_AGENT;	/* what it waits for */
 	s->hold_ms = time_after(t->deadline, now) ?
 		     jiffies_to_msecs(t->deadline - now) : 0;
 	s->queued = skb_queue_len(&t->queue);
@@ -64,7 +68,7 @@ static int sotto_nl_put_tunnel_state(struct sk_buff *skb, struct sotto_tunnel *t
 	    nla_put_u32(skb, SOTTO_A_TUNNEL_FIRST_US, s.first_us) ||
 	    nla_put_u32(skb, SOTTO_A_TUNNEL_PMTU, s.pmtu))
 		return -EMSGSIZE;
-	if (s.state != SOTTO_TUNNEL_FAILED && s.state != SOTTO_TUNNEL_CLEAR)
+	if (s.reason == SOTTO_REASON_NONE)
 		return 0;
 	if (nla_put_u8(skb, SOTTO_A_TUNNEL_REASON, s.reason) ||
 	    nla_put_u32(skb, SOTTO_A_TUNNEL_HOLD_MS, s.hold_ms))
