@@ -39,7 +39,7 @@ static enum color state_color(uint8_t state)
 
 static bool has_reason(const struct sgenl_tunnel *t)
 {
-	return t->state == SOTTO_TUNNEL_FAILED || t->state == SOTTO_TUNNEL_CLEAR;
+	return t->reason != SOTTO_REASON_NONE;
 }
 
 static void add_counters(struct table *tab, const struct sgenl_tunnel *t)
@@ -77,8 +77,9 @@ static void add_why(struct table *tab, const struct sgenl_tunnel *t)
 	if (!has_reason(t))
 		table_cell(tab, COLOR_NONE, "%s", "");
 	else
-		table_cell(tab, COLOR_NONE, "%s; asks again in %s",
-			   sgenl_reason_text(t->reason), human_ms(t->hold_ms, buf));
+		table_cell(tab, COLOR_NONE, "%s; %s in %s", sgenl_reason_text(t->reason),
+			   t->state == SOTTO_TUNNEL_ACQUIRING ? "gives up" : "asks again",
+			   human_ms(t->hold_ms, buf));
 }
 
 static void add_row(struct table *tab, const struct sgenl_tunnel *t)

@@ -201,8 +201,8 @@ enum sotto_tunnel_attr {
 	SOTTO_A_TUNNEL_UNSPEC,
 	SOTTO_A_TUNNEL_DST,		/* binary, 4 or 16 */
 	SOTTO_A_TUNNEL_STATE,		/* u8: enum sotto_tunnel_state */
-	SOTTO_A_TUNNEL_REASON,		/* u8: enum sotto_reason, when FAILED or CLEAR */
-	SOTTO_A_TUNNEL_HOLD_MS,		/* u32: of FAILED/CLEAR, what is left */
+	SOTTO_A_TUNNEL_REASON,		/* u8: enum sotto_reason, if there is one */
+	SOTTO_A_TUNNEL_HOLD_MS,		/* u32: with REASON, what is left */
 	SOTTO_A_TUNNEL_PEER,		/* string: peer's name, from its SA */
 	SOTTO_A_TUNNEL_SESSION,		/* u64 */
 	SOTTO_A_TUNNEL_SPI_OUT,		/* u32 */
