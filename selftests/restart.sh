@@ -119,10 +119,10 @@ agent_killed_and_started() {
 	local first
 
 	numbered 3000
-	first=$(session_of bob)
 	kill_agent bob
 	sleep 1
-	same "session that bob uses without an agent" "$(session_of bob)" "$first"
+	first=$(session_of bob)
+	same "bob's tunnel without an agent" "$(tunnel bob .state)" up
 	expect "bob's agent again" sotto bob up
 	await "a new session, by the new agent" $((2 * SOFT)) replaced bob "$first"
 	end_numbered
