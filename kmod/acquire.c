@@ -71,59 +71,59 @@ static int sotto_acquire_queue(struct sotto_tunnel *t, struct sk_buff *skb)
 	return 0;
 }
 
-enum sotto_acquire_todo {
-	TODO_SEAL, TODO_CLEAR, TODO_REFUSE, TODO_RETRY, TODO_LIMIT, TODO_QUEUE,
-	TODO_ASK,
+enum sotto_acquire_action {
+	ACT_SEAL, ACT_CLEAR, ACT_REFUSE, ACT_RETRY, ACT_LIMIT, ACT_QUEUE,
+	ACT_ASK,
 };
 
 /* Caller holds t->lock. */
-static enum sotto_acquire_todo
+static enum sotto_acquire_action
 sotto_acquire_decide(struct sotto_tunnel *t, u8 proto,
 		     const struct sotto_addr *src, enum sotto_action action)
 {
 	if (t->dead)
-		return TODO_RETRY;
+		return ACT_RETRY;
 	if (t->draining)
-		return TODO_QUEUE;
+		return ACT_QUEUE;
 	if (rcu_access_pointer(t->sa))
-		return TODO_SEAL;
+		return ACT_SEAL;
 	if (t->state == SOTTO_TUNNEL_UP)	/* its SA just went */
-		return TODO_RETRY;
+		return ACT_RETRY;
 	if (t->state == SOTTO_TUNNEL_CLEAR && action == SOTTO_ACTION_PREFER)
-		return TODO_CLEAR;
+		return ACT_CLEAR;
 	if (t->state == SOTTO_TUNNEL_FAILED && t->action == action)
-		return TODO_REFUSE;
+		return ACT_REFUSE;
 	if (t->state == SOTTO_TUNNEL_ACQUIRING && t->acquire_id)
-		return TODO_QUEUE;
-	return sotto_acquire_begin(t, proto, src, action) ? TODO_ASK : TODO_LIMIT;
+		return ACT_QUEUE;
+	return sotto_acquire_begin(t, proto, src, action) ? ACT_ASK : ACT_LIMIT;
 }
 
 static void sotto_acquire_act(struct sotto_tunnel *t, struct sk_buff *skb,
-			      enum sotto_acquire_todo todo)
+			      enum sotto_acquire_action act)
 {
 	struct sotto_net *ns = t->ns;
 	struct sotto_sa *sa;
 
-	switch (todo) {
-	case TODO_SEAL:
+	switch (act) {
+	case ACT_SEAL:
 		sa = rcu_dereference(t->sa);
 		if (sa)
 			sotto_seal(t, sa, skb);
 		else
 			sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_EXPIRED);
 		break;
-	case TODO_CLEAR:
+	case ACT_CLEAR:
 		sotto_send_clear(ns, skb);
 		break;
-	case TODO_REFUSE:
+	case ACT_REFUSE:
 		atomic64_inc(&t->drops);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_REFUSED);
 		break;
-	case TODO_LIMIT:
+	case ACT_LIMIT:
 		sotto_tunnel_delete(t, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
 		break;
-	case TODO_ASK:
+	case ACT_ASK:
 		sotto_stat_inc(ns, SOTTO_STAT_ACQUIRES);
 		sotto_nl_acquire(t);
 		break;
@@ -137,23 +137,23 @@ static bool sotto_acquire_once(struct sotto_tunnel *t, struct sk_buff *skb,
 			       u8 proto, const struct sotto_addr *src,
 			       enum sotto_action action)
 {
-	enum sotto_acquire_todo todo;
+	enum sotto_acquire_action act;
 	int full = 0;
 
 	spin_lock_bh(&t->lock);
 	t->used = jiffies;
-	todo = sotto_acquire_decide(t, proto, src, action);
-	if (todo == TODO_QUEUE || todo == TODO_ASK)
+	act = sotto_acquire_decide(t, proto, src, action);
+	if (act == ACT_QUEUE || act == ACT_ASK)
 		full = sotto_acquire_queue(t, skb);
 	spin_unlock_bh(&t->lock);
 
-	if (todo == TODO_RETRY)
+	if (act == ACT_RETRY)
 		return false;
 	if (full) {
 		atomic64_inc(&t->drops);
 		sotto_drop(t->ns, skb, full);
 	}
-	sotto_acquire_act(t, skb, todo);
+	sotto_acquire_act(t, skb, act);
 	return true;
 }
 
