@@ -97,7 +97,7 @@ deps-%:
 
 # A unit test may name further objects: UNIT_SRCS_<name>, UNIT_LIBS_<name>.
 .PHONY: unit
-unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
+unit: programs $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 .SECONDEXPANSION:
 $(BUILD)/unit/test_%: $(OBJ)/selftests/unit/test_%.o $$(call objects,$$(UNIT_SRCS_$$*)) $(BUILD)/libsotto.a
 	@mkdir -p $(@D)
