@@ -7,7 +7,10 @@
 
 void sotto_replay_init(struct sotto_replay *r, u64 top)
 {
-	memset(r, 0, sizeof(*r));
+	/* What is not above the top counts as seen: it may have been, elsewhere. */
+	memset(r->bitmap, top ? 0xff : 0, sizeof(r->bitmap));
+	r->bitmap[(top / BITS_PER_LONG) % SOTTO_REPLAY_WORDS] &=
+		GENMASK(top % BITS_PER_LONG, 0);
 	r->top = top;
 }
 

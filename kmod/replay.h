@@ -22,6 +22,7 @@ struct sotto_replay {
 	unsigned long bitmap[SOTTO_REPLAY_WORDS];
 };
 
+/* An empty window, or one whose numbers up to @top are all taken. */
 void sotto_replay_init(struct sotto_replay *r, u64 top);
 
 /**

@@ -359,7 +359,10 @@ static void sotto_seal_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 	why = sotto_seal_packet(sa, skb, p, mtu, false);
 	if (why) {
 		atomic64_inc(&t->drops);
-		sotto_drop(t->ns, skb, why);
+		if (why == SOTTO_STAT_OUT_DROP_TOO_BIG)
+			sotto_too_big(t->ns, skb, sotto_inner_mtu(IP_MAX_MTU, p->l4));
+		else
+			sotto_drop(t->ns, skb, why);
 		return;
 	}
 	atomic64_add(len, &sa->tx_bytes);

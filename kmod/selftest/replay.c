@@ -87,6 +87,29 @@ static int sotto_replay_test_shuffle(struct sotto_replay *r)
 	return 0;
 }
 
+/* A window that begins elsewhere takes nothing old, and everything new. */
+static int sotto_replay_test_begin(struct sotto_replay *r)
+{
+	static const u64 tops[] = { 1, B - 1, B, W, W + 1, BIG - 1, BIG, BIG + 77 };
+	u64 top, i;
+	int t;
+
+	for (t = 0; t < ARRAY_SIZE(tops); t++) {
+		top = tops[t];
+		sotto_replay_init(r, top);
+		for (i = 0; i < min_t(u64, top, 2 * W); i++)
+			if (sotto_replay_check(r, top - i))
+				goto wrong;
+		for (i = 1; i <= 3 * W; i++)
+			if (!sotto_replay_update(r, top + i))
+				goto wrong;
+	}
+	return 0;
+wrong:
+	pr_err("sotto: selftest: window from %llu went wrong at %llu\n", top, i);
+	return -EINVAL;
+}
+
 static int sotto_replay_test_esn(struct sotto_replay *r)
 {
 	u64 seq;
@@ -111,7 +134,7 @@ int sotto_replay_selftest(void)
 	if (!r)
 		return -ENOMEM;
 	err = sotto_replay_test_window(r) ?: sotto_replay_test_shuffle(r) ?:
-	      sotto_replay_test_esn(r);
+	      sotto_replay_test_begin(r) ?: sotto_replay_test_esn(r);
 	kfree(r);
 	if (!err)
 		pr_info("sotto: selftest: replay passed\n");
