@@ -41,7 +41,8 @@ static struct sk_buff *sotto_open_alloc(struct sk_buff *skb, unsigned int hdr)
 {
 	struct sk_buff *out;
 
-	out = sotto_skb_alloc(NET_SKB_PAD + skb->mac_len, hdr, skb->len - hdr);
+	/* Room for the link's header; IP's is aligned all the same. */
+	out = sotto_skb_alloc(NET_SKB_PAD + ALIGN(skb->mac_len, 8), hdr, skb->len - hdr);
 	if (!out)
 		return NULL;
 	skb_copy_header(out, skb);
