@@ -73,6 +73,15 @@ static void fill_policies(struct fill *f, struct sotto_policies *ps)
 	}
 }
 
+static void fill_prefixes(struct fill *f, struct sotto_prefixes *ps)
+{
+	ps->n = fill_count(f, 1, SOTTO_ROUTES_MAX);
+	for (int i = 0; i < ps->n; i++) {
+		fill_addr(f, &ps->p[i].addr);
+		ps->p[i].plen = ps->p[i].addr.len * 8;
+	}
+}
+
 static void fill_name(struct fill *f, char *out, size_t size)
 {
 	size_t len = fill_count(f, 1, size - 1);
@@ -80,6 +89,15 @@ static void fill_name(struct fill *f, char *out, size_t size)
 	for (size_t i = 0; i < len; i++)
 		out[i] = "abcdefghijklmnopqrstuvwxyz0123456789"[fill_next(f) % 36];
 	out[len] = 0;
+}
+
+static void fill_vias(struct fill *f, struct sotto_vias *vs)
+{
+	vs->n = fill_count(f, 1, SOTTO_VIAS_MAX);
+	for (int i = 0; i < vs->n; i++) {
+		vs->v[i].entry = fill_next(f) >> 32;
+		fill_name(f, vs->v[i].name, sizeof(vs->v[i].name));
+	}
 }
 
 static void fill_list(struct fill *f, const struct sotto_field *fd, void *p)
@@ -110,7 +128,8 @@ static void fill_field(struct fill *f, const struct sotto_field *fd, void *p)
 {
 	switch (fd->form) {
 	case SOTTO_FORM_U8:
-		*(uint8_t *)p = 1 + (fill_next(f) & 1);
+		*(uint8_t *)p = fd->attr == SOTTO_ATTR_MODE ? SOTTO_MODE_TUNNEL :
+				1 + (fill_next(f) & 1);
 		break;
 	case SOTTO_FORM_U16:
 		*(uint16_t *)p = 1 + (fill_next(f) >> 50);
@@ -139,6 +158,12 @@ static void fill_field(struct fill *f, const struct sotto_field *fd, void *p)
 		break;
 	case SOTTO_FORM_POLICIES:
 		fill_policies(f, p);
+		break;
+	case SOTTO_FORM_PREFIXES:
+		fill_prefixes(f, p);
+		break;
+	case SOTTO_FORM_VIAS:
+		fill_vias(f, p);
 		break;
 	default:
 		fill_list(f, fd, p);

@@ -171,6 +171,12 @@ def addresses(party):
         map(address, party["addresses"]))
 
 
+def routes(party):
+    nets = [ipaddress.ip_network(r) for r in party.get("routes", [])]
+    return bytes([len(nets)]) + b"".join(
+        bytes([n.prefixlen]) + address(n.network_address) for n in nets)
+
+
 def encoding(v):
     a, b, life = v["a"], v["b"], v["lifetimes"]
     out = b"sotto session v1\x01" + HX(v["realm_key"]) + HX(v["session_id"])
@@ -181,9 +187,12 @@ def encoding(v):
     out += struct.pack(">II", a["spi"], b["spi"]) + address(v["destination"])
     out += addresses(a) + addresses(b)
     out += bytes([len(v["offered"])] + v["offered"] + [v["cipher"]])
-    return out + struct.pack(">IIQQQQ", *(life[k] for k in (
+    out += struct.pack(">IIQQQQ", *(life[k] for k in (
         "soft_s", "hard_s", "soft_packets", "hard_packets", "soft_bytes",
         "hard_bytes")))
+    if "mode" in v:
+        out += bytes([v["mode"]]) + routes(a) + routes(b)
+    return out
 
 
 def session_keys(v):

@@ -110,16 +110,39 @@ static json_t *addrs_json(const struct sotto_addrs *as)
 	return list;
 }
 
+/* B is the gateway of two networks. */
+static void make_tunnel(struct sotto_session_input *in)
+{
+	in->mode = SOTTO_MODE_TUNNEL;
+	in->b.routes.n = 2;
+	sotto_prefix_parse(&in->b.routes.p[0], "10.8.0.0/16");
+	sotto_prefix_parse(&in->b.routes.p[1], "fd08::/64");
+	sotto_addr_parse(&in->dst, "10.8.1.5");
+}
+
+static json_t *routes_json(const struct sotto_prefixes *ps)
+{
+	json_t *list = json_array();
+	char text[SOTTO_PREFIX_STR];
+	int i;
+
+	for (i = 0; i < ps->n; i++)
+		json_array_append_new(list, json_string(
+				sotto_prefix_str(&ps->p[i], text)));
+	return list;
+}
+
 static json_t *party_json(const struct sotto_party *p, const uint8_t *s,
 			  const uint8_t *e)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o*}",
 			 "name", p->name, "static_private", hexs(s, 32),
 			 "static_public", hexs(p->static_pub, 32),
 			 "ephemeral_private", hexs(e, 32),
 			 "ephemeral_public", hexs(p->eph_pub, 32),
 			 "spi", (json_int_t)p->spi,
-			 "addresses", addrs_json(&p->addrs));
+			 "addresses", addrs_json(&p->addrs),
+			 "routes", p->routes.n ? routes_json(&p->routes) : NULL);
 }
 
 static void put_keys(json_t *o, const struct ends *e)
@@ -142,13 +165,15 @@ static void put_keys(json_t *o, const struct ends *e)
 	SET_HEX(o, "salt_ba", k.salt_ba);
 }
 
-static json_t *keys_entry(uint8_t cipher)
+static json_t *keys_entry(uint8_t cipher, bool tunnel)
 {
 	char dst[SOTTO_ADDR_STR];
 	struct ends e;
 	json_t *o;
 
 	make_ends(&e, cipher);
+	if (tunnel)
+		make_tunnel(&e.in);
 	o = json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:[i,i], s:i, s:{s:i, s:i, s:I, s:I, s:i, s:i}}",
 		      "realm_key", hexs(e.in.realm_key, 32),
 		      "seed", hexs(e.in.seed, 32),
@@ -161,6 +186,8 @@ static json_t *keys_entry(uint8_t cipher)
 		      "soft_packets", (json_int_t)e.in.life.soft_packets,
 		      "hard_packets", (json_int_t)e.in.life.hard_packets,
 		      "soft_bytes", 0, "hard_bytes", 0);
+	if (tunnel)
+		json_object_set_new(o, "mode", json_integer(e.in.mode));
 	put_keys(o, &e);
 	return o;
 }
@@ -352,8 +379,9 @@ static json_t *make_all(void)
 	json_object_set_new(o, "enrolment_handshake", shake_json(&enrol, true));
 	json_object_set_new(o, "unsealed_answers", small_json(&member));
 	json_object_set_new(o, "enrolment_line", line_json());
-	json_object_set_new(o, "session_keys", json_pack("[o, o]",
-			    keys_entry(1), keys_entry(2)));
+	json_object_set_new(o, "session_keys", json_pack("[o, o, o]",
+			    keys_entry(1, false), keys_entry(2, false),
+			    keys_entry(1, true)));
 	json_object_set_new(o, "messages", make_messages());
 	return o;
 }
@@ -452,7 +480,7 @@ static void keys_by_hand(void)
 		unhex_of(want + 68, v, "salt_ba");
 		EXPECT(!memcmp(okm, want, 72));
 	}
-	EXPECT_EQ(json_array_size(json_object_get(all, "session_keys")), 2);
+	EXPECT_EQ(json_array_size(json_object_get(all, "session_keys")), 3);
 	json_decref(all);
 }
 

@@ -71,6 +71,17 @@ static void put_addrs(struct sotto_wbuf *w, const struct sotto_addrs *as)
 		put_addr(w, &as->a[i]);
 }
 
+static void put_routes(struct sotto_wbuf *w, const struct sotto_prefixes *ps)
+{
+	int i;
+
+	sotto_put_u8(w, ps->n);
+	for (i = 0; i < ps->n; i++) {
+		sotto_put_u8(w, ps->p[i].plen);
+		put_addr(w, &ps->p[i].addr);
+	}
+}
+
 static void put_name(struct sotto_wbuf *w, const char *name)
 {
 	size_t len = strnlen(name, SOTTO_NAME_MAX);
@@ -113,6 +124,11 @@ void sotto_session_encode(const struct sotto_session_input *in,
 	sotto_put_bytes(w, in->offered.c, in->offered.n);
 	sotto_put_u8(w, in->cipher);
 	put_life(w, &in->life);
+	if (in->mode == SOTTO_MODE_TRANSPORT)
+		return;
+	sotto_put_u8(w, in->mode);
+	put_routes(w, &a->routes);
+	put_routes(w, &b->routes);
 }
 
 /* DH(eA,eB) || DH(sA,eB) || DH(eA,sB), whichever end we are. */

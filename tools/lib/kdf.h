@@ -27,6 +27,7 @@ struct sotto_party {
 	uint8_t eph_pub[SOTTO_PUB_LEN];
 	uint32_t spi;			/* of packets to this party */
 	struct sotto_addrs addrs;
+	struct sotto_prefixes routes;	/* tunnel mode: networks behind it */
 };
 
 /**
@@ -43,6 +44,7 @@ struct sotto_session_input {
 	struct sotto_ciphers offered;
 	uint8_t cipher;
 	struct sotto_lifetimes life;
+	uint8_t mode;			/* enum sotto_session_mode */
 };
 
 /** struct sotto_session_keys - key and salt of each direction; wipe after use. */
@@ -52,7 +54,7 @@ struct sotto_session_keys {
 };
 
 /** SOTTO_ENCODING_MAX - bytes that hold any canonical encoding. */
-#define SOTTO_ENCODING_MAX	1536
+#define SOTTO_ENCODING_MAX	2048
 
 /** sotto_session_encode() - the canonical encoding whose SHA-256 is the info. */
 void sotto_session_encode(const struct sotto_session_input *in,

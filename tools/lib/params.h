@@ -30,6 +30,8 @@
 #define SOTTO_LIVE_MAX		26	/* live sessions in one LIVE message */
 #define SOTTO_IDS_MAX		128	/* session ids in one message */
 #define SOTTO_POLICIES_MAX	52	/* prefixes in one POLICY message */
+#define SOTTO_ROUTES_MAX	8	/* networks behind one member */
+#define SOTTO_VIAS_MAX		2	/* gateways named in one POLICY message */
 #define SOTTO_TEXT_MAX		160	/* bytes of a text for people, with the NUL */
 
 /* Sealed channel. */

@@ -45,12 +45,17 @@ static bool life_valid(const struct sotto_lifetimes *l)
 	       (!l->hard_bytes || l->soft_bytes <= l->hard_bytes);
 }
 
+/* Bits past the prefix are zero. */
+static bool prefix_valid(const struct sotto_prefix *p)
+{
+	return p->plen <= p->addr.len * 8 &&
+	       sotto_prefix_contains(p, &p->addr);
+}
+
 static bool policy_valid(const struct sotto_policy_entry *e)
 {
 	return (e->action < __SOTTO_ACTION_MAX ||
-		e->action == SOTTO_POLICY_REMOVE) &&
-	       e->prefix.plen <= e->prefix.addr.len * 8 &&
-	       sotto_prefix_contains(&e->prefix, &e->prefix.addr);
+		e->action == SOTTO_POLICY_REMOVE) && prefix_valid(&e->prefix);
 }
 
 /* ---- writing; each sets w->err to SOTTO_E_VALUE for bad contents ---- */
@@ -132,6 +137,37 @@ static void put_policies(struct sotto_wbuf *w, const struct sotto_policies *ps)
 	}
 }
 
+static void put_prefixes(struct sotto_wbuf *w, const struct sotto_prefixes *ps)
+{
+	int i;
+
+	if (ps->n > SOTTO_ROUTES_MAX)
+		w->err = SOTTO_E_VALUE;
+	for (i = 0; !w->err && i < ps->n; i++) {
+		if (!prefix_valid(&ps->p[i]))
+			w->err = SOTTO_E_VALUE;
+		sotto_put_u8(w, ps->p[i].plen);
+		put_addr(w, &ps->p[i].addr);
+	}
+}
+
+static void put_vias(struct sotto_wbuf *w, const struct sotto_vias *vs)
+{
+	int i;
+
+	if (vs->n > SOTTO_VIAS_MAX)
+		w->err = SOTTO_E_VALUE;
+	for (i = 0; !w->err && i < vs->n; i++) {
+		if (!sotto_name_valid(vs->v[i].name)) {
+			w->err = SOTTO_E_VALUE;
+			return;
+		}
+		sotto_put_u8(w, vs->v[i].entry);
+		sotto_put_u8(w, strlen(vs->v[i].name));
+		sotto_put_bytes(w, vs->v[i].name, strlen(vs->v[i].name));
+	}
+}
+
 static void put_string(struct sotto_wbuf *w, const char *s, size_t size,
 		       bool name)
 {
@@ -175,6 +211,10 @@ static void put_value(struct sotto_wbuf *w, const struct sotto_field *f,
 		return put_ids(w, p);
 	case SOTTO_FORM_POLICIES:
 		return put_policies(w, p);
+	case SOTTO_FORM_PREFIXES:
+		return put_prefixes(w, p);
+	case SOTTO_FORM_VIAS:
+		return put_vias(w, p);
 	}
 }
 
@@ -188,6 +228,8 @@ static bool value_valid(const struct sotto_field *f, const void *p)
 		return *(const uint16_t *)p != 0;
 	case SOTTO_ATTR_CIPHER:
 		return *(const uint8_t *)p != SOTTO_CIPHER_UNSPEC;
+	case SOTTO_ATTR_MODE:
+		return *(const uint8_t *)p == SOTTO_MODE_TUNNEL;
 	case SOTTO_ATTR_SESSION_ID:
 	case SOTTO_ATTR_REQUEST_ID:
 	case SOTTO_ATTR_REKEY_OF:
@@ -201,7 +243,9 @@ static bool value_valid(const struct sotto_field *f, const void *p)
 
 static bool is_empty(const struct sotto_field *f, const void *p)
 {
-	if (f->form == SOTTO_FORM_TEXT)
+	/* lists begin with their count, texts with their first character */
+	if (f->form == SOTTO_FORM_TEXT || f->form == SOTTO_FORM_PREFIXES ||
+	    f->form == SOTTO_FORM_VIAS)
 		return *(const char *)p == 0;
 	return sotto_all_zero(p, f->len);
 }
@@ -339,6 +383,50 @@ static void get_policies(struct sotto_rbuf *r, struct sotto_policies *ps)
 	}
 }
 
+static void get_prefixes(struct sotto_rbuf *r, struct sotto_prefixes *ps)
+{
+	if (!r->left)
+		r->err = SOTTO_E_BAD;	/* it would be absent */
+	while (r->left && !r->err) {
+		struct sotto_prefix *p = &ps->p[ps->n];
+
+		if (ps->n == SOTTO_ROUTES_MAX) {
+			r->err = SOTTO_E_BAD;
+			return;
+		}
+		p->plen = sotto_get_u8(r);
+		get_addr(r, &p->addr);
+		if (!r->err && !prefix_valid(p))
+			r->err = SOTTO_E_BAD;
+		ps->n++;
+	}
+}
+
+static void get_vias(struct sotto_rbuf *r, struct sotto_vias *vs)
+{
+	if (!r->left)
+		r->err = SOTTO_E_BAD;	/* it would be absent */
+	while (r->left && !r->err) {
+		struct sotto_via *v = &vs->v[vs->n];
+		size_t len;
+
+		if (vs->n == SOTTO_VIAS_MAX) {
+			r->err = SOTTO_E_BAD;
+			return;
+		}
+		v->entry = sotto_get_u8(r);
+		len = sotto_get_u8(r);
+		if (len >= sizeof(v->name)) {
+			r->err = SOTTO_E_BAD;
+			return;
+		}
+		sotto_get_bytes(r, v->name, len);
+		if (!r->err && !sotto_name_valid(v->name))
+			r->err = SOTTO_E_BAD;
+		vs->n++;
+	}
+}
+
 static void get_string(struct sotto_rbuf *r, char *s, size_t size, bool name)
 {
 	size_t len = r->left;
@@ -389,6 +477,10 @@ static void get_value(struct sotto_rbuf *r, const struct sotto_field *f,
 		return get_ids(r, p);
 	case SOTTO_FORM_POLICIES:
 		return get_policies(r, p);
+	case SOTTO_FORM_PREFIXES:
+		return get_prefixes(r, p);
+	case SOTTO_FORM_VIAS:
+		return get_vias(r, p);
 	}
 }
 

@@ -118,6 +118,18 @@ struct sotto_ids {
 	uint64_t id[SOTTO_IDS_MAX];
 };
 
+/** struct sotto_prefixes - networks behind one end of a session. */
+struct sotto_prefixes {
+	uint8_t n;
+	struct sotto_prefix p[SOTTO_ROUTES_MAX];
+};
+
+/* What a session carries. Numbers are on the wire. */
+enum sotto_session_mode {
+	SOTTO_MODE_TRANSPORT = 0,	/* packets of the two ends themselves */
+	SOTTO_MODE_TUNNEL = 1,		/* and of the networks behind them */
+};
+
 #define SOTTO_POLICY_REMOVE	255	/* in place of an enum sotto_action */
 
 struct sotto_policy_entry {
@@ -128,6 +140,15 @@ struct sotto_policy_entry {
 struct sotto_policies {
 	uint8_t n;
 	struct sotto_policy_entry e[SOTTO_POLICIES_MAX];
+};
+
+/** struct sotto_vias - which entries of a POLICY lead through whom; for people. */
+struct sotto_vias {
+	uint8_t n;
+	struct sotto_via {
+		uint8_t entry;			/* index into the entries */
+		char name[SOTTO_NAME_MAX];
+	} v[SOTTO_VIAS_MAX];
 };
 
 struct sotto_msg_assoc_init {
@@ -209,6 +230,9 @@ struct sotto_msg_session_offer {
 	uint8_t seed[SOTTO_SECRET_LEN];
 	struct sotto_lifetimes life;
 	uint64_t rekey_of;
+	uint8_t mode;				/* enum sotto_session_mode */
+	struct sotto_prefixes routes;		/* behind A */
+	struct sotto_prefixes own_routes;	/* behind B */
 };
 
 struct sotto_msg_session_accept {
@@ -230,6 +254,9 @@ struct sotto_msg_session_grant {
 	uint8_t cipher;
 	uint8_t seed[SOTTO_SECRET_LEN];
 	struct sotto_lifetimes life;
+	uint8_t mode;				/* enum sotto_session_mode */
+	struct sotto_prefixes routes;		/* behind B */
+	struct sotto_prefixes own_routes;	/* behind A */
 };
 
 struct sotto_msg_session_refusal {
@@ -248,6 +275,7 @@ struct sotto_msg_policy {
 	uint64_t base;				/* 0 = all of it, else a change to this version */
 	uint16_t part, parts;			/* 0 .. parts - 1 */
 	struct sotto_policies entries;
+	struct sotto_vias vias;
 };
 
 struct sotto_msg_peer_gone {
@@ -256,7 +284,7 @@ struct sotto_msg_peer_gone {
 	uint8_t static_pub[SOTTO_PUB_LEN];	/* drop every session with it */
 };
 
-/** struct sotto_msg - a decoded message; about 1.2 KiB; may hold secrets. */
+/** struct sotto_msg - a decoded message; about 1.3 KiB; may hold secrets. */
 struct sotto_msg {
 	uint16_t type;				/* enum sotto_msg_type */
 	union {
@@ -321,9 +349,13 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_PARTS = 34,
 	SOTTO_ATTR_POLICIES = 35,
 	SOTTO_ATTR_LISTING = 36,
+	SOTTO_ATTR_MODE = 37,
+	SOTTO_ATTR_ROUTES = 38,
+	SOTTO_ATTR_OWN_ROUTES = 39,
 
 	SOTTO_ATTR_SKIPPABLE = 128,
 	SOTTO_ATTR_SOFTWARE = 129,
+	SOTTO_ATTR_VIA = 130,
 };
 
 /* How an attribute's value is written. */
@@ -332,6 +364,7 @@ enum sotto_attr_form {
 	SOTTO_FORM_BYTES, SOTTO_FORM_NAME, SOTTO_FORM_TEXT, SOTTO_FORM_ADDR,
 	SOTTO_FORM_ADDRS, SOTTO_FORM_CIPHERS, SOTTO_FORM_LIFE,
 	SOTTO_FORM_LIVES, SOTTO_FORM_IDS, SOTTO_FORM_POLICIES,
+	SOTTO_FORM_PREFIXES, SOTTO_FORM_VIAS,
 };
 
 /** struct sotto_field - an attribute of a message, and where it lives in it. */

@@ -93,6 +93,9 @@ static const struct sotto_field offer_fields[] = {
 	MUST(LIFETIMES, LIFE, offer.life),
 	MUST(SESSION_ID, U64, offer.session_id),
 	MAY(REKEY_OF, U64, offer.rekey_of),
+	MAY(MODE, U8, offer.mode),
+	MAY(ROUTES, PREFIXES, offer.routes),
+	MAY(OWN_ROUTES, PREFIXES, offer.own_routes),
 };
 
 static const struct sotto_field accept_fields[] = {
@@ -114,6 +117,9 @@ static const struct sotto_field grant_fields[] = {
 	MUST(LIFETIMES, LIFE, grant.life),
 	MUST(SESSION_ID, U64, grant.session_id),
 	MUST(REQUEST_ID, U64, grant.request_id),
+	MAY(MODE, U8, grant.mode),
+	MAY(ROUTES, PREFIXES, grant.routes),
+	MAY(OWN_ROUTES, PREFIXES, grant.own_routes),
 };
 
 static const struct sotto_field refusal_fields[] = {
@@ -133,6 +139,7 @@ static const struct sotto_field policy_fields[] = {
 	MUST(PART, U16, policy.part),
 	MUST(PARTS, U16, policy.parts),
 	MUST(POLICIES, POLICIES, policy.entries),
+	MAY(VIA, VIAS, policy.vias),
 };
 
 static const struct sotto_field peer_gone_fields[] = {
