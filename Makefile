@@ -104,7 +104,7 @@ $(BUILD)/unit/test_%: $(OBJ)/selftests/unit/test_%.o $$(call objects,$$(UNIT_SRC
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(LDFLAGS) $(HARDEN_LD) -o $@ $^ $(UNIT_LIBS_$*) $(COMMON_LIBS)
 
-.PHONY: check stress demo bench
+.PHONY: check stress demo bench profile
 check: | deps-check
 	$(Q)selftests/check $(CHECK_ARGS)
 stress: programs | deps-check
@@ -115,6 +115,9 @@ demo: all | deps-demo
 bench: programs | deps-bench
 	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
 	$(Q)selftests/bench/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
+profile: programs | deps-profile
+	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
+	$(Q)selftests/bench/profile $(if $(SECONDS),--seconds $(SECONDS)) $(PROFILE_ARGS)
 
 .PHONY: checkpatch
 checkpatch: | deps-check
@@ -137,6 +140,7 @@ help:
 	@echo '  make check              everything; CHECK_ARGS="unit basic" for some of it, CHECK_ARGS=--list to see'
 	@echo '  make stress             the long tests'
 	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS='
+	@echo '  make profile            where the time goes, system by system'
 	@echo '  make checkpatch sparse  what the kernel community checks'
 	@echo '  make clean              remove build/ (kernels stay in $${SOTTO_CACHE:-~/.cache/sotto})'
 

@@ -22,6 +22,18 @@ in_b() {
 	ip netns exec "bench-$system-b" "$@"
 }
 
+# Vectorised ciphers for all that ask for one, before anybody does; see vector/.
+load_vector_ciphers() {
+	local module
+
+	[ -n "${SOTTO_VECTOR:-}" ] || return 0
+	modprobe cryptd || die "this kernel has no cryptd"
+	for module in chacha-x86_64 poly1305-x86_64 libchacha20poly1305 crypto_simd \
+		ghash-clmulni-intel aesni-intel; do
+		insmod "$SOTTO_VECTOR/$module.ko" || die "$module cannot be loaded"
+	done
+}
+
 # enter SYSTEM: what follows is about this one.
 enter() {
 	system=$1
