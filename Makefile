@@ -104,6 +104,8 @@ $(BUILD)/unit/test_%: $(OBJ)/selftests/unit/test_%.o $$(call objects,$$(UNIT_SRC
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(LDFLAGS) $(HARDEN_LD) -o $@ $^ $(UNIT_LIBS_$*) $(COMMON_LIBS)
 
+-include selftests/fuzz/Makefile.inc
+
 .PHONY: check stress demo bench profile
 check: | deps-check
 	$(Q)selftests/check $(CHECK_ARGS)
@@ -139,6 +141,7 @@ help:
 	@echo 'Test'
 	@echo '  make check              everything; CHECK_ARGS="unit basic" for some of it, CHECK_ARGS=--list to see'
 	@echo '  make stress             the long tests'
+	@echo '  make fuzz               every parser of untrusted bytes; SECONDS= for each, FUZZ="proto admin"'
 	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS='
 	@echo '  make profile            where the time goes, system by system'
 	@echo '  make checkpatch sparse  what the kernel community checks'

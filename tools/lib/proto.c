@@ -421,7 +421,8 @@ static void get_vias(struct sotto_rbuf *r, struct sotto_vias *vs)
 			return;
 		}
 		sotto_get_bytes(r, v->name, len);
-		if (!r->err && !sotto_name_valid(v->name))
+		if (!r->err && (!sotto_name_valid(v->name) ||
+				strlen(v->name) != len))
 			r->err = SOTTO_E_BAD;
 		vs->n++;
 	}
