@@ -504,14 +504,19 @@ frames() {
 # What a wire between hosts whose policy protects everything may carry in the clear.
 INNOCENT="arp or ip multicast or ip6 multicast or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137)"
 
-# only_sealed NAME MINIMUM: the capture has that many sealed frames, and no plaintext. The
-# later fragments of a sealed packet name UDP, too, but no port.
-only_sealed() {
-	local plain
+# Everything else. The later fragments of a sealed packet name UDP, too, but no port.
+PLAINTEXT="not udp port $DATA_PORT and not ($INNOCENT) and
+	not (ip[6:2] & 0x1fff != 0 and ip proto 17) and not (ip6[6] == 44 and ip6[40] == 17)"
 
+# no_plaintext NAME: none in the capture, which may be one of $PLAINTEXT alone: where there is
+# much traffic, nobody can write it all down.
+no_plaintext() {
+	same "plaintext frames in $1" "$(frames "$1" "$PLAINTEXT")" 0 ||
+		note "$(tcpdump -nr "$tmp/$1.pcap" "$PLAINTEXT" 2>/dev/null | head -n 5)"
+}
+
+# only_sealed NAME MINIMUM: the capture has that many sealed frames, and no plaintext.
+only_sealed() {
 	at_least "sealed frames in $1" "$(frames "$1" "udp port $DATA_PORT")" "$2"
-	plain=$(frames "$1" "not udp port $DATA_PORT and not ($INNOCENT) and
-		not (ip[6:2] & 0x1fff != 0 and ip proto 17) and not (ip6[6] == 44 and ip6[40] == 17)")
-	same "plaintext frames in $1" "$plain" 0 ||
-		note "$(tcpdump -nr "$tmp/$1.pcap" "not udp port $DATA_PORT and not ($INNOCENT)" 2>/dev/null | head -n 5)"
+	no_plaintext "$1"
 }
