@@ -15,6 +15,7 @@ MAKEFLAGS += --no-builtin-rules
 -include agent/Makefile.inc
 -include server/Makefile.inc
 -include selftests/unit/Makefile.inc
+-include selftests/bench/load/Makefile.inc
 include scripts/kmod.mk
 include scripts/install.mk
 
@@ -85,7 +86,11 @@ $(BUILD)/sotto-authd: LIBS = $(COMMON_LIBS) -lsqlite3 -lpthread
 $(BUILD)/sotto-authd: $(call objects,$(AUTHD_SRCS)) $(BUILD)/libsotto.a
 	$(link)
 
--include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRCS) $(GENL_SRCS) $(AGENT_SRCS) \
+$(BUILD)/sotto-load: LIBS = $(COMMON_LIBS) -lsqlite3
+$(BUILD)/sotto-load: $(call objects,$(LOAD_SRCS) $(STORE_SRCS)) $(BUILD)/libsotto.a
+	$(link)
+
+-include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRCS) $(LOAD_SRCS) $(GENL_SRCS) $(AGENT_SRCS) \
 	$(CLI_SRCS) $(AUTHD_SRCS) $(UNIT_SRCS))) $(UNIT_TESTS:%=$(OBJ)/selftests/unit/test_%.d))
 
 # Packages that are missing are installed once, before anything that needs them.
@@ -121,6 +126,10 @@ profile: programs | deps-profile
 	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
 	$(Q)selftests/bench/profile $(if $(SECONDS),--seconds $(SECONDS)) $(PROFILE_ARGS)
 
+.PHONY: bench-server
+bench-server: programs $(BUILD)/sotto-load | deps-bench-server
+	$(Q)selftests/bench/server $(BENCH_ARGS)
+
 .PHONY: checkpatch
 checkpatch: | deps-check
 	$(Q)scripts/checkpatch
@@ -144,6 +153,7 @@ help:
 	@echo '  make fuzz               every parser of untrusted bytes; SECONDS= for each, FUZZ="proto admin"'
 	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS='
 	@echo '  make profile            where the time goes, system by system'
+	@echo '  make bench-server       sotto-authd under load, and krb5kdc; BENCH_ARGS="--members 1000"'
 	@echo '  make checkpatch sparse  what the kernel community checks'
 	@echo '  make clean              remove build/ (kernels stay in $${SOTTO_CACHE:-~/.cache/sotto})'
 

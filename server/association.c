@@ -81,7 +81,7 @@ void assoc_end(struct assoc *as)
 		return;
 	/* freed by its timer, not under the feet of whoever is using it */
 	as->dead = true;
-	sotto_timer_at(as->ad->loop, &as->timer, 0);
+	wheel_set(&as->ad->wheel, &as->timer, 0);
 }
 
 static void assoc_free(struct assoc *as)
@@ -89,7 +89,7 @@ static void assoc_free(struct assoc *as)
 	struct authd *ad = as->ad;
 
 	as->dead = true;
-	ev_timer_stop(ad->loop, &as->timer);
+	wheel_del(&ad->wheel, &as->timer);
 	htab_del(&ad->assocs, &as->by_index);
 	if (as->state == ASSOC_HALF_OPEN)
 		half_open_del(as);
@@ -113,10 +113,9 @@ void assoc_rearm(struct assoc *as)
 		return;
 	if (as->end_ms < at)
 		at = as->end_ms;
-	if (as->timer_ms <= at && as->timer_ms > as->ad->now_ms)
+	if (as->timer.prev && as->timer.at_ms <= at)
 		return;		/* fires soon enough, and looks again */
-	as->timer_ms = at;
-	sotto_timer_at(as->ad->loop, &as->timer, at);
+	wheel_set(&as->ad->wheel, &as->timer, at);
 }
 
 /* Silence ends a current association; keys never outlive SOTTO_ASSOC_HARD_MS. */
@@ -128,12 +127,10 @@ static uint64_t silence_end(const struct assoc *as)
 	return quiet < hard ? quiet : hard;
 }
 
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void on_timer(struct wheel_timer *t)
 {
-	struct assoc *as = w->data;
+	struct assoc *as = container_of(t, struct assoc, timer);
 
-	(void)loop;
-	(void)revents;
 	as->ad->now_ms = sotto_now_ms();
 	if (as->state == ASSOC_CURRENT && !as->dead)
 		as->end_ms = silence_end(as);
@@ -142,14 +139,12 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	sotto_chan_tick(&as->chan, as->ad->now_ms);
-	as->timer_ms = 0;
 	assoc_rearm(as);
 }
 
 static void set_end(struct assoc *as, uint64_t end_ms)
 {
 	as->end_ms = end_ms;
-	as->timer_ms = 0;
 	assoc_rearm(as);
 }
 
@@ -164,8 +159,7 @@ static struct assoc *assoc_new(struct authd *ad, struct member *m,
 	as->member = m;
 	as->path = *path;
 	as->state = ASSOC_HALF_OPEN;
-	ev_timer_init(&as->timer, on_timer, 0., 0.);
-	as->timer.data = as;
+	as->timer.fn = on_timer;
 	return as;
 }
 

@@ -24,6 +24,7 @@
 #include "secret.h"
 #include "store.h"
 #include "usock.h"
+#include "wheel.h"
 
 /** struct authd_conf - authd.conf; conf.c has the defaults. */
 struct authd_conf {
@@ -82,6 +83,7 @@ struct authd {
 	struct sotto_signals signals;
 	uint64_t now_ms;		/* monotonic, of this turn of the loop */
 	uint64_t started_ms;
+	struct wheel wheel;		/* timers of associations and sessions */
 
 	/* association.c */
 	uint8_t mac_key[32];
@@ -99,7 +101,7 @@ struct authd {
 	unsigned int members_n, online_n;
 
 	/* session.c */
-	struct htab sessions, pairs;
+	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
 	unsigned int sessions_n, pending_n;
 	uint64_t notice;
 	struct store_grant grant_log[AUTHD_GRANT_LOG_MAX];
@@ -147,8 +149,8 @@ struct assoc {
 	struct member *member;			/* NULL while enrolling */
 	enum assoc_state state;
 	struct path path, from;			/* from: of the datagram in hand */
-	ev_timer timer;
-	uint64_t timer_ms, end_ms;		/* armed for; dies at the latest */
+	struct wheel_timer timer;
+	uint64_t end_ms;			/* dies at the latest */
 	bool dead;				/* to be freed after this turn */
 	struct assoc *next_half;
 	struct assoc *next;			/* of the same member */
@@ -270,6 +272,7 @@ enum session_state {
 struct session {
 	struct authd *ad;
 	struct hnode by_id, by_pair;
+	struct hnode by_request;		/* while request is remembered */
 	uint64_t id;
 	enum session_state state;
 	struct member *a, *b;			/* A asked */
@@ -278,7 +281,7 @@ struct session {
 	uint64_t linked_ms;			/* when it came into the lists */
 	uint64_t made_ms;			/* granted; 0 = before the server began */
 	int64_t made, hard_at;			/* wall clock, seconds */
-	ev_timer timer;				/* grant's wiping, then hard expiry */
+	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
 	uint8_t cipher;
 	uint32_t spi_a, spi_b;
 	struct sotto_addr dst;

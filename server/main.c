@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "file.h"
 #include "paths.h"
+#include "rng.h"
 
 struct options {
 	bool init, json, check;
@@ -228,7 +229,9 @@ static int run(const struct authd_conf *conf)
 	if (!ad)
 		return 1;
 	ad->conf = *conf;
+	sotto_rng_start();
 	ad->loop = ev_default_loop(EVFLAG_AUTO);
+	wheel_init(&ad->wheel, ad->loop);
 	ad->now_ms = sotto_now_ms();
 	ad->started_ms = ad->now_ms;
 	rc = start_parts(ad, &err);
@@ -242,6 +245,7 @@ static int run(const struct authd_conf *conf)
 		sotto_signals_stop(ad->loop, &ad->signals);
 	}
 	stop_parts(ad);
+	wheel_stop(&ad->wheel);
 	sotto_wipe(ad, sizeof(*ad));
 	free(ad);
 	return rc ? 1 : 0;

@@ -79,7 +79,8 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 		if (!s)
 			return SOTTO_REFUSAL_INTERNAL;
 		s->state = SESSION_LIVE;
-		ev_timer_start(ad->loop, &s->timer);
+		wheel_set(&ad->wheel, &s->timer,
+			  ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	} else if (!((s->a == m && s->b == peer) ||
 		     (s->b == m && s->a == peer))) {
 		return SOTTO_REFUSAL_REQUEST;

@@ -87,24 +87,24 @@ static void forget_grant(struct session *s)
 		sotto_wipe(s->grant, sizeof(*s->grant));
 	free(s->grant);
 	s->grant = NULL;
+	if (s->request)
+		htab_del(&s->ad->asked, &s->by_request);
 	free(s->request);
 	s->request = NULL;
 }
 
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void on_timer(struct wheel_timer *t)
 {
-	struct session *s = w->data;
+	struct session *s = container_of(t, struct session, timer);
 	int64_t left = s->hard_at - authd_wall();
 
-	(void)revents;
 	if (s->grant || s->request)
 		forget_grant(s);
 	if (left <= 0) {
 		session_free(s);
 		return;
 	}
-	ev_timer_set(w, left + 1., 0.);
-	ev_timer_start(loop, w);
+	wheel_set(&s->ad->wheel, t, sotto_now_ms() + (left + 1) * 1000);
 }
 
 struct session *session_new(struct authd *ad, struct member *a,
@@ -121,8 +121,7 @@ struct session *session_new(struct authd *ad, struct member *a,
 	s->linked_ms = ad->now_ms;
 	s->made = authd_wall();
 	s->hard_at = s->made + ad->conf.life.hard_s;
-	ev_timer_init(&s->timer, on_timer, SOTTO_GRANT_KEEP_MS / 1000., 0.);
-	s->timer.data = s;
+	s->timer.fn = on_timer;
 	link_to(&s->link_a, s, a);
 	link_to(&s->link_b, s, b);
 	htab_add(&ad->sessions, &s->by_id,
@@ -145,7 +144,7 @@ void session_free(struct session *s)
 
 	if (s->state == SESSION_OFFERED)
 		not_pending(s);
-	ev_timer_stop(ad->loop, &s->timer);
+	wheel_del(&ad->wheel, &s->timer);
 	unlink_from(&s->link_a, s->a);
 	unlink_from(&s->link_b, s->b);
 	htab_del(&ad->sessions, &s->by_id);
@@ -237,7 +236,7 @@ static void accepted(struct session *s, const struct sotto_msg_session_accept *a
 	not_pending(s);
 	s->state = SESSION_LIVE;
 	s->made_ms = ad->now_ms;
-	ev_timer_start(ad->loop, &s->timer);
+	wheel_set(&ad->wheel, &s->timer, ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	ad->stats.grants++;
 	sotto_info("session %016" PRIx64 " %s -> %s: granted", s->id,
 		   s->a->name, s->b->name);
@@ -365,20 +364,24 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 	return SOTTO_CIPHER_UNSPEC;
 }
 
+static uint64_t request_hash(struct authd *ad, const struct member *m,
+			     uint64_t request_id)
+{
+	uint64_t key[2] = { m->id, request_id };
+
+	return htab_hash(&ad->asked, key, sizeof(key));
+}
+
 static struct session *find_repeat(struct authd *ad, struct member *m,
 				   uint64_t request_id)
 {
-	const uint64_t keep = SOTTO_OFFER_MS + SOTTO_GRANT_KEEP_MS;
-	struct session_link *l;
+	uint64_t hash = request_hash(ad, m, request_id);
+	struct hnode *n;
 
-	/* newest first: behind the first that is too old stand older ones */
-	for (l = m->sessions; l; l = l->next) {
-		struct session *s = l->session;
+	htab_for_hash(&ad->asked, n, hash) {
+		struct session *s = container_of(n, struct session, by_request);
 
-		if (s->linked_ms + keep < ad->now_ms)
-			break;
-		if (s->a == m && s->request &&
-		    s->request->request_id == request_id)
+		if (s->a == m && s->request->request_id == request_id)
 			return s;
 	}
 	return NULL;
@@ -475,6 +478,9 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->call_index = as->chan.keys.local_index;
 	s->request = malloc(sizeof(*s->request));
 	s->grant = calloc(1, sizeof(*s->grant));
+	if (s->request)
+		htab_add(&ad->asked, &s->by_request,
+			 request_hash(ad, s->a, req->request_id));
 	if (!s->request || !s->grant) {
 		session_free(s);
 		return NULL;
@@ -604,8 +610,8 @@ void session_member_revoked(struct authd *ad, struct member *m)
 
 int session_setup(struct authd *ad)
 {
-	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ?
-	       SOTTO_E_NOMEM : 0;
+	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
+	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : 0;
 }
 
 void session_teardown(struct authd *ad)
@@ -618,4 +624,5 @@ void session_teardown(struct authd *ad)
 						  struct session, by_id));
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
+	htab_free(&ad->asked);
 }

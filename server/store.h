@@ -145,4 +145,12 @@ int store_each_audit(struct store *st, int limit,
 int store_grants(struct store *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err);
 
+/** typedef store_bulk_fn - fill in the next member; false: there is none. */
+typedef bool (*store_bulk_fn)(void *arg, struct store_member *m);
+/** store_bulk_members() - enrolled members by the thousand, in one transaction,
+ * without codes and audit lines: for realms that are made for measurements.
+ */
+int store_bulk_members(struct store *st, store_bulk_fn next, void *arg,
+		       struct sotto_errmsg *err);
+
 #endif /* SOTTO_STORE_H */

@@ -164,29 +164,49 @@ int store_each_audit(struct store *st, int limit,
 	return rc;
 }
 
-static int put_grant(struct store *st, const struct store_grant *g,
-		     struct sotto_errmsg *err)
+static int put_grant(struct store *st, sqlite3_stmt *s,
+		     const struct store_grant *g, struct sotto_errmsg *err)
 {
 	uint8_t id[8];
-	int i;
+	int i, rc;
 
 	for (i = 0; i < 8; i++)
 		id[i] = g->session_id >> (56 - 8 * i);
-	return sql_exec(st, err, "INSERT INTO grant_log VALUES(?,?,?,?,?)",
-			"ibiii", g->at, id, 8, g->a, g->b, (int64_t)g->cipher);
+	sqlite3_bind_int64(s, 1, g->at);
+	sqlite3_bind_blob(s, 2, id, sizeof(id), SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, g->a);
+	sqlite3_bind_int64(s, 4, g->b);
+	sqlite3_bind_int64(s, 5, g->cipher);
+	rc = sql_step(st, s, err);
+	sqlite3_reset(s);
+	return rc < 0 ? rc : 0;
+}
+
+static int put_grants(struct store *st, const struct store_grant *g, int n,
+		      struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"INSERT INTO grant_log VALUES(?,?,?,?,?)", "");
+	int i, rc = 0;
+
+	if (!s)
+		return err->code;
+	for (i = 0; !rc && i < n; i++)
+		rc = put_grant(st, s, &g[i], err);
+	sqlite3_finalize(s);
+	return rc;
 }
 
 int store_grants(struct store *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err)
 {
-	int i, rc = sql_run(st, "PRAGMA synchronous = NORMAL", err);
+	int rc = sql_run(st, "PRAGMA synchronous = NORMAL", err);
 
 	if (rc)
 		return rc;
 	rc = sql_begin(st, err);
 	if (!rc) {
-		for (i = 0; !rc && i < n; i++)
-			rc = put_grant(st, &g[i], err);
+		rc = put_grants(st, g, n, err);
 		if (!rc)
 			rc = sql_exec(st, err,
 				      "DELETE FROM grant_log WHERE at < ?",

@@ -37,13 +37,20 @@ struct sotto_chan_call {
 	uint8_t frame[];		/* encoded, with its header */
 };
 
+/* Ids come in sequence, so that few of them meet in one place. */
 struct sotto_chan_served {
-	struct sotto_chan_served *next;
 	uint64_t forget_ms;
+	uint8_t *frame;			/* the answer; NULL while worked on */
 	uint32_t id;
 	uint16_t len;
-	uint8_t *frame;			/* the answer; NULL while worked on */
+	bool used;
 };
+
+#define SERVED_FIRST	4		/* places; doubled when they are short */
+#define SERVED_LOOK_MS	1000		/* what is to be forgotten may wait so long */
+
+_Static_assert(!(SOTTO_ANSWERS_MAX & (SOTTO_ANSWERS_MAX - 1)),
+	       "the table's size is a power of two");
 
 static void free_call(struct sotto_chan_call *c)
 {
@@ -51,12 +58,25 @@ static void free_call(struct sotto_chan_call *c)
 	free(c);
 }
 
-static void free_served(struct sotto_chan_served *s)
+static void forget_served(struct sotto_chan *ch, struct sotto_chan_served *s)
 {
 	if (s->frame)
 		sotto_wipe(s->frame, s->len);
 	free(s->frame);
-	free(s);
+	memset(s, 0, sizeof(*s));
+	ch->served_n--;
+}
+
+static void free_served(struct sotto_chan *ch)
+{
+	unsigned int i;
+
+	for (i = 0; i < ch->served_cap; i++)
+		if (ch->served[i].used)
+			forget_served(ch, &ch->served[i]);
+	free(ch->served);
+	ch->served = NULL;
+	ch->served_cap = 0;
 }
 
 void sotto_chan_init(struct sotto_chan *ch, const struct sotto_chan_keys *keys,
@@ -88,12 +108,7 @@ void sotto_chan_close(struct sotto_chan *ch)
 {
 	while (ch->calls)
 		end_call(ch, &ch->calls, SOTTO_E_CLOSED, NULL);
-	while (ch->served) {
-		struct sotto_chan_served *s = ch->served;
-
-		ch->served = s->next;
-		free_served(s);
-	}
+	free_served(ch);
 	sotto_wipe(ch, sizeof(*ch));
 }
 
@@ -225,10 +240,18 @@ static struct sotto_chan_served *find_served(struct sotto_chan *ch, uint32_t id)
 {
 	struct sotto_chan_served *s;
 
-	for (s = ch->served; s; s = s->next)
-		if (s->id == id)
-			return s;
-	return NULL;
+	if (!ch->served_cap)
+		return NULL;
+	s = &ch->served[id & (ch->served_cap - 1)];
+	return s->used && s->id == id ? s : NULL;
+}
+
+static void forget_at(struct sotto_chan *ch, struct sotto_chan_served *s,
+		      uint64_t at_ms)
+{
+	s->forget_ms = at_ms;
+	if (at_ms < ch->served_ms || ch->served_n == 1)
+		ch->served_ms = at_ms;
 }
 
 int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
@@ -250,7 +273,7 @@ int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	if (s->frame) {
 		memcpy(s->frame, frame, len);
 		s->len = len;
-		s->forget_ms = now_ms + SOTTO_ANSWER_KEEP_MS;
+		forget_at(ch, s, now_ms + SOTTO_ANSWER_KEEP_MS);
 	}
 	seal_and_send(ch, now_ms, frame, len);
 	sotto_wipe(frame, len);
@@ -324,41 +347,55 @@ static void replay_mark(struct sotto_chan *ch, uint64_t n)
 	ch->rx_seen[word % WORDS] |= 1ull << (n % 64);
 }
 
-/* At the limit the oldest answered request is forgotten. */
-static bool make_room(struct sotto_chan *ch)
+static bool grow_served(struct sotto_chan *ch)
 {
-	struct sotto_chan_served **at, *s;
+	uint16_t cap = ch->served_cap ? 2 * ch->served_cap : SERVED_FIRST, i;
+	struct sotto_chan_served *t = calloc(cap, sizeof(*t));
 
-	if (ch->served_n < SOTTO_ANSWERS_MAX)
-		return true;
-	for (at = &ch->served; (s = *at); at = &s->next) {
-		if (!s->frame)
-			continue;
-		*at = s->next;
-		ch->served_n--;
-		free_served(s);
-		return true;
-	}
-	return false;
+	if (!t)
+		return false;
+	for (i = 0; i < ch->served_cap; i++)
+		if (ch->served[i].used)
+			t[ch->served[i].id & (cap - 1)] = ch->served[i];
+	free(ch->served);
+	ch->served = t;
+	ch->served_cap = cap;
+	return true;
 }
 
-static struct sotto_chan_served *add_served(struct sotto_chan *ch,
-					    uint64_t now_ms, uint32_t id)
+/* At the limit an older answer is forgotten, but never what is worked on. */
+static struct sotto_chan_served *make_room(struct sotto_chan *ch,
+					   uint64_t now_ms, uint32_t id)
 {
-	struct sotto_chan_served **at, *s;
+	struct sotto_chan_served *s;
 
-	if (!make_room(ch))
+	for (;;) {
+		s = ch->served_cap ? &ch->served[id & (ch->served_cap - 1)] :
+				     NULL;
+		if (s && s->used && s->forget_ms <= now_ms)
+			forget_served(ch, s);
+		if (s && !s->used)
+			return s;
+		if (ch->served_cap >= SOTTO_ANSWERS_MAX || !grow_served(ch))
+			break;
+	}
+	if (!s || !s->frame)
 		return NULL;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
-	s->id = id;
-	s->forget_ms = now_ms + SOTTO_WORK_KEEP_MS;
-	for (at = &ch->served; *at; at = &(*at)->next)
-		;
-	*at = s;
-	ch->served_n++;
+	forget_served(ch, s);
 	return s;
+}
+
+static bool add_served(struct sotto_chan *ch, uint64_t now_ms, uint32_t id)
+{
+	struct sotto_chan_served *s = make_room(ch, now_ms, id);
+
+	if (!s)
+		return false;
+	s->used = true;
+	s->id = id;
+	ch->served_n++;
+	forget_at(ch, s, now_ms + SOTTO_WORK_KEEP_MS);
+	return true;
 }
 
 static void input_request(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
@@ -527,9 +564,27 @@ static bool end_one_overdue(struct sotto_chan *ch, uint64_t now_ms)
 	return false;
 }
 
+static void sweep_served(struct sotto_chan *ch, uint64_t now_ms)
+{
+	uint64_t next = UINT64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < ch->served_cap; i++) {
+		struct sotto_chan_served *s = &ch->served[i];
+
+		if (s->used && s->forget_ms <= now_ms)
+			forget_served(ch, s);
+		else if (s->used && s->forget_ms < next)
+			next = s->forget_ms;
+	}
+	if (!ch->served_n)
+		free_served(ch);
+	ch->served_ms = next > now_ms + SERVED_LOOK_MS ? next :
+			now_ms + SERVED_LOOK_MS;
+}
+
 void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms)
 {
-	struct sotto_chan_served **at, *s;
 	struct sotto_chan_call *c;
 
 	while (end_one_overdue(ch, now_ms))
@@ -537,15 +592,8 @@ void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms)
 	for (c = ch->calls; c; c = c->next)
 		if (c->retry_ms <= now_ms)
 			retry_call(ch, c, now_ms);
-	for (at = &ch->served; (s = *at);) {
-		if (s->forget_ms > now_ms) {
-			at = &s->next;
-			continue;
-		}
-		*at = s->next;
-		ch->served_n--;
-		free_served(s);
-	}
+	if (ch->served_n && ch->served_ms <= now_ms)
+		sweep_served(ch, now_ms);
 }
 
 static uint64_t min64(uint64_t a, uint64_t b)
@@ -555,14 +603,11 @@ static uint64_t min64(uint64_t a, uint64_t b)
 
 uint64_t sotto_chan_next(const struct sotto_chan *ch)
 {
-	const struct sotto_chan_served *s;
+	uint64_t next = ch->served_n ? ch->served_ms : UINT64_MAX;
 	const struct sotto_chan_call *c;
-	uint64_t next = UINT64_MAX;
 
 	for (c = ch->calls; c; c = c->next)
 		next = min64(next, min64(c->retry_ms, c->deadline_ms));
-	for (s = ch->served; s; s = s->next)
-		next = min64(next, s->forget_ms);
 	return next;
 }
 

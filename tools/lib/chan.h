@@ -63,11 +63,12 @@ struct sotto_chan {
 	uint64_t tx_ms;			/* when the last one was sent */
 	uint64_t made_ms;
 	uint32_t next_id;
-	uint16_t calls_n, served_n;
+	uint16_t calls_n, served_n, served_cap;
 	bool confirmed;			/* has received a valid datagram */
 	uint8_t last_sent[SOTTO_ECHO_LEN];
 	struct sotto_chan_call *calls;	/* oldest first */
-	struct sotto_chan_served *served; /* oldest first */
+	struct sotto_chan_served *served; /* table: id modulo served_cap */
+	uint64_t served_ms;		/* one of them may be forgotten then */
 	struct sotto_chan_stats stats;
 };
 

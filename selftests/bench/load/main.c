@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is to be done, in order, from the command line.
+ */
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "file.h"
+#include "load.h"
+#include "paths.h"
+
+struct load ld;
+
+uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("load: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(1);
+}
+
+static void usage(void)
+{
+	fputs("Usage: load realm N                   a realm of N members in $SOTTO_STATE\n"
+	      "       load run N PORT PIDS STEP...    N members against 127.0.0.1:PORT; PIDS:\n"
+	      "                                       of the server, commas between\n"
+	      "STEP: full=COUNT[,WINDOW]     associate members, from the first on\n"
+	      "      resume=COUNT[,WINDOW]   the same, with the tickets that they have\n"
+	      "      sessions=SECONDS,WINDOW mediate as many as will go\n"
+	      "      paced=SECONDS,RATE      mediate RATE a second\n"
+	      "      idle=SECONDS            keepalives only\n"
+	      "Each step prints a line of JSON.\n", stderr);
+	exit(2);
+}
+
+static void load_realm(void)
+{
+	uint8_t priv[SOTTO_SECRET_LEN];
+	char path[SOTTO_PATH_MAX];
+	struct sotto_errmsg err;
+	size_t len;
+
+	sotto_path(path, SOTTO_STATE, "authd/realm.key");
+	if (sotto_file_read(path, true, priv, sizeof(priv), &len, &err))
+		die("%s", err.text);
+	crypto_scalarmult_base(ld.realm_pub, priv);
+}
+
+static void idle(double seconds)
+{
+	uint64_t begin = now_us(), n = ld.answered;
+	struct usage u = usage_now();
+
+	while (now_us() - begin < seconds * 1e6) {
+		peer_alive();
+		wire_poll(1);
+	}
+	report("idle", ld.answered - n, seconds, &u);
+}
+
+static void step(const char *text)
+{
+	double x = 0, y = 0;
+
+	if (sscanf(text, "full=%lf,%lf", &x, &y) >= 1)
+		assoc_run(ASSOC_FULL, 0, x, y ? y : 64);
+	else if (sscanf(text, "resume=%lf,%lf", &x, &y) >= 1)
+		assoc_run(ASSOC_RESUME, 0, x, y ? y : 256);
+	else if (sscanf(text, "sessions=%lf,%lf", &x, &y) == 2)
+		mediate_run(x, y, 0);
+	else if (sscanf(text, "paced=%lf,%lf", &x, &y) == 2)
+		mediate_run(x, UINT32_MAX, y);
+	else if (sscanf(text, "idle=%lf", &x) == 1)
+		idle(x);
+	else
+		usage();
+}
+
+static void run(int argc, char **argv)
+{
+	int i;
+
+	ld.pids = argv[2];
+	ld.peer = calloc(ld.members, sizeof(*ld.peer));
+	if (!ld.peer)
+		die("out of memory");
+	ld.alive_us = now_us();
+	load_realm();
+	peer_setup();
+	wire_open("127.0.0.1", argv[1]);
+	for (i = 3; i < argc; i++)
+		step(argv[i]);
+}
+
+int main(int argc, char **argv)
+{
+	if (sodium_init() < 0)
+		die("libsodium cannot be started");
+	if (argc < 3)
+		usage();
+	ld.members = atoi(argv[2]);
+	if (!ld.members || ld.members > 1000000)
+		die("1 to 1,000,000 members");
+	if (!strcmp(argv[1], "realm") && argc == 3)
+		realm_make(ld.members);
+	else if (!strcmp(argv[1], "run") && argc > 5)
+		run(argc - 2, argv + 2);
+	else
+		usage();
+	return 0;
+}
