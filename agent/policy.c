@@ -21,7 +21,7 @@ static int copy(struct saved *to, const struct saved *from)
 	memset(to, 0, sizeof(*to));
 	to->realm_version = from->realm_version;
 	for (size_t i = 0; !ret && i < from->n_addrs; i++)
-		ret = saved_add_addr(to, &from->addrs[i].addr, from->addrs[i].origin);
+		ret = saved_add_local(to, &from->addrs[i].prefix, from->addrs[i].origin);
 	for (size_t i = 0; !ret && i < from->n_policies; i++)
 		ret = saved_append_policy(to, &from->policies[i].policy,
 					  from->policies[i].origin);

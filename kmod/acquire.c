@@ -37,7 +37,9 @@ static bool sotto_acquire_begin(struct sotto_tunnel *t, u8 proto,
 	t->state = SOTTO_TUNNEL_ACQUIRING;
 	t->action = action;
 	t->proto = proto;
-	t->src = *src;
+	memset(&t->src, 0, sizeof(t->src));
+	if (src->family == t->dst.family && sotto_local_is(ns, src))
+		t->src = *src;	/* that of a host behind us is none for probes */
 	t->attempts = 0;
 	t->first_ns = ktime_get_boottime_ns();
 	t->first_us = 0;
@@ -158,13 +160,14 @@ static bool sotto_acquire_once(struct sotto_tunnel *t, struct sk_buff *skb,
 }
 
 void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
-		   const struct sotto_pkt *p, enum sotto_action action)
+		   const struct sotto_pkt *p, const struct sotto_addr *to,
+		   enum sotto_action action)
 {
 	struct sotto_tunnel *t;
 	int tries;
 
 	for (tries = 0; tries < 3; tries++) {
-		t = sotto_tunnel_get(ns, &p->dst);
+		t = sotto_tunnel_get(ns, to);
 		if (t == ERR_PTR(-ENOSPC)) {
 			sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MAX_TUNNELS);
 			return;

@@ -14,12 +14,14 @@
  * @ns: namespace
  * @skb: consumed; sealed at once if keys came meanwhile
  * @p: its addresses and protocol
+ * @to: whose tunnel: its destination, or the gateway in front of that
  * @action: PROTECT or PREFER
  *
  * Context: rcu_read_lock(), BH off.
  */
 void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
-		   const struct sotto_pkt *p, enum sotto_action action);
+		   const struct sotto_pkt *p, const struct sotto_addr *to,
+		   enum sotto_action action);
 
 /**
  * sotto_acquire_fail() - the agent's answer that no keys will come

@@ -184,6 +184,7 @@ static int sotto_out_ok(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct sotto_net *ns = sotto_net(net);
+	const struct sotto_addr *to;
 	enum sotto_action action;
 	struct sotto_pkt p;
 
@@ -194,13 +195,13 @@ static int sotto_out_ok(struct net *net, struct sock *sk, struct sk_buff *skb)
 		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_HEADER);
 		goto out;
 	}
-	action = sotto_policy_lookup(ns, &p.dst, NULL);
+	action = sotto_policy_route(ns, &p.dst, &to);
 	if (action == SOTTO_ACTION_BLOCK)
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_BLOCK);
 	else if (action == SOTTO_ACTION_BYPASS)
 		sotto_send_clear(ns, skb);
 	else
-		sotto_send(ns, skb, &p, action);
+		sotto_send(ns, skb, &p, to, action);
 out:
 	local_bh_enable();
 	rcu_read_unlock();
@@ -253,7 +254,8 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 static int sotto_enforce(struct sotto_net *ns, struct sk_buff *skb,
 			 const struct sotto_pkt *p)
 {
-	enum sotto_action action = sotto_policy_lookup(ns, &p->src, NULL);
+	const struct sotto_addr *to;
+	enum sotto_action action = sotto_policy_route(ns, &p->src, &to);
 	const struct sotto_tunnel *t;
 	bool icmp = p->proto == (p->src.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 
@@ -265,7 +267,7 @@ static int sotto_enforce(struct sotto_net *ns, struct sk_buff *skb,
 	if (action == SOTTO_ACTION_BLOCK)
 		return SOTTO_STAT_IN_DROP_BLOCK;
 	if (action == SOTTO_ACTION_PREFER) {
-		t = sotto_tunnel_lookup(ns, &p->src);
+		t = sotto_tunnel_lookup(ns, to);
 		if (!t || !rcu_access_pointer(t->sa))
 			return 0;
 	}

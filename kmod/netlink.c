@@ -15,8 +15,9 @@
 /* For commands that take nothing: every attribute is unsupported. */
 static const struct nla_policy sotto_nl_none_top[SOTTO_A_NS + 1];
 
-static const struct nla_policy sotto_nl_addr_top[SOTTO_A_ADDR + 1] = {
-	[SOTTO_A_ADDR] = SOTTO_NLA_HOST,
+static const struct nla_policy sotto_nl_addr_top[SOTTO_A_ADDR_PLEN + 1] = {
+	[SOTTO_A_ADDR] = SOTTO_NLA_ADDR,
+	[SOTTO_A_ADDR_PLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 };
 
 #define SOTTO_NL_TOP(_name, _attr, _policy)				\
@@ -46,9 +47,9 @@ static const struct genl_ops sotto_nl_ops[] = {
 	SOTTO_NL_OP(SOTTO_CMD_AGENT_REGISTER, sotto_nl_agent_register, NULL,
 		    sotto_nl_agent_top, SOTTO_A_AGENT),
 	SOTTO_NL_OP(SOTTO_CMD_ADDR_ADD, sotto_nl_addr_add, NULL,
-		    sotto_nl_addr_top, SOTTO_A_ADDR),
+		    sotto_nl_addr_top, SOTTO_A_ADDR_PLEN),
 	SOTTO_NL_OP(SOTTO_CMD_ADDR_DEL, sotto_nl_addr_del, NULL,
-		    sotto_nl_addr_top, SOTTO_A_ADDR),
+		    sotto_nl_addr_top, SOTTO_A_ADDR_PLEN),
 	SOTTO_NL_OP(SOTTO_CMD_ADDR_GET, NULL, sotto_nl_addr_dump,
 		    sotto_nl_none_top, SOTTO_A_NS),
 	SOTTO_NL_OP(SOTTO_CMD_POLICY_ADD, sotto_nl_policy_add, NULL,

@@ -10,6 +10,7 @@ const struct nla_policy sotto_nl_policy_add_policy[SOTTO_A_POLICY_ATTR_MAX + 1] 
 	[SOTTO_A_POLICY_PREFIX] = SOTTO_NLA_ADDR,
 	[SOTTO_A_POLICY_PLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 	[SOTTO_A_POLICY_ACTION] = NLA_POLICY_MAX(NLA_U8, __SOTTO_ACTION_MAX - 1),
+	[SOTTO_A_POLICY_GATEWAY] = SOTTO_NLA_HOST,
 };
 
 const struct nla_policy sotto_nl_policy_del_policy[SOTTO_A_POLICY_ATTR_MAX + 1] = {
@@ -17,12 +18,27 @@ const struct nla_policy sotto_nl_policy_del_policy[SOTTO_A_POLICY_ATTR_MAX + 1] 
 	[SOTTO_A_POLICY_PLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 };
 
-static int sotto_nl_get_own(struct genl_info *info, struct sotto_addr *a)
+/* One host, or with a length a network. */
+static int sotto_nl_get_own(struct genl_info *info, struct sotto_prefix *p)
 {
-	if (!info->attrs[SOTTO_A_ADDR])
+	const struct nlattr *addr = info->attrs[SOTTO_A_ADDR];
+	const struct nlattr *plen = info->attrs[SOTTO_A_ADDR_PLEN];
+	unsigned int bits;
+
+	if (!addr)
 		return sotto_nl_missing(info->extack, NULL, SOTTO_A_ADDR,
 					"the address is missing");
-	sotto_nl_get_addr(info->attrs[SOTTO_A_ADDR], a);
+	sotto_nl_get_addr(addr, &p->addr);
+	bits = sotto_addr_len(&p->addr) * BITS_PER_BYTE;
+	p->plen = plen ? nla_get_u8(plen) : bits;
+	if (p->plen > bits)
+		return sotto_nl_refuse(info->extack, plen, -EINVAL,
+				       "the prefix length is greater than the address is long");
+	if (sotto_prefix_is_host(p))
+		return sotto_nl_check_host(addr, info->extack);
+	if (!sotto_prefix_is_clean(p))
+		return sotto_nl_refuse(info->extack, addr, -EINVAL,
+				       "the prefix has bits set past its length");
 	return 0;
 }
 
@@ -36,47 +52,50 @@ static int sotto_nl_blame(struct genl_info *info, const struct nlattr *attr, int
 
 int sotto_nl_addr_add(struct sk_buff *skb, struct genl_info *info)
 {
-	struct sotto_addr a;
+	struct sotto_prefix p;
 	int err;
 
-	err = sotto_nl_get_own(info, &a);
+	err = sotto_nl_get_own(info, &p);
 	if (err)
 		return err;
-	err = sotto_local_add(sotto_nl_ns(info), &a, info->extack);
+	err = sotto_local_add(sotto_nl_ns(info), &p, info->extack);
 	return sotto_nl_blame(info, info->attrs[SOTTO_A_ADDR], err);
 }
 
 int sotto_nl_addr_del(struct sk_buff *skb, struct genl_info *info)
 {
-	struct sotto_addr a;
+	struct sotto_prefix p;
 	int err;
 
-	err = sotto_nl_get_own(info, &a);
+	err = sotto_nl_get_own(info, &p);
 	if (err)
 		return err;
-	err = sotto_local_del(sotto_nl_ns(info), &a, info->extack);
+	err = sotto_local_del(sotto_nl_ns(info), &p, info->extack);
 	return sotto_nl_blame(info, info->attrs[SOTTO_A_ADDR], err);
 }
 
-static int sotto_addr_cmp(const struct sotto_addr *a, const struct sotto_addr *b)
+static int sotto_prefix_cmp(const struct sotto_prefix *a, const struct sotto_prefix *b)
 {
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return memcmp(&a->ip, &b->ip, sizeof(a->ip));
+	int order;
+
+	if (a->addr.family != b->addr.family)
+		return a->addr.family < b->addr.family ? -1 : 1;
+	order = memcmp(&a->addr.ip, &b->addr.ip, sizeof(a->addr.ip));
+	return order ?: a->plen - b->plen;
 }
 
 /* The next of ours after @cur (.family 0 to begin), whatever came or went meanwhile. */
-static bool sotto_nl_next_local(struct sotto_net *ns, struct sotto_addr *cur)
+static bool sotto_nl_next_local(struct sotto_net *ns, struct sotto_prefix *cur)
 {
 	const struct sotto_locals *locals;
-	const struct sotto_addr *next = NULL;
+	const struct sotto_prefix *next = NULL;
 	unsigned int i;
 
 	locals = rcu_dereference(ns->locals);
 	for (i = 0; locals && i < locals->n; i++)
-		if (sotto_addr_cmp(&locals->addr[i], cur) > 0 &&
-		    (!next || sotto_addr_cmp(&locals->addr[i], next) < 0))
-			next = &locals->addr[i];
+		if (sotto_prefix_cmp(&locals->prefix[i], cur) > 0 &&
+		    (!next || sotto_prefix_cmp(&locals->prefix[i], next) < 0))
+			next = &locals->prefix[i];
 	if (!next)
 		return false;
 	*cur = *next;
@@ -85,7 +104,7 @@ static bool sotto_nl_next_local(struct sotto_net *ns, struct sotto_addr *cur)
 
 int sotto_nl_addr_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct sotto_addr *done = (struct sotto_addr *)cb->ctx, cur = *done;
+	struct sotto_prefix *done = (struct sotto_prefix *)cb->ctx, cur = *done;
 	struct sotto_net *ns = sotto_nl_dump_ns(cb);
 	void *hdr;
 	int err;
@@ -102,7 +121,9 @@ int sotto_nl_addr_dump(struct sk_buff *skb, struct netlink_callback *cb)
 				  NLM_F_MULTI, SOTTO_CMD_ADDR_GET);
 		if (!hdr)
 			break;
-		if (sotto_nl_put_addr(skb, SOTTO_A_ADDR, &cur)) {
+		if (sotto_nl_put_addr(skb, SOTTO_A_ADDR, &cur.addr) ||
+		    (!sotto_prefix_is_host(&cur) &&
+		     nla_put_u8(skb, SOTTO_A_ADDR_PLEN, cur.plen))) {
 			genlmsg_cancel(skb, hdr);
 			break;
 		}
@@ -130,20 +151,11 @@ static int sotto_nl_get_prefix(struct sotto_policy *p, const struct nlattr *nest
 	return 0;
 }
 
-static bool sotto_nl_host_bits(const struct sotto_policy *p)
-{
-	struct in6_addr cut;
-
-	if (p->prefix.family == AF_INET)
-		return p->prefix.ip.ip & ~inet_make_mask(p->plen);
-	ipv6_addr_prefix(&cut, &p->prefix.ip.in6, p->plen);
-	return !ipv6_addr_equal(&cut, &p->prefix.ip.in6);
-}
-
 static int sotto_nl_parse_prefix(struct genl_info *info, struct nlattr *tb[],
 				 const struct nla_policy *policy, struct sotto_policy *p)
 {
 	struct nlattr *nest = info->attrs[SOTTO_A_POLICY];
+	struct sotto_prefix prefix;
 	int err;
 
 	err = sotto_nl_parse(info, SOTTO_A_POLICY, tb, SOTTO_A_POLICY_ATTR_MAX,
@@ -151,7 +163,9 @@ static int sotto_nl_parse_prefix(struct genl_info *info, struct nlattr *tb[],
 	      sotto_nl_get_prefix(p, nest, tb, info->extack);
 	if (err)
 		return err;
-	if (sotto_nl_host_bits(p))
+	prefix.addr = p->prefix;
+	prefix.plen = p->plen;
+	if (!sotto_prefix_is_clean(&prefix))
 		return sotto_nl_refuse(info->extack, tb[SOTTO_A_POLICY_PREFIX], -EINVAL,
 				       "the prefix has bits set past its length");
 	return 0;
@@ -164,6 +178,19 @@ static void sotto_nl_policy_event(struct sotto_net *ns, const struct sotto_polic
 	};
 
 	sotto_nl_event(ns, &ev);
+}
+
+/* Only what is sealed goes through a gateway. */
+static int sotto_nl_get_gateway(struct genl_info *info, const struct nlattr *attr,
+				struct sotto_policy *p)
+{
+	if (!attr)
+		return 0;
+	if (p->action != SOTTO_ACTION_PROTECT && p->action != SOTTO_ACTION_PREFER)
+		return sotto_nl_refuse(info->extack, attr, -EINVAL,
+				       "only protect and prefer have a gateway");
+	sotto_nl_get_addr(attr, &p->gateway);
+	return 0;
 }
 
 int sotto_nl_policy_add(struct sk_buff *skb, struct genl_info *info)
@@ -180,6 +207,9 @@ int sotto_nl_policy_add(struct sk_buff *skb, struct genl_info *info)
 		return sotto_nl_missing(info->extack, info->attrs[SOTTO_A_POLICY],
 					SOTTO_A_POLICY_ACTION, "the action is missing");
 	p.action = nla_get_u8(tb[SOTTO_A_POLICY_ACTION]);
+	err = sotto_nl_get_gateway(info, tb[SOTTO_A_POLICY_GATEWAY], &p);
+	if (err)
+		return err;
 
 	err = sotto_policy_add(ns, &p, info->nlhdr->nlmsg_flags & NLM_F_REPLACE,
 			       info->extack);
@@ -221,7 +251,9 @@ static int sotto_nl_put_policy(struct sk_buff *skb, const struct sotto_policy *p
 {
 	if (sotto_nl_put_addr(skb, SOTTO_A_POLICY_PREFIX, &p->prefix) ||
 	    nla_put_u8(skb, SOTTO_A_POLICY_PLEN, p->plen) ||
-	    nla_put_u8(skb, SOTTO_A_POLICY_ACTION, p->action))
+	    nla_put_u8(skb, SOTTO_A_POLICY_ACTION, p->action) ||
+	    (p->gateway.family &&
+	     sotto_nl_put_addr(skb, SOTTO_A_POLICY_GATEWAY, &p->gateway)))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -106,6 +106,24 @@ static int sotto_nl_put_addrs(struct sk_buff *skb, int type,
 	return 0;
 }
 
+static int sotto_nl_put_behind(struct sk_buff *skb, const struct sotto_sa *sa)
+{
+	const struct sotto_prefix *b;
+	struct nlattr *attr;
+	unsigned int i, len;
+
+	for (i = 0; i < sa->n_behind; i++) {
+		b = &sa->behind[i];
+		len = sotto_addr_len(&b->addr);
+		attr = nla_reserve(skb, SOTTO_A_SA_PEER_PREFIX, len + 1);
+		if (!attr)
+			return -EMSGSIZE;
+		memcpy(nla_data(attr), &b->addr.ip, len);
+		((u8 *)nla_data(attr))[len] = b->plen;
+	}
+	return 0;
+}
+
 static int sotto_nl_put_sa_names(struct sk_buff *skb, const struct sotto_sa *sa)
 {
 	if (nla_put_u8(skb, SOTTO_A_SA_DIR, sa->dir) ||
@@ -113,9 +131,11 @@ static int sotto_nl_put_sa_names(struct sk_buff *skb, const struct sotto_sa *sa)
 	    (sa->dir == SOTTO_SA_OUT && nla_put_u32(skb, SOTTO_A_SA_ID, sa->id)) ||
 	    nla_put_u64_64bit(skb, SOTTO_A_SA_SESSION, sa->session, SOTTO_A_SA_PAD) ||
 	    nla_put_u8(skb, SOTTO_A_SA_CIPHER, sa->cipher) ||
+	    nla_put_u8(skb, SOTTO_A_SA_MODE, sa->mode) ||
 	    (sa->name[0] && nla_put_string(skb, SOTTO_A_SA_PEER_NAME, sa->name)) ||
 	    sotto_nl_put_addrs(skb, SOTTO_A_SA_PEER_ADDR, sa->peer, sa->n_peer) ||
-	    sotto_nl_put_addrs(skb, SOTTO_A_SA_LOCAL_ADDR, sa->local, sa->n_local))
+	    sotto_nl_put_addrs(skb, SOTTO_A_SA_LOCAL_ADDR, sa->local, sa->n_local) ||
+	    sotto_nl_put_behind(skb, sa))
 		return -EMSGSIZE;
 	return 0;
 }

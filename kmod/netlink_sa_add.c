@@ -15,7 +15,22 @@
 
 /* These may be repeated. */
 #define SOTTO_NL_SA_MANY	(BIT_ULL(SOTTO_A_SA_PEER_ADDR) | \
-				 BIT_ULL(SOTTO_A_SA_LOCAL_ADDR))
+				 BIT_ULL(SOTTO_A_SA_LOCAL_ADDR) | \
+				 BIT_ULL(SOTTO_A_SA_PEER_PREFIX))
+
+/* An address and a byte of prefix length. */
+static int sotto_nl_check_prefix(const struct nlattr *attr, struct netlink_ext_ack *extack)
+{
+	int len = nla_len(attr) - 1;
+
+	if (len != sizeof(struct in_addr) && len != sizeof(struct in6_addr))
+		return sotto_nl_refuse(extack, attr, -EINVAL,
+				       "a network has 5 or 17 bytes: address and prefix length");
+	if (((const u8 *)nla_data(attr))[len] > len * BITS_PER_BYTE)
+		return sotto_nl_refuse(extack, attr, -EINVAL,
+				       "the prefix length is greater than the address is long");
+	return 0;
+}
 
 static const struct nla_policy sotto_nl_sa_add_policy[SOTTO_A_SA_ATTR_MAX + 1] = {
 	[SOTTO_A_SA_DIR] = NLA_POLICY_MAX(NLA_U8, SOTTO_SA_OUT),
@@ -41,6 +56,8 @@ static const struct nla_policy sotto_nl_sa_add_policy[SOTTO_A_SA_ATTR_MAX + 1] =
 	[SOTTO_A_SA_CONFIRM] = { .type = NLA_FLAG },
 	[SOTTO_A_SA_PROBE] = { .type = NLA_FLAG },
 	[SOTTO_A_SA_CONFIRM_SECONDS] = { .type = NLA_U32 },
+	[SOTTO_A_SA_MODE] = NLA_POLICY_MAX(NLA_U8, __SOTTO_SA_MODE_MAX - 1),
+	[SOTTO_A_SA_PEER_PREFIX] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, sotto_nl_check_prefix),
 };
 
 static const struct nla_policy sotto_nl_sa_top_policy[SOTTO_A_MAX + 1] = {
@@ -99,8 +116,9 @@ static int sotto_nl_sa_direction(struct nlattr *nest, struct nlattr *tb[],
 		return attr ? sotto_nl_refuse(extack, attr, -EINVAL,
 					      "attribute is for outbound SAs only") : 0;
 	}
-	if (tb[SOTTO_A_SA_CONFIRM_SECONDS])
-		return sotto_nl_refuse(extack, tb[SOTTO_A_SA_CONFIRM_SECONDS], -EINVAL,
+	attr = tb[SOTTO_A_SA_CONFIRM_SECONDS] ?: tb[SOTTO_A_SA_PEER_PREFIX];
+	if (attr)
+		return sotto_nl_refuse(extack, attr, -EINVAL,
 				       "attribute is for inbound SAs only");
 	if ((tb[SOTTO_A_SA_CONFIRM] || tb[SOTTO_A_SA_PROBE]) && !tb[SOTTO_A_SA_PAIR_SPI])
 		return sotto_nl_missing(extack, nest, SOTTO_A_SA_PAIR_SPI,
@@ -155,6 +173,39 @@ static int sotto_nl_sa_addrs(struct nlattr *nest, int type, struct sotto_addr *a
 	return 0;
 }
 
+/* The networks behind the peer, in tunnel mode. */
+static int sotto_nl_sa_behind(struct nlattr *nest, struct sotto_sa_params *p,
+			      struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr;
+	struct sotto_prefix *b;
+	struct in6_addr in6;
+	int rem;
+
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) != SOTTO_A_SA_PEER_PREFIX)
+			continue;
+		if (p->mode != SOTTO_SA_MODE_TUNNEL)
+			return sotto_nl_refuse(extack, attr, -EINVAL,
+					       "only in tunnel mode is there a network behind the peer");
+		if (p->n_behind == SOTTO_PREFIXES_MAX)
+			return sotto_nl_refuse(extack, attr, -E2BIG,
+					       "more networks than one SA can have");
+		b = &p->behind[p->n_behind++];
+		b->plen = ((const u8 *)nla_data(attr))[nla_len(attr) - 1];
+		memset(&in6, 0, sizeof(in6));
+		memcpy(&in6, nla_data(attr), nla_len(attr) - 1);
+		if (nla_len(attr) - 1 == sizeof(struct in_addr))
+			sotto_addr_v4(&b->addr, in6.s6_addr32[0]);
+		else
+			sotto_addr_v6(&b->addr, &in6);
+		if (!sotto_prefix_is_clean(b))
+			return sotto_nl_refuse(extack, attr, -EINVAL,
+					       "the prefix has bits set past its length");
+	}
+	return 0;
+}
+
 static void sotto_nl_sa_values(struct sotto_sa_params *p, struct nlattr *tb[])
 {
 	p->dir = nla_get_u8(tb[SOTTO_A_SA_DIR]);
@@ -183,7 +234,12 @@ static int sotto_nl_sa_params(struct nlattr *nest, struct sotto_sa_params *p,
 	int err;
 
 	err = nla_parse_nested(tb, SOTTO_A_SA_ATTR_MAX, nest, sotto_nl_sa_add_policy,
-			       extack) ?:
+			       extack);
+	if (err)
+		return err;
+	if (tb[SOTTO_A_SA_MODE])
+		p->mode = nla_get_u8(tb[SOTTO_A_SA_MODE]);
+	err =
 	      sotto_nl_once(nla_data(nest), nla_len(nest), SOTTO_NL_SA_MANY, extack) ?:
 	      sotto_nl_sa_require(nest, tb, extack) ?:
 	      sotto_nl_sa_direction(nest, tb, extack) ?:
@@ -191,7 +247,8 @@ static int sotto_nl_sa_params(struct nlattr *nest, struct sotto_sa_params *p,
 	      sotto_nl_sa_addrs(nest, SOTTO_A_SA_PEER_ADDR, p->peer, &p->n_peer,
 				extack) ?:
 	      sotto_nl_sa_addrs(nest, SOTTO_A_SA_LOCAL_ADDR, p->local, &p->n_local,
-				extack);
+				extack) ?:
+	      sotto_nl_sa_behind(nest, p, extack);
 	if (err)
 		return err;
 	sotto_nl_sa_values(p, tb);

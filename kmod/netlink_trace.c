@@ -32,6 +32,7 @@ const struct nla_policy sotto_nl_trace_policy[SOTTO_A_TRACE_ATTR_MAX + 1] = {
  * @mtu: its MTU, for this family
  * @action: what policy says
  * @match: and which prefix of it, @match.prefix.family 0 if none
+ * @to: whose tunnel: the destination, or the gateway in front of it
  * @t: tunnel or NULL, under rcu_read_lock()
  * @verdict: the answer
  */
@@ -42,6 +43,7 @@ struct sotto_trace {
 	u32 mtu;
 	enum sotto_action action;
 	struct sotto_policy match;
+	const struct sotto_addr *to;
 	struct sotto_tunnel *t;
 	enum sotto_verdict verdict;
 };
@@ -149,7 +151,7 @@ static enum sotto_verdict sotto_trace_verdict(struct sotto_net *ns, struct sotto
 		return SOTTO_VERDICT_PASS_BYPASS;
 	if (tr->action == SOTTO_ACTION_BLOCK)
 		return SOTTO_VERDICT_DROP_BLOCK;
-	if (!sotto_local_is(ns, &tr->src))
+	if (!sotto_local_is(ns, &tr->src) && !sotto_behind_is(ns, &tr->src))
 		return tr->action == SOTTO_ACTION_PREFER ?
 		       SOTTO_VERDICT_PASS_CLEAR : SOTTO_VERDICT_DROP_SOURCE;
 	return sotto_trace_tunnel(ns, tr);
@@ -180,6 +182,9 @@ static int sotto_trace_put_match(struct sk_buff *skb, const struct sotto_trace *
 		return -EMSGSIZE;
 	if (!tr->match.prefix.family)
 		return 0;
+	if (tr->match.gateway.family &&
+	    sotto_nl_put_addr(skb, SOTTO_A_TRACE_GATEWAY, &tr->match.gateway))
+		return -EMSGSIZE;
 	return sotto_nl_put_addr(skb, SOTTO_A_TRACE_PREFIX, &tr->match.prefix) ?:
 	       nla_put_u8(skb, SOTTO_A_TRACE_PLEN, tr->match.plen);
 }
@@ -254,7 +259,8 @@ int sotto_nl_trace(struct sk_buff *skb, struct genl_info *info)
 
 	rcu_read_lock();
 	tr.action = sotto_policy_lookup(ns, &tr.dst, &tr.match);
-	tr.t = sotto_tunnel_lookup(ns, &tr.dst);
+	tr.to = tr.match.gateway.family ? &tr.match.gateway : &tr.dst;
+	tr.t = sotto_tunnel_lookup(ns, tr.to);
 	tr.verdict = sotto_trace_verdict(ns, &tr);
 	sotto_trace_mtu(&tr);
 	err = sotto_trace_put(r.skb, &tr);

@@ -53,7 +53,8 @@ static int sotto_nl_put_tunnel_sa(struct sk_buff *skb, struct sotto_tunnel *t)
 	    nla_put_u64_64bit(skb, SOTTO_A_TUNNEL_SESSION, sa->session,
 			      SOTTO_A_TUNNEL_PAD) ||
 	    nla_put_u32(skb, SOTTO_A_TUNNEL_SPI_OUT, sa->spi) ||
-	    nla_put_u8(skb, SOTTO_A_TUNNEL_CIPHER, sa->cipher))
+	    nla_put_u8(skb, SOTTO_A_TUNNEL_CIPHER, sa->cipher) ||
+	    nla_put_u8(skb, SOTTO_A_TUNNEL_MODE, sa->mode))
 		return -EMSGSIZE;
 	return 0;
 }

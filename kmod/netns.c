@@ -144,7 +144,20 @@ bool sotto_local_is(struct sotto_net *ns, const struct sotto_addr *a)
 	unsigned int i;
 
 	for (i = 0; l && i < l->n; i++)
-		if (sotto_addr_equal(&l->addr[i], a))
+		if (sotto_addr_equal(&l->prefix[i].addr, a) &&
+		    sotto_prefix_is_host(&l->prefix[i]))
+			return true;
+	return false;
+}
+
+bool sotto_behind_is(struct sotto_net *ns, const struct sotto_addr *a)
+{
+	const struct sotto_locals *l = rcu_dereference(ns->locals);
+	unsigned int i;
+
+	for (i = 0; l && i < l->n; i++)
+		if (!sotto_prefix_is_host(&l->prefix[i]) &&
+		    sotto_prefix_covers(&l->prefix[i], a))
 			return true;
 	return false;
 }
@@ -154,42 +167,43 @@ static struct sotto_locals *sotto_locals_get(struct sotto_net *ns)
 	return rcu_dereference_protected(ns->locals, lockdep_is_held(&ns->config));
 }
 
-static int sotto_locals_find(const struct sotto_locals *l, const struct sotto_addr *a)
+static int sotto_locals_find(const struct sotto_locals *l, const struct sotto_prefix *p)
 {
 	unsigned int i;
 
 	for (i = 0; l && i < l->n; i++)
-		if (sotto_addr_equal(&l->addr[i], a))
+		if (l->prefix[i].plen == p->plen &&
+		    sotto_addr_equal(&l->prefix[i].addr, &p->addr))
 			return i;
 	return -1;
 }
 
 /* Replace the list by a copy without entry @skip (-1: none) and with @add. */
-static int sotto_locals_copy(struct sotto_net *ns, int skip, const struct sotto_addr *add)
+static int sotto_locals_copy(struct sotto_net *ns, int skip, const struct sotto_prefix *add)
 {
 	struct sotto_locals *old = sotto_locals_get(ns), *new;
 	unsigned int n = old ? old->n : 0, i;
 
-	new = kzalloc(struct_size(new, addr, n + 1), GFP_KERNEL_ACCOUNT);
+	new = kzalloc(struct_size(new, prefix, n + 1), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		if (i != skip)
-			new->addr[new->n++] = old->addr[i];
+			new->prefix[new->n++] = old->prefix[i];
 	if (add)
-		new->addr[new->n++] = *add;
+		new->prefix[new->n++] = *add;
 	rcu_assign_pointer(ns->locals, new);
 	if (old)
 		kfree_rcu(old, rcu);
 	return 0;
 }
 
-int sotto_local_add(struct sotto_net *ns, const struct sotto_addr *a,
+int sotto_local_add(struct sotto_net *ns, const struct sotto_prefix *p,
 		    struct netlink_ext_ack *extack)
 {
 	struct sotto_locals *l = sotto_locals_get(ns);
 
-	if (sotto_locals_find(l, a) >= 0) {
+	if (sotto_locals_find(l, p) >= 0) {
 		NL_SET_ERR_MSG(extack, "address is registered already");
 		return -EEXIST;
 	}
@@ -197,13 +211,13 @@ int sotto_local_add(struct sotto_net *ns, const struct sotto_addr *a,
 		NL_SET_ERR_MSG(extack, "64 addresses are registered; no more are taken");
 		return -ENOSPC;
 	}
-	return sotto_locals_copy(ns, -1, a);
+	return sotto_locals_copy(ns, -1, p);
 }
 
-int sotto_local_del(struct sotto_net *ns, const struct sotto_addr *a,
+int sotto_local_del(struct sotto_net *ns, const struct sotto_prefix *p,
 		    struct netlink_ext_ack *extack)
 {
-	int i = sotto_locals_find(sotto_locals_get(ns), a);
+	int i = sotto_locals_find(sotto_locals_get(ns), p);
 
 	if (i < 0) {
 		NL_SET_ERR_MSG(extack, "address is not registered");

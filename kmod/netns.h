@@ -50,11 +50,11 @@ struct sotto_limits {
 	u32 event_rate;
 };
 
-/* Our own protected addresses: copied on write. */
+/* Our own protected addresses, and the networks behind us: copied on write. */
 struct sotto_locals {
 	struct rcu_head rcu;
 	unsigned int n;
-	struct sotto_addr addr[];
+	struct sotto_prefix prefix[];
 };
 
 /* The agent, and the control flow that no policy touches. */
@@ -164,13 +164,18 @@ int sotto_netns_up(struct sotto_net *ns, struct netlink_ext_ack *extack);
  */
 int sotto_netns_down(struct sotto_net *ns, struct netlink_ext_ack *extack);
 
-/* Our own addresses. Writers hold ns->config. -EEXIST, -ENOENT, -ENOSPC, -ENOMEM */
-int sotto_local_add(struct sotto_net *ns, const struct sotto_addr *a,
+/*
+ * Our own addresses, and networks behind us. Writers hold ns->config.
+ * -EEXIST, -ENOENT, -ENOSPC, -ENOMEM
+ */
+int sotto_local_add(struct sotto_net *ns, const struct sotto_prefix *p,
 		    struct netlink_ext_ack *extack);
-int sotto_local_del(struct sotto_net *ns, const struct sotto_addr *a,
+int sotto_local_del(struct sotto_net *ns, const struct sotto_prefix *p,
 		    struct netlink_ext_ack *extack);
-/* Under rcu_read_lock(). */
+/* Is it an address of ours? Under rcu_read_lock(). */
 bool sotto_local_is(struct sotto_net *ns, const struct sotto_addr *a);
+/* Or that of a host behind us? Under rcu_read_lock(). */
+bool sotto_behind_is(struct sotto_net *ns, const struct sotto_addr *a);
 
 /**
  * sotto_netns_pin() - hold the module while a protect or block policy exists

@@ -15,8 +15,14 @@
 
 #define SOTTO_POLICY_FORK	0xff	/* action of a node that is no prefix */
 
+struct sotto_gateway {
+	struct sotto_addr addr;
+	struct rcu_head rcu;
+};
+
 struct sotto_policy_node {
 	struct sotto_policy_node __rcu *child[2];
+	struct sotto_gateway __rcu *gateway;
 	struct sotto_addr prefix;
 	u8 plen;
 	u8 action;			/* enum sotto_action or SOTTO_POLICY_FORK */
@@ -65,34 +71,63 @@ static unsigned int sotto_bits(u16 family)
 	return family == AF_INET ? 32 : 128;
 }
 
-enum sotto_action sotto_policy_lookup(struct sotto_net *ns,
-				      const struct sotto_addr *addr,
-				      struct sotto_policy *found)
+/* The longest match, and its action as it was seen. NULL and bypass without one. */
+static const struct sotto_policy_node *
+sotto_policy_match(struct sotto_net *ns, const struct sotto_addr *addr,
+		   enum sotto_action *action)
 {
 	const struct sotto_policy_node *n, *best = NULL;
 	unsigned int bits = sotto_bits(addr->family);
-	u8 action = SOTTO_ACTION_BYPASS, a;
+	u8 a;
 
-	if (found)
-		memset(found, 0, sizeof(*found));
-
+	*action = SOTTO_ACTION_BYPASS;
 	n = rcu_dereference(*sotto_root(ns, addr->family));
 	while (n && sotto_covers(n, addr)) {
-		a = READ_ONCE(n->action);
+		a = smp_load_acquire(&n->action);	/* before its gateway */
 		if (a != SOTTO_POLICY_FORK) {
 			best = n;
-			action = a;
+			*action = a;
 		}
 		if (n->plen == bits)
 			break;
 		n = rcu_dereference(n->child[sotto_bit(addr, n->plen)]);
 	}
+	return best;
+}
 
-	if (best && found) {
+enum sotto_action sotto_policy_lookup(struct sotto_net *ns,
+				      const struct sotto_addr *addr,
+				      struct sotto_policy *found)
+{
+	const struct sotto_policy_node *best;
+	const struct sotto_gateway *gateway;
+	enum sotto_action action;
+
+	best = sotto_policy_match(ns, addr, &action);
+	if (!found)
+		return action;
+	memset(found, 0, sizeof(*found));
+	if (best) {
 		found->prefix = best->prefix;
 		found->plen = best->plen;
 		found->action = action;
+		gateway = rcu_dereference(best->gateway);
+		if (gateway)
+			found->gateway = gateway->addr;
 	}
+	return action;
+}
+
+enum sotto_action sotto_policy_route(struct sotto_net *ns, const struct sotto_addr *dst,
+				     const struct sotto_addr **to)
+{
+	const struct sotto_policy_node *best;
+	const struct sotto_gateway *gateway;
+	enum sotto_action action;
+
+	best = sotto_policy_match(ns, dst, &action);
+	gateway = best ? rcu_dereference(best->gateway) : NULL;
+	*to = gateway ? &gateway->addr : dst;
 	return action;
 }
 
@@ -136,7 +171,34 @@ static int sotto_policy_split(struct sotto_policy_node __rcu **slot,
 	return 0;
 }
 
-static int sotto_policy_insert(struct sotto_net *ns, const struct sotto_policy *p)
+/* The gateway first: no reader sees a new action without it. */
+static void sotto_policy_set(struct sotto_net *ns, struct sotto_policy_node *n,
+			     u8 action, struct sotto_gateway *gateway)
+{
+	struct sotto_gateway *old = sotto_deref(n->gateway, ns);
+
+	rcu_assign_pointer(n->gateway, gateway);
+	smp_store_release(&n->action, action);
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
+/* NULL for a policy without one. */
+static struct sotto_gateway *sotto_gateway_new(const struct sotto_policy *p)
+{
+	struct sotto_gateway *gateway;
+
+	if (!p->gateway.family)
+		return NULL;
+	gateway = kmalloc(sizeof(*gateway), GFP_KERNEL_ACCOUNT);
+	if (!gateway)
+		return ERR_PTR(-ENOMEM);
+	gateway->addr = p->gateway;
+	return gateway;
+}
+
+static int sotto_policy_insert(struct sotto_net *ns, const struct sotto_policy *p,
+			       struct sotto_gateway *gateway)
 {
 	struct sotto_policy_node __rcu **slot = sotto_root(ns, p->prefix.family);
 	struct sotto_policy_node *n, *leaf;
@@ -146,6 +208,7 @@ static int sotto_policy_insert(struct sotto_net *ns, const struct sotto_policy *
 	leaf = sotto_node_new(&p->prefix, p->plen, p->action);
 	if (!leaf)
 		return -ENOMEM;
+	RCU_INIT_POINTER(leaf->gateway, gateway);
 
 	while ((n = sotto_deref(*slot, ns))) {
 		common = sotto_common(&n->prefix, &p->prefix,
@@ -158,7 +221,7 @@ static int sotto_policy_insert(struct sotto_net *ns, const struct sotto_policy *
 		}
 		if (n->plen == p->plen) {	/* a fork becomes a prefix */
 			kfree(leaf);
-			WRITE_ONCE(n->action, p->action);
+			sotto_policy_set(ns, n, p->action, gateway);
 			return 0;
 		}
 		slot = &n->child[sotto_bit(&p->prefix, n->plen)];
@@ -207,6 +270,7 @@ int sotto_policy_add(struct sotto_net *ns, const struct sotto_policy *p,
 		     bool replace, struct netlink_ext_ack *extack)
 {
 	struct sotto_policy_node *n;
+	struct sotto_gateway *gateway;
 	int err, strict;
 
 	lockdep_assert_held(&ns->config);
@@ -217,24 +281,28 @@ int sotto_policy_add(struct sotto_net *ns, const struct sotto_policy *p,
 	}
 
 	n = sotto_policy_find(ns, p);
-	if (n) {
-		if (!replace) {
-			NL_SET_ERR_MSG(extack, "a policy for this prefix exists; replace or delete it");
-			return -EEXIST;
-		}
-		strict = sotto_strict(p->action) - sotto_strict(n->action);
-		WRITE_ONCE(n->action, p->action);
-		sotto_policy_changed(ns, 0, strict);
-		return 0;
+	if (n && !replace) {
+		NL_SET_ERR_MSG(extack, "a policy for this prefix exists; replace or delete it");
+		return -EEXIST;
 	}
-
-	if (ns->policy.n >= READ_ONCE(ns->limits.max_policies)) {
+	if (!n && ns->policy.n >= READ_ONCE(ns->limits.max_policies)) {
 		NL_SET_ERR_MSG(extack, "the namespace has as many policies as max-policies allows");
 		return -ENOSPC;
 	}
-	err = sotto_policy_insert(ns, p);
-	if (err)
+	gateway = sotto_gateway_new(p);
+	if (IS_ERR(gateway))
+		return PTR_ERR(gateway);
+	if (n) {
+		strict = sotto_strict(p->action) - sotto_strict(n->action);
+		sotto_policy_set(ns, n, p->action, gateway);
+		sotto_policy_changed(ns, 0, strict);
+		return 0;
+	}
+	err = sotto_policy_insert(ns, p, gateway);
+	if (err) {
+		kfree(gateway);
 		return err;
+	}
 	sotto_policy_changed(ns, 1, sotto_strict(p->action));
 	return 0;
 }
@@ -273,7 +341,7 @@ int sotto_policy_del(struct sotto_net *ns, const struct sotto_policy *p,
 	}
 
 	sotto_policy_changed(ns, -1, -(int)sotto_strict(n->action));
-	WRITE_ONCE(n->action, SOTTO_POLICY_FORK);
+	sotto_policy_set(ns, n, SOTTO_POLICY_FORK, NULL);
 	sotto_policy_collapse(ns, slot);
 	if (parent && sotto_deref(*parent, ns)->action == SOTTO_POLICY_FORK)
 		sotto_policy_collapse(ns, parent);
@@ -337,6 +405,7 @@ static struct sotto_policy_node *sotto_policy_after(struct sotto_net *ns,
 bool sotto_policy_next(struct sotto_net *ns, struct sotto_policy *cur)
 {
 	struct sotto_policy_node *n = NULL;
+	struct sotto_gateway *gateway;
 
 	lockdep_assert_held(&ns->config);
 
@@ -355,6 +424,8 @@ bool sotto_policy_next(struct sotto_net *ns, struct sotto_policy *cur)
 	cur->prefix = n->prefix;
 	cur->plen = n->plen;
 	cur->action = n->action;
+	gateway = sotto_deref(n->gateway, ns);
+	cur->gateway = gateway ? gateway->addr : (struct sotto_addr){};
 	return true;
 }
 

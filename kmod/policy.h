@@ -31,6 +31,7 @@ struct sotto_policy {
 	struct sotto_addr prefix;	/* bits past plen are zero */
 	u8 plen;
 	u8 action;			/* enum sotto_action */
+	struct sotto_addr gateway;	/* .family 0 if none */
 };
 
 struct sotto_net;
@@ -50,10 +51,22 @@ enum sotto_action sotto_policy_lookup(struct sotto_net *ns,
 				      struct sotto_policy *found);
 
 /**
+ * sotto_policy_route() - the same, and where the tunnel goes
+ * @ns: namespace
+ * @dst: destination
+ * @to: set to the address whose tunnel is used: the policy's gateway, or @dst
+ *
+ * Context: rcu_read_lock(), which *@to lives as long as.
+ * Return: the action.
+ */
+enum sotto_action sotto_policy_route(struct sotto_net *ns, const struct sotto_addr *dst,
+				     const struct sotto_addr **to);
+
+/**
  * sotto_policy_add() - add a prefix, or change one
  * @ns: namespace; the caller holds ns->config
- * @p: prefix and action; bits past the length must be zero
- * @replace: an existing prefix takes the new action
+ * @p: prefix, action and gateway; bits past the length must be zero
+ * @replace: an existing prefix takes the new action and gateway
  * @extack: told why not
  *
  * Return: 0, -EINVAL, -EEXIST, -ENOSPC (limit), -ENOMEM.

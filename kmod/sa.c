@@ -54,6 +54,16 @@ bool sotto_sa_local_is(const struct sotto_sa *sa, const struct sotto_addr *a)
 	return !sa->n_local;
 }
 
+bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < sa->n_behind; i++)
+		if (sotto_prefix_covers(&sa->behind[i], a))
+			return true;
+	return sotto_sa_peer_is(sa, a);
+}
+
 /* Crypto may sleep in its exit, so this is a worker's job. */
 static void sotto_sa_free(struct work_struct *work)
 {
@@ -403,8 +413,8 @@ static struct sotto_sa *sotto_sa_alloc(struct sotto_net *ns,
 
 	if (!sa)
 		return NULL;
-	sa->peer = kcalloc(p->n_peer + p->n_local, sizeof(*sa->peer),
-			   GFP_KERNEL_ACCOUNT);
+	sa->peer = kzalloc((p->n_peer + p->n_local) * sizeof(*sa->peer) +
+			   p->n_behind * sizeof(*sa->behind), GFP_KERNEL_ACCOUNT);
 	if (sotto_keylog)
 		sa->keylog_key = kmemdup(p->key, sizeof(p->key), GFP_KERNEL_ACCOUNT);
 	if (p->dir == SOTTO_SA_IN)
@@ -422,6 +432,8 @@ static struct sotto_sa *sotto_sa_alloc(struct sotto_net *ns,
 	sa->local = sa->peer + p->n_peer;
 	memcpy(sa->peer, p->peer, p->n_peer * sizeof(*sa->peer));
 	memcpy(sa->local, p->local, p->n_local * sizeof(*sa->local));
+	sa->behind = (struct sotto_prefix *)(sa->local + p->n_local);
+	memcpy(sa->behind, p->behind, p->n_behind * sizeof(*sa->behind));
 	sa->ns = ns;
 	return sa;
 }
@@ -431,8 +443,10 @@ static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
 	sa->spi = p->spi;
 	sa->dir = p->dir;
 	sa->cipher = p->cipher;
+	sa->mode = p->mode;
 	sa->n_peer = p->n_peer;
 	sa->n_local = p->n_local;
+	sa->n_behind = p->n_behind;
 	sa->sport = p->sport;
 	sa->dport = p->dport ?: sa->ns->data_port;
 	memcpy(sa->salt, p->salt, sizeof(sa->salt));

@@ -20,6 +20,7 @@ struct sotto_tunnel;
 struct sotto_sa_params {
 	u8 dir;			/* enum sotto_sa_dir */
 	u8 cipher;		/* enum sotto_cipher */
+	u8 mode;		/* enum sotto_sa_mode */
 	u32 spi;
 	u64 session;
 	u8 key[SOTTO_KEY_LEN];
@@ -27,7 +28,8 @@ struct sotto_sa_params {
 	char name[SOTTO_NAME_MAX];
 	struct sotto_addr peer[SOTTO_ADDRS_MAX];
 	struct sotto_addr local[SOTTO_ADDRS_MAX];
-	u8 n_peer, n_local;
+	struct sotto_prefix behind[SOTTO_PREFIXES_MAX];	/* in, tunnel mode */
+	u8 n_peer, n_local, n_behind;
 	__be16 sport, dport;	/* 0 = flow hash, data port */
 	u64 seq;
 	u32 soft_seconds, hard_seconds;
@@ -66,7 +68,8 @@ struct sotto_sa {
 	u32 id;
 	u8 dir;
 	u8 cipher;
-	u8 n_peer, n_local;
+	u8 mode;
+	u8 n_peer, n_local, n_behind;
 	bool async;
 	u8 salt[SOTTO_SALT_LEN];
 	__be16 sport, dport;
@@ -95,6 +98,7 @@ struct sotto_sa {
 	char name[SOTTO_NAME_MAX];
 	struct sotto_addr *peer;	/* n_peer, then n_local of ours */
 	struct sotto_addr *local;
+	struct sotto_prefix *behind;	/* then n_behind networks behind the peer */
 	struct sotto_replay *replay;	/* in */
 	u8 *keylog_key;		/* SOTTO_KEY_LEN bytes, with keylog=1 only */
 };
@@ -171,5 +175,7 @@ void sotto_sa_confirm(struct sotto_sa *sa);
 /* Is @a an address of the peer / one that the SA was made for on our side? */
 bool sotto_sa_peer_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 bool sotto_sa_local_is(const struct sotto_sa *sa, const struct sotto_addr *a);
+/* In tunnel mode: may the peer send in the name of @a? */
+bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 
 #endif /* _SOTTO_SA_H */

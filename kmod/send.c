@@ -87,6 +87,7 @@ static u8 sotto_refuse_code(enum sotto_stat why, bool v4)
 	case SOTTO_STAT_OUT_DROP_BLOCK:
 	case SOTTO_STAT_OUT_DROP_SOURCE:
 	case SOTTO_STAT_OUT_DROP_FRAGMENT:
+	case SOTTO_STAT_OUT_DROP_MODE:
 		return v4 ? ICMP_PKT_FILTERED : ICMPV6_ADM_PROHIBITED;
 	case SOTTO_STAT_OUT_DROP_REFUSED:
 	case SOTTO_STAT_OUT_DROP_TIMEOUT:
@@ -414,6 +415,14 @@ static bool sotto_fits(const struct sk_buff *skb, const struct sotto_pkt *p,
 	return skb->len <= IPV6_MIN_MTU;
 }
 
+/* Transport mode is for packets between the two hosts themselves. */
+static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
+			    const struct sotto_pkt *p)
+{
+	return sa->mode == SOTTO_SA_MODE_TRANSPORT && sotto_addr_equal(&p->dst, &t->dst) &&
+	       sotto_local_is(t->ns, &p->src);
+}
+
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb)
 {
 	u8 pf = sotto_is_v4(skb) ? NFPROTO_IPV4 : NFPROTO_IPV6;
@@ -427,7 +436,12 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 	}
 	if (sotto_sa_expired(sa)) {
 		sotto_sa_delete(sa, SOTTO_EVENT_SA_HARD);
-		sotto_acquire(ns, skb, &p, SOTTO_ACTION_PROTECT);
+		sotto_acquire(ns, skb, &p, &t->dst, SOTTO_ACTION_PROTECT);
+		return;
+	}
+	if (!sotto_mode_fits(t, sa, &p)) {
+		atomic64_inc(&t->drops);
+		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MODE);
 		return;
 	}
 
@@ -449,12 +463,12 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 }
 
 void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
-		enum sotto_action action)
+		const struct sotto_addr *to, enum sotto_action action)
 {
 	struct sotto_tunnel *t;
 	struct sotto_sa *sa;
 
-	if (!sotto_local_is(ns, &p->src)) {
+	if (!sotto_local_is(ns, &p->src) && !sotto_behind_is(ns, &p->src)) {
 		if (action == SOTTO_ACTION_PREFER)
 			sotto_send_clear(ns, skb);
 		else
@@ -466,14 +480,14 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 		return;
 	}
 
-	t = sotto_tunnel_lookup(ns, &p->dst);
+	t = sotto_tunnel_lookup(ns, to);
 	sa = t ? rcu_dereference(t->sa) : NULL;
 	if (likely(sa && !READ_ONCE(t->draining))) {
 		WRITE_ONCE(t->used, jiffies);
 		sotto_seal(t, sa, skb);
 		return;
 	}
-	sotto_acquire(ns, skb, p, action);
+	sotto_acquire(ns, skb, p, to, action);
 }
 
 static struct dst_entry *sotto_dummy_route4(struct net *net, struct sotto_addr *src,

@@ -44,8 +44,9 @@ unsigned int sotto_skb_nsg(const struct sk_buff *skb);
 void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
 
 /* send.c: all consume @skb, and want rcu_read_lock() and BH off. */
+/* @to: whose tunnel: the destination, or the gateway in front of it. */
 void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
-		enum sotto_action action);
+		const struct sotto_addr *to, enum sotto_action action);
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb);
 /* In the clear: prefer, and the server said "not a member". */
 void sotto_send_clear(struct sotto_net *ns, struct sk_buff *skb);

@@ -45,6 +45,11 @@ def addr(text):
     return ipaddress.ip_address(text).packed
 
 
+def prefix(text):
+    net = ipaddress.ip_network(text, strict=False)
+    return ipaddress.ip_address(text.split("/")[0]).packed + bytes([net.prefixlen])
+
+
 def pack(name, value):
     """One attribute by its C name; the header knows its type."""
     kind = H.types[name]
@@ -109,7 +114,7 @@ def decode(enum, prefix, data):
                            payload)
         else:
             value = _value(H.types[name], payload)
-        if key in ("PEER_ADDR", "LOCAL_ADDR"):
+        if key in ("PEER_ADDR", "LOCAL_ADDR", "PEER_PREFIX"):
             out.setdefault(key, []).append(value)
         else:
             out[key] = value

@@ -21,6 +21,7 @@ from uapi_env import (DUMMY, as_nobody, host, ip, load_module, module_loaded, sa
                       unload_module)
 
 SPI_LAPSE_S = 30	# kmod/wire.h
+NETWORKS = [nl.prefix("10.5.0.0/16"), nl.prefix("fd05::/48")]
 TESTS = []
 
 
@@ -139,6 +140,16 @@ def policies(t):
         s.do("NS_SET", obj("NS", MAX_POLICIES=6))
         refused(t, "policy: no more than max-policies", errno.ENOSPC,
                 s.do, "POLICY_ADD", obj("POLICY", ACTION=1, **ten))
+        far = dict(PREFIX="10.1.2.3", PLEN=32)
+        flags = nl.NLM_F_REPLACE | nl.NLM_F_CREATE
+        s.do("POLICY_ADD", obj("POLICY", ACTION=1, GATEWAY="fd00::9", **far), flags)
+        got = [p for p in s.dump("POLICY_GET")[0] if p["PREFIX"] == "10.1.2.3"]
+        t.equal(got, [dict(far, ACTION=1, GATEWAY="fd00::9")], "policy: with a gateway")
+        got = s.do("TRACE", obj("TRACE", DST="10.1.2.3"))
+        t.equal((got["ACTION"], got["GATEWAY"]), (1, "fd00::9"), "policy: which a trace tells")
+        s.do("POLICY_ADD", obj("POLICY", ACTION=1, **far), flags)
+        got = [p for p in s.dump("POLICY_GET")[0] if p["PREFIX"] == "10.1.2.3"]
+        t.equal(got, [dict(far, ACTION=1)], "policy: and without again")
         s.do("POLICY_FLUSH")
         t.equal((s.dump("POLICY_GET")[0], s.do("NS_GET")["POLICIES"]), ([], 0), "policy: flushed")
 
@@ -156,6 +167,16 @@ def addresses(t):
         refused(t, "addresses: deleted once", errno.ENOENT,
                 s.do, "ADDR_DEL", nl.pack("SOTTO_A_ADDR", want[7]))
         t.equal(sorted(s.dump("ADDR_GET")[0]), sorted(want[:7] + want[8:]), "addresses: one is deleted")
+        both = nl.pack("SOTTO_A_ADDR", "10.9.0.0"), nl.pack("SOTTO_A_ADDR_PLEN", 16)
+        s.do("ADDR_ADD", b"".join(both))
+        s.send(V["SOTTO_CMD_ADDR_GET"], flags=nl.NLM_F_DUMP)
+        got = []
+        s.receive(lambda data: got.append(nl.objects(data)))
+        t.equal([o for o in got if "ADDR_PLEN" in o], [{"ADDR": "10.9.0.0", "ADDR_PLEN": 16}],
+                "addresses: a network")
+        s.do("ADDR_DEL", b"".join(both))
+        t.equal(sorted(s.dump("ADDR_GET")[0]), sorted(want[:7] + want[8:]),
+                "addresses: a network is deleted")
 
 
 @test
@@ -218,7 +239,8 @@ def associations(t):
         spi = s.do("SPI_ALLOC")["SPI"]
         got = s.do("SA_ADD", sa(DIR=0, SPI=spi, SESSION=7, PEER_ADDR=["10.9.0.2", "fd09::2"],
                                 LOCAL_ADDR=["10.9.0.1"], SEQ=1 << 33, CONFIRM_SECONDS=30,
-                                SOFT_SECONDS=1000, HARD_SECONDS=2000, SOFT_BYTES=1, HARD_BYTES=2))
+                                SOFT_SECONDS=1000, HARD_SECONDS=2000, SOFT_BYTES=1, HARD_BYTES=2,
+                                MODE=1, PEER_PREFIX=NETWORKS))
         t.equal(got, {"DIR": 0, "SPI": spi}, "SA: a reserved SPI is used")
         refused(t, "SA: an SPI twice", errno.EEXIST,
                 s.do, "SA_ADD", sa(DIR=0, SPI=spi, PEER_ADDR=["10.9.0.2"]))
@@ -228,11 +250,12 @@ def associations(t):
         want_in = dict(DIR=0, SPI=spi, SESSION=7, CIPHER=1, PEER_ADDR=["10.9.0.2", "fd09::2"],
                        LOCAL_ADDR=["10.9.0.1"], SEQ=1 << 33, CONFIRM_SECONDS=30, SOFT_SECONDS=1000,
                        HARD_SECONDS=2000, SOFT_BYTES=1, HARD_BYTES=2, SOFT_PACKETS=0, HARD_PACKETS=0,
-                       CONFIRMED=0, PACKETS=0, BYTES=0, REPLAYS=0, AUTH_FAILURES=0)
+                       CONFIRMED=0, PACKETS=0, BYTES=0, REPLAYS=0, AUTH_FAILURES=0, MODE=1,
+                       PEER_PREFIX=NETWORKS)
         want_out = dict(DIR=1, SPI=999, ID=got["ID"], SESSION=7, CIPHER=2, PEER_ADDR=["10.9.0.2"],
                         PEER_NAME="bob", SPORT=5000, DPORT=6000, SEQ=41, PAIR_SPI=spi, SOFT_SECONDS=0,
                         HARD_SECONDS=0, SOFT_BYTES=0, HARD_BYTES=0, SOFT_PACKETS=0, HARD_PACKETS=0,
-                        CONFIRMED=1, PACKETS=0, BYTES=0)
+                        CONFIRMED=1, PACKETS=0, BYTES=0, MODE=0)
         for which, want in ((0, want_in), (1, want_out)):
             age = listed[which].pop("AGE_MS")
             t.equal(listed[which], want, "SA: dumped as installed, %s" % ("outbound" if which else "inbound"))

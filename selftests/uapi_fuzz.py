@@ -8,7 +8,7 @@ import random
 import struct
 
 from sotto_nl import (H, V, NLA_F_NESTED, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
-                      NLM_F_EXCL, addr, nest, nla, obj, pack)
+                      NLM_F_EXCL, addr, nest, nla, obj, pack, prefix)
 
 # What changes by itself, or by being looked at.
 VOLATILE = {"AGE_MS", "IDLE_MS", "HOLD_MS"}
@@ -73,6 +73,16 @@ def sa_wrong():
     yield "an address of ours twice", dict(SA_IN, LOCAL_ADDR=["10.9.0.1"] * 2), errno.EINVAL
     yield "17 addresses of the peer", dict(SA_IN, PEER_ADDR=MANY), errno.E2BIG
     yield "17 addresses of ours", dict(SA_IN, LOCAL_ADDR=MANY), errno.E2BIG
+    yield "a network in transport mode", dict(SA_IN, PEER_PREFIX=[prefix("10.5.0.0/16")]), errno.EINVAL
+    yield ("a network of an outbound SA", dict(SA_OUT, MODE=1, PEER_PREFIX=[prefix("10.5.0.0/16")]),
+           errno.EINVAL)
+    for what, value in (("bits past the length", prefix("10.5.0.1/16")),
+                        ("33 bits of IPv4", addr("10.5.0.0") + b"\x21"),
+                        ("129 bits of IPv6", addr("fd05::") + b"\x81"),
+                        ("no length", addr("10.5.0.0")), ("nothing", b"")):
+        yield "a network with " + what, dict(SA_IN, MODE=1, PEER_PREFIX=[value]), errno.EINVAL
+    yield ("65 networks", dict(SA_IN, MODE=1, PEER_PREFIX=[prefix("10.5.%d.0/24" % i)
+                                                           for i in range(65)]), errno.E2BIG)
     yield "a name without end", dict(SA_IN, PEER_NAME=b"bob"), errno.EINVAL
     yield "a name too long", dict(SA_IN, PEER_NAME="b" * 64), errno.EINVAL
 
@@ -94,13 +104,23 @@ COMMANDS = [
     Command("AGENT_REGISTER", "AGENT", AGENT, required=tuple(AGENT),
             bad=dict(LOCAL=BAD_HOSTS, REMOTE=BAD_HOSTS, LOCAL_PORT=[0], REMOTE_PORT=[0]),
             wrong=[("addresses of two families", dict(AGENT, REMOTE="fd09::3"), errno.EINVAL)]),
-    Command("ADDR_ADD", "", dict(ADDR="10.9.9.9"), required=("ADDR",), bad=dict(ADDR=BAD_HOSTS),
-            wrong=[("an address that is there", dict(ADDR="10.9.0.1"), errno.EEXIST)]),
-    Command("ADDR_DEL", "", dict(ADDR="10.9.0.1"), required=("ADDR",), bad=dict(ADDR=BAD_HOSTS),
-            wrong=[("an address that is not there", dict(ADDR="10.9.9.9"), errno.ENOENT)]),
+    Command("ADDR_ADD", "", dict(ADDR="10.9.9.9"), required=("ADDR",), others=dict(ADDR_PLEN=24),
+            bad=dict(ADDR=BAD_HOSTS, ADDR_PLEN=[33, 129, 255]),
+            wrong=[("an address that is there", dict(ADDR="10.9.0.1"), errno.EEXIST),
+                   ("the same with its length", dict(ADDR="10.9.0.1", ADDR_PLEN=32), errno.EEXIST),
+                   ("bits past the length", dict(ADDR="10.9.9.9", ADDR_PLEN=24), errno.EINVAL)]),
+    Command("ADDR_DEL", "", dict(ADDR="10.9.0.1"), required=("ADDR",), others=dict(ADDR_PLEN=24),
+            bad=dict(ADDR=BAD_HOSTS, ADDR_PLEN=[33, 129, 255]),
+            wrong=[("an address that is not there", dict(ADDR="10.9.9.9"), errno.ENOENT),
+                   ("a network that is not there", dict(ADDR="10.9.0.0", ADDR_PLEN=24), errno.ENOENT)]),
     Command("POLICY_ADD", "POLICY", dict(PREFIX="10.77.0.0", PLEN=16, ACTION=1),
-            required=("PREFIX", "PLEN", "ACTION"), bad=dict(PLEN=[129, 255], ACTION=[4, 255]),
-            wrong=[("33 bits of IPv4", dict(PREFIX="10.77.0.0", PLEN=33, ACTION=1), errno.EINVAL),
+            required=("PREFIX", "PLEN", "ACTION"), others=dict(GATEWAY="10.9.0.9"),
+            bad=dict(PLEN=[129, 255], ACTION=[4, 255], GATEWAY=BAD_HOSTS),
+            wrong=[("a gateway to bypass",
+                    dict(PREFIX="10.77.0.0", PLEN=16, ACTION=0, GATEWAY="10.9.0.9"), errno.EINVAL),
+                   ("a gateway to block",
+                    dict(PREFIX="10.77.0.0", PLEN=16, ACTION=3, GATEWAY="10.9.0.9"), errno.EINVAL),
+                   ("33 bits of IPv4", dict(PREFIX="10.77.0.0", PLEN=33, ACTION=1), errno.EINVAL),
                    ("bits past the length", dict(PREFIX="10.77.0.1", PLEN=16, ACTION=1), errno.EINVAL),
                    ("bits past the length, IPv6",
                     dict(PREFIX="fd77::1", PLEN=64, ACTION=1), errno.EINVAL),
@@ -119,7 +139,8 @@ COMMANDS = [
     Command("SA_ADD", "SA", SA_IN, required=("DIR", "SPI", "CIPHER", "KEY", "SALT", "PEER_ADDR"),
             others=dict(SESSION=1, PEER_NAME="bob", LOCAL_ADDR=["10.9.0.1"], SPORT=1, DPORT=1, SEQ=1,
                         SOFT_SECONDS=1, HARD_SECONDS=1, SOFT_PACKETS=1, HARD_PACKETS=1, SOFT_BYTES=1,
-                        HARD_BYTES=1, PAIR_SPI=300, CONFIRM=True, PROBE=True, CONFIRM_SECONDS=1),
+                        HARD_BYTES=1, PAIR_SPI=300, CONFIRM=True, PROBE=True, CONFIRM_SECONDS=1, MODE=1,
+                        PEER_PREFIX=[prefix("10.5.0.0/16")]),
             bad=SA_BAD, wrong=list(sa_wrong())),
     Command("SA_DEL", "SA", dict(SPI=300), required=("SPI",), others=dict(DIR=0, ID=1, SESSION=1),
             bad=dict(SA_SELECT_BAD, SESSION=[0]),

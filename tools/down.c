@@ -19,12 +19,12 @@ static const char usage[] =
 
 static int remove_addrs(struct sgenl *g)
 {
-	struct sotto_addr *v;
+	struct sotto_prefix *v;
 	size_t n;
-	int ret = sgenl_list_addrs(g, &v, &n);
+	int ret = sgenl_list_locals(g, &v, &n);
 
 	for (size_t i = 0; !ret && i < n; i++) {
-		ret = sgenl_addr_del(g, &v[i]);
+		ret = sgenl_local_del(g, &v[i]);
 		if (ret == -ENOENT)
 			ret = 0;
 	}

@@ -15,17 +15,18 @@
 
 static const char usage[] =
 "Usage: sotto policy [ show ]\n"
-"       sotto policy { add | replace } PREFIX ACTION\n"
+"       sotto policy { add | replace } PREFIX ACTION [ via GATEWAY ]\n"
 "       sotto policy del PREFIX\n"
 "       sotto policy flush\n"
 "       sotto policy save       keep what the kernel has for the next start\n"
 "       sotto policy restore    load what was kept (with neither agent nor server)\n"
 "       ACTION := { protect | prefer | bypass | block }\n"
-"The longest prefix that fits a destination decides. What the realm says for all\n"
+"The longest prefix that fits a destination decides. With a gateway packets go in\n"
+"tunnel mode to that member, which forwards them. What the realm says for all\n"
 "its members is under \"sotto realm policy\", on the gateway.\n";
 
 static const struct column columns[] = {
-	{ "PREFIX", false }, { "ACTION", false }, { "FROM", false },
+	{ "PREFIX", false }, { "ACTION", false }, { "VIA", false }, { "FROM", false },
 };
 
 static enum color action_color(uint8_t action)
@@ -50,23 +51,32 @@ static const char *origin(const struct saved *kept, const struct sgenl_policy *p
 	return k && k->origin == SAVED_REALM ? "realm" : "local";
 }
 
+static json_t *policy_json(const struct sgenl_policy *p, const struct saved *kept)
+{
+	char buf[SOTTO_PREFIX_STR];
+	json_t *o = json_pack("{s:s, s:s, s:s}",
+			      "prefix", sotto_prefix_str(&p->prefix, buf),
+			      "action", sgenl_action_name(p->action),
+			      "from", origin(kept, p));
+
+	if (p->gateway.len)
+		json_object_set_new(o, "gateway", json_addr(&p->gateway));
+	return o;
+}
+
 static void show_json(const struct sgenl_policy *v, size_t n, const struct saved *kept)
 {
 	json_t *list = json_array();
-	char buf[SOTTO_PREFIX_STR];
 
 	for (size_t i = 0; i < n; i++)
 		if (family_wanted(&v[i].prefix.addr))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
-				"prefix", sotto_prefix_str(&v[i].prefix, buf),
-				"action", sgenl_action_name(v[i].action),
-				"from", origin(kept, &v[i])));
+			json_array_append_new(list, policy_json(&v[i], kept));
 	print_json(list);
 }
 
 static void show_text(const struct sgenl_policy *v, size_t n, const struct saved *kept)
 {
-	char buf[SOTTO_PREFIX_STR];
+	char buf[SOTTO_PREFIX_STR], gateway[SOTTO_ADDR_STR];
 	struct table t;
 
 	if (!n) {
@@ -81,6 +91,8 @@ static void show_text(const struct sgenl_policy *v, size_t n, const struct saved
 		table_cell(&t, COLOR_NONE, "%s", sotto_prefix_str(&v[i].prefix, buf));
 		table_cell(&t, action_color(v[i].action), "%s",
 			   sgenl_action_name(v[i].action));
+		table_cell(&t, COLOR_NONE, "%s", v[i].gateway.len ?
+			   sotto_addr_str(&v[i].gateway, gateway) : "");
 		table_cell(&t, COLOR_NONE, "%s", origin(kept, &v[i]));
 	}
 	table_print(&t);
@@ -145,6 +157,13 @@ int parse_policy_words(struct args *a, struct sgenl_policy *p, const char *help)
 			    "\"%s\" is no action; it is protect, prefer, bypass or block",
 			    action);
 	p->action = value;
+	memset(&p->gateway, 0, sizeof(p->gateway));
+	if (args_is(a, "via")) {
+		const char *gateway = args_value(a, "via");
+
+		if (!gateway || parse_address(gateway, &p->gateway))
+			return EXIT_USAGE;
+	}
 	return args_end(a, help);
 }
 
@@ -206,12 +225,12 @@ static int policy_flush(struct args *a)
 static int collect(struct sgenl *g, const struct saved *old, struct saved *now)
 {
 	struct sgenl_policy *policies = NULL;
-	struct sotto_addr *addrs = NULL;
+	struct sotto_prefix *addrs = NULL;
 	size_t n_policies, n_addrs;
 	int ret = sgenl_list_policies(g, &policies, &n_policies);
 
 	if (!ret)
-		ret = sgenl_list_addrs(g, &addrs, &n_addrs);
+		ret = sgenl_list_locals(g, &addrs, &n_addrs);
 	for (size_t i = 0; !ret && i < n_policies; i++) {
 		const struct saved_policy *k = saved_find_policy(old, &policies[i].prefix);
 
@@ -219,9 +238,9 @@ static int collect(struct sgenl *g, const struct saved *old, struct saved *now)
 			out_of_memory();
 	}
 	for (size_t i = 0; !ret && i < n_addrs; i++) {
-		const struct saved_addr *k = saved_find_addr(old, &addrs[i]);
+		const struct saved_addr *k = saved_find_local(old, &addrs[i]);
 
-		if (saved_add_addr(now, &addrs[i], k ? k->origin : SAVED_LOCAL))
+		if (saved_add_local(now, &addrs[i], k ? k->origin : SAVED_LOCAL))
 			out_of_memory();
 	}
 	free(policies);

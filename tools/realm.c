@@ -135,6 +135,8 @@ static int policy_add(struct args *a)
 
 	if (parse_policy_words(a, &p, usage))
 		return EXIT_USAGE;
+	if (p.gateway.len)
+		return usage_error(usage, "the realm's policy has no gateways");
 	return daemon_call(SERVER_SOCKET,
 			   json_pack("{s:s, s:s, s:s}", "cmd", "policy.add",
 				     "prefix", sotto_prefix_str(&p.prefix, buf),

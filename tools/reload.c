@@ -53,17 +53,17 @@ static int add_guard(struct sgenl *g)
 static int keep_all(struct sgenl *g, struct saved *kept)
 {
 	struct sgenl_policy *policies = NULL;
-	struct sotto_addr *addrs = NULL;
+	struct sotto_prefix *addrs = NULL;
 	size_t n = 0, n_addrs = 0;
 	int ret = sgenl_list_policies(g, &policies, &n);
 
 	if (!ret)
-		ret = sgenl_list_addrs(g, &addrs, &n_addrs);
+		ret = sgenl_list_locals(g, &addrs, &n_addrs);
 	for (size_t i = 0; !ret && i < n; i++)
 		if (saved_add_policy(kept, &policies[i], SAVED_LOCAL))
 			out_of_memory();
 	for (size_t i = 0; !ret && i < n_addrs; i++)
-		if (saved_add_addr(kept, &addrs[i], SAVED_LOCAL))
+		if (saved_add_local(kept, &addrs[i], SAVED_LOCAL))
 			out_of_memory();
 	free(policies);
 	free(addrs);

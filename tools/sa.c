@@ -18,7 +18,8 @@ const char sa_usage[] =
 "                    key-file { FILE | - } [ OPTIONS ]\n"
 "       sotto sa del { in spi SPI | out id ID | session SESSION }\n"
 "       CIPHER  := { aes256gcm | chacha20poly1305 }\n"
-"       OPTIONS := [ name NAME ] [ local ADDRESS[,...] ] [ session SESSION ]\n"
+"       OPTIONS := [ mode { transport | tunnel } ] [ behind PREFIX[,PREFIX...] ]\n"
+"                  [ name NAME ] [ local ADDRESS[,...] ] [ session SESSION ]\n"
 "                  [ sport PORT ] [ dport PORT ] [ seq NUMBER ]\n"
 "                  [ soft-seconds N ] [ hard-seconds N ]\n"
 "                  [ soft-packets N ] [ hard-packets N ]\n"
@@ -26,11 +27,13 @@ const char sa_usage[] =
 "                  [ pair-spi SPI ] [ confirm ] [ probe ] [ confirm-seconds N ]\n"
 "The key file's first line is 0x and 72 hex digits: 32 bytes of key and 4 of salt,\n"
 "as ip-xfrm(8) takes them. \"key 0x...\" works too, but every user of the machine\n"
-"can read it while the command runs.\n";
+"can read it while the command runs. In tunnel mode whole packets are carried; those\n"
+"of an inbound SA may come from the peer's addresses and the networks behind it.\n";
 
 static const struct column columns[] = {
 	{ "DIR", false }, { "SPI", false }, { "ID", true }, { "PEER", false },
-	{ "ADDRESSES", false }, { "CIPHER", false }, { "SESSION", false },
+	{ "ADDRESSES", false }, { "MODE", false }, { "BEHIND", false },
+	{ "CIPHER", false }, { "SESSION", false },
 	{ "STATE", false }, { "SEQ", true }, { "PACKETS", true }, { "BYTES", true },
 	{ "REPLAYS", true }, { "FORGED", true }, { "AGE", true }, { "EXPIRES", true },
 };
@@ -44,6 +47,17 @@ static void addr_list(const struct sotto_addr *v, unsigned int n, char *out, siz
 	for (unsigned int i = 0; i < n && len < size; i++)
 		len += snprintf(out + len, size - len, "%s%s", i ? "," : "",
 				sotto_addr_str(&v[i], buf));
+}
+
+static void prefix_list(const struct sgenl_sa *sa, char *out, size_t size)
+{
+	char buf[SOTTO_PREFIX_STR];
+	size_t len = 0;
+
+	out[0] = 0;
+	for (unsigned int i = 0; i < sa->n_peer_prefixes && len < size; i++)
+		len += snprintf(out + len, size - len, "%s%s", i ? "," : "",
+				sotto_prefix_str(&sa->peer_prefixes[i], buf));
 }
 
 static void add_counters(struct table *t, const struct sgenl_sa *sa)
@@ -73,6 +87,7 @@ static const char *sa_state(const struct sgenl_sa *sa)
 static void add_row(struct table *t, const struct sgenl_sa *sa)
 {
 	char buf[HUMAN_MAX], addrs[SOTTO_ADDRS_MAX * SOTTO_ADDR_STR];
+	char behind[SOTTO_PREFIXES_MAX * SOTTO_PREFIX_STR];
 	bool out = sa->dir == SOTTO_SA_OUT;
 	uint64_t hard_ms = sa->hard_seconds * 1000ull;
 
@@ -82,6 +97,9 @@ static void add_row(struct table *t, const struct sgenl_sa *sa)
 	table_cell(t, COLOR_NONE, out ? "%u" : "", sa->id);
 	table_cell(t, COLOR_NONE, "%s", sa->peer[0] ? sa->peer : "-");
 	table_cell(t, COLOR_NONE, "%s", addrs);
+	table_cell(t, COLOR_NONE, "%s", sgenl_mode_name(sa->mode));
+	prefix_list(sa, behind, sizeof(behind));
+	table_cell(t, COLOR_NONE, "%s", behind);
 	table_cell(t, COLOR_NONE, "%s", sgenl_cipher_name(sa->cipher));
 	if (sa->session)
 		table_cell(t, COLOR_NONE, "%016" PRIx64, sa->session);
@@ -100,6 +118,17 @@ static json_t *addrs_json(const struct sotto_addr *v, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++)
 		json_array_append_new(list, json_addr(&v[i]));
+	return list;
+}
+
+static json_t *prefixes_json(const struct sgenl_sa *sa)
+{
+	json_t *list = json_array();
+	char buf[SOTTO_PREFIX_STR];
+
+	for (unsigned int i = 0; i < sa->n_peer_prefixes; i++)
+		json_array_append_new(list, json_string(
+			sotto_prefix_str(&sa->peer_prefixes[i], buf)));
 	return list;
 }
 
@@ -158,6 +187,9 @@ static json_t *sa_json(const struct sgenl_sa *sa)
 		      "age_ms", (json_int_t)sa->age_ms);
 	if (!o)
 		out_of_memory();
+	json_object_set_new(o, "mode", json_string(sgenl_mode_name(sa->mode)));
+	if (sa->n_peer_prefixes)
+		json_object_set_new(o, "peer_prefixes", prefixes_json(sa));
 	put_limits(o, sa);
 	put_direction(o, sa);
 	return o;

@@ -59,6 +59,43 @@ static int take_addrs(const char *value, struct sotto_addr *v, unsigned int *n)
 	return ret;
 }
 
+static int parse_behind(char *text, struct sgenl_sa *sa)
+{
+	char *save = NULL;
+
+	for (char *one = strtok_r(text, ",", &save); one;
+	     one = strtok_r(NULL, ",", &save)) {
+		if (sa->n_peer_prefixes == SOTTO_PREFIXES_MAX)
+			return fail(EXIT_USAGE, "an SA has at most %d networks behind its peer",
+				    SOTTO_PREFIXES_MAX);
+		if (parse_prefix(one, &sa->peer_prefixes[sa->n_peer_prefixes++]))
+			return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int take_behind(struct sa_request *r, const char *value)
+{
+	char *copy = strdup(value);
+	int ret;
+
+	if (!copy)
+		out_of_memory();
+	ret = parse_behind(copy, &r->sa);
+	free(copy);
+	return ret;
+}
+
+static int take_mode(struct sa_request *r, const char *value)
+{
+	int mode = sgenl_mode_parse(value);
+
+	if (mode < 0)
+		return fail(EXIT_USAGE, "\"%s\" is no mode; it is transport or tunnel", value);
+	r->sa.mode = mode;
+	return 0;
+}
+
 static int take_key_file(struct sa_request *r, const char *file)
 {
 	char text[KEY_TEXT_MAX];
@@ -160,6 +197,10 @@ static int take_value(struct sa_request *r, const char *word, const char *value)
 		return take_addrs(value, r->sa.local_addrs, &r->sa.n_local_addrs);
 	if (!strcmp(word, "cipher"))
 		return take_cipher(r, value);
+	if (!strcmp(word, "mode"))
+		return take_mode(r, value);
+	if (!strcmp(word, "behind"))
+		return take_behind(r, value);
 	if (!strcmp(word, "key-file"))
 		return take_key_file(r, value);
 	if (!strcmp(word, "key"))

@@ -38,8 +38,9 @@ struct status {
 static int gather_kernel(struct status *s)
 {
 	struct sgenl_tunnel *tunnels = NULL;
-	struct sotto_addr *addrs = NULL;
+	struct sotto_prefix *addrs = NULL;
 	size_t n_tunnels = 0, n_addrs = 0;
+	char buf[SOTTO_PREFIX_STR];
 	struct sgenl *g;
 	int ret = kernel_open(&g);
 
@@ -50,12 +51,13 @@ static int gather_kernel(struct status *s)
 	if (!ret)
 		ret = sgenl_list_tunnels(g, &tunnels, &n_tunnels);
 	if (!ret)
-		ret = sgenl_list_addrs(g, &addrs, &n_addrs);
+		ret = sgenl_list_locals(g, &addrs, &n_addrs);
 	for (size_t i = 0; i < n_tunnels; i++)
 		if (tunnels[i].state < STATES)
 			s->tunnels[tunnels[i].state]++;
 	for (size_t i = 0; i < n_addrs; i++)
-		json_array_append_new(s->addresses, json_addr(&addrs[i]));
+		json_array_append_new(s->addresses, json_string(
+			sotto_prefix_brief(&addrs[i], buf)));
 	free(tunnels);
 	free(addrs);
 	return kernel_done(g, ret, "read the state");

@@ -53,13 +53,17 @@ static const struct {
 
 static void print_policy(const struct sgenl_trace *t)
 {
-	char buf[SOTTO_PREFIX_STR];
+	char buf[SOTTO_PREFIX_STR], gateway[SOTTO_ADDR_STR];
 
-	if (t->has_policy)
-		printf("  policy    %s %s\n", sotto_prefix_str(&t->policy.prefix, buf),
-		       sgenl_action_name(t->policy.action));
-	else
+	if (!t->has_policy) {
 		printf("  policy    none fits: bypass\n");
+		return;
+	}
+	printf("  policy    %s %s", sotto_prefix_str(&t->policy.prefix, buf),
+	       sgenl_action_name(t->policy.action));
+	if (t->policy.gateway.len)
+		printf(" via %s", sotto_addr_str(&t->policy.gateway, gateway));
+	putchar('\n');
 }
 
 static void print_tunnel(const struct sgenl_tunnel *t)
@@ -70,7 +74,8 @@ static void print_tunnel(const struct sgenl_tunnel *t)
 	if (t->peer[0])
 		printf(" with %s", t->peer);
 	if (t->state == SOTTO_TUNNEL_UP)
-		printf(", %s, spi 0x%08x", sgenl_cipher_name(t->cipher), t->spi_out);
+		printf(", %s mode, %s, spi 0x%08x", sgenl_mode_name(t->mode),
+		       sgenl_cipher_name(t->cipher), t->spi_out);
 	if (t->reason)
 		printf(": %s", sgenl_reason_text(t->reason));
 	if (t->hold_ms)
@@ -126,6 +131,8 @@ static void show_json(const struct sgenl_trace *t)
 		json_object_set_new(o, "policy", json_pack("{s:s, s:s}",
 			"prefix", sotto_prefix_str(&t->policy.prefix, buf),
 			"action", sgenl_action_name(t->policy.action)));
+	if (t->policy.gateway.len)
+		json_object_set_new(o, "gateway", json_addr(&t->policy.gateway));
 	if (t->has_tunnel)
 		json_object_set_new(o, "tunnel", tunnel_json(&t->tunnel));
 	if (t->mtu)

@@ -130,6 +130,7 @@ json_t *tunnel_json(const struct sgenl_tunnel *t)
 		json_object_set_new(o, "spi_out", json_string(spi));
 		json_object_set_new(o, "session", json_string(session));
 		json_object_set_new(o, "cipher", json_string(sgenl_cipher_name(t->cipher)));
+		json_object_set_new(o, "mode", json_string(sgenl_mode_name(t->mode)));
 	}
 	return o;
 }

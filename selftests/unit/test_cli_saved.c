@@ -50,19 +50,27 @@ static void test_policy_round_trip(void)
 	struct sgenl_policy a = policy("10.0.0.0/8", SOTTO_ACTION_PROTECT);
 	struct sgenl_policy b = policy("fd00::/64", SOTTO_ACTION_BLOCK);
 	struct saved out = { .realm_version = 7 }, in;
+	struct sotto_prefix host, net;
 	struct sotto_addr addr;
 
 	EXPECT(!sotto_addr_parse(&addr, "fd00::1"));
+	EXPECT(!sotto_addr_parse(&a.gateway, "192.0.2.1"));
+	EXPECT(!sotto_prefix_parse(&net, "fd00:5::/48"));
+	host = sotto_prefix_host(&addr);
 	EXPECT(!saved_add_policy(&out, &a, SAVED_REALM));
 	EXPECT(!saved_add_policy(&out, &b, SAVED_LOCAL));
 	EXPECT(!saved_add_addr(&out, &addr, SAVED_REALM));
+	EXPECT(!saved_add_local(&out, &net, SAVED_LOCAL));
 	EXPECT(!saved_write(&out, &err));
 	ASSERT(!saved_read(&in, &err));
-	EXPECT(in.realm_version == 7 && in.n_policies == 2 && in.n_addrs == 1);
+	EXPECT(in.realm_version == 7 && in.n_policies == 2 && in.n_addrs == 2);
 	EXPECT(saved_find_policy(&in, &a.prefix)->origin == SAVED_REALM);
 	EXPECT(saved_find_policy(&in, &b.prefix)->origin == SAVED_LOCAL);
 	EXPECT(saved_find_policy(&in, &b.prefix)->policy.action == SOTTO_ACTION_BLOCK);
-	EXPECT(saved_find_addr(&in, &addr));
+	EXPECT(saved_find_local(&in, &host)->origin == SAVED_REALM);
+	EXPECT(saved_find_local(&in, &net)->origin == SAVED_LOCAL);
+	EXPECT(sotto_addr_eq(&saved_find_policy(&in, &a.prefix)->policy.gateway, &a.gateway));
+	EXPECT(!saved_find_policy(&in, &b.prefix)->policy.gateway.len);
 	/* the realm takes back what is its own alone */
 	saved_remove_policy(&in, &a.prefix);
 	saved_remove_policy(&in, &b.prefix);

@@ -136,6 +136,19 @@ const char *sotto_prefix_str(const struct sotto_prefix *prefix,
 	return buf;
 }
 
+struct sotto_prefix sotto_prefix_host(const struct sotto_addr *addr)
+{
+	return (struct sotto_prefix){ .addr = *addr, .plen = addr->len * 8 };
+}
+
+const char *sotto_prefix_brief(const struct sotto_prefix *prefix,
+			       char buf[SOTTO_PREFIX_STR])
+{
+	if (prefix->plen == prefix->addr.len * 8)
+		return sotto_addr_str(&prefix->addr, buf);
+	return sotto_prefix_str(prefix, buf);
+}
+
 bool sotto_prefix_contains(const struct sotto_prefix *prefix,
 			   const struct sotto_addr *addr)
 {

@@ -74,6 +74,13 @@ int sotto_prefix_parse(struct sotto_prefix *prefix, const char *text);
 const char *sotto_prefix_str(const struct sotto_prefix *prefix,
 			     char buf[SOTTO_PREFIX_STR]);
 
+/** sotto_prefix_host() - the prefix that is one host */
+struct sotto_prefix sotto_prefix_host(const struct sotto_addr *addr);
+
+/** sotto_prefix_brief() - the same text, but one host without its length */
+const char *sotto_prefix_brief(const struct sotto_prefix *prefix,
+			       char buf[SOTTO_PREFIX_STR]);
+
 /** sotto_prefix_contains() - @addr lies in @prefix (same family). */
 bool sotto_prefix_contains(const struct sotto_prefix *prefix,
 			   const struct sotto_addr *addr);

@@ -63,9 +63,9 @@ static int list_dump(struct sgenl *g, uint8_t cmd, struct list *l, size_t *n)
 	return ret;
 }
 
-static int parse_addr(struct nlattr **tb, void *item)
+static int parse_local(struct nlattr **tb, void *item)
 {
-	return sgenl_parse_addr(tb[SOTTO_A_ADDR], item);
+	return sgenl_parse_local(tb[SOTTO_A_ADDR], tb[SOTTO_A_ADDR_PLEN], item);
 }
 
 static int parse_policy(struct nlattr **tb, void *item)
@@ -83,12 +83,12 @@ static int parse_sa(struct nlattr **tb, void *item)
 	return sgenl_parse_sa(tb[SOTTO_A_SA], item);
 }
 
-int sgenl_list_addrs(struct sgenl *g, struct sotto_addr **v, size_t *n)
+int sgenl_list_locals(struct sgenl *g, struct sotto_prefix **v, size_t *n)
 {
-	struct list l = { .size = sizeof(**v), .parse = parse_addr };
+	struct list l = { .size = sizeof(**v), .parse = parse_local };
 	int ret = list_dump(g, SOTTO_CMD_ADDR_GET, &l, n);
 
-	*v = (struct sotto_addr *)l.items;
+	*v = (struct sotto_prefix *)l.items;
 	return ret;
 }
 

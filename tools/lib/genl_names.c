@@ -34,6 +34,11 @@ static const char *const dir_names[] = {
 	[SOTTO_SA_OUT] = "out",
 };
 
+static const char *const mode_names[] = {
+	[SOTTO_SA_MODE_TRANSPORT] = "transport",
+	[SOTTO_SA_MODE_TUNNEL] = "tunnel",
+};
+
 static const char *const reason_names[] = {
 	[SOTTO_REASON_NONE] = "none",
 	[SOTTO_REASON_TIMEOUT] = "timeout",
@@ -137,6 +142,11 @@ const char *sgenl_dir_name(unsigned int dir)
 	return pick(dir_names, COUNT(dir_names), dir);
 }
 
+const char *sgenl_mode_name(unsigned int mode)
+{
+	return pick(mode_names, COUNT(mode_names), mode);
+}
+
 const char *sgenl_reason_name(unsigned int reason)
 {
 	return pick(reason_names, COUNT(reason_names), reason);
@@ -165,6 +175,11 @@ const char *sgenl_stat_name(unsigned int stat)
 int sgenl_action_parse(const char *name)
 {
 	return find(action_names, COUNT(action_names), name);
+}
+
+int sgenl_mode_parse(const char *name)
+{
+	return find(mode_names, COUNT(mode_names), name);
 }
 
 int sgenl_cipher_parse(const char *name)

@@ -61,6 +61,14 @@ static int optional_addr(struct nlattr *attr, struct sotto_addr *addr)
 	return attr ? sgenl_parse_addr(attr, addr) : 0;
 }
 
+int sgenl_parse_local(struct nlattr *addr, struct nlattr *plen, struct sotto_prefix *p)
+{
+	int ret = sgenl_parse_addr(addr, &p->addr);
+
+	p->plen = plen ? num(plen) : p->addr.len * 8;
+	return ret;
+}
+
 int sgenl_parse_ns(struct nlattr *nest, struct sgenl_ns *ns)
 {
 	struct nlattr *tb[SOTTO_A_NS_ATTR_MAX + 1];
@@ -89,6 +97,9 @@ int sgenl_parse_policy(struct nlattr *nest, struct sgenl_policy *p)
 		return ret;
 	p->prefix.plen = num(tb[SOTTO_A_POLICY_PLEN]);
 	p->action = num(tb[SOTTO_A_POLICY_ACTION]);
+	ret = optional_addr(tb[SOTTO_A_POLICY_GATEWAY], &p->gateway);
+	if (ret)
+		return ret;
 	/* POLICY_DEL and FLUSH events may carry no prefix */
 	return optional_addr(tb[SOTTO_A_POLICY_PREFIX], &p->prefix.addr);
 }
@@ -102,6 +113,7 @@ int sgenl_parse_tunnel(struct nlattr *nest, struct sgenl_tunnel *t)
 		return ret;
 	memset(t, 0, sizeof(*t));
 	t->state = num(tb[SOTTO_A_TUNNEL_STATE]);
+	t->mode = num(tb[SOTTO_A_TUNNEL_MODE]);
 	t->reason = num(tb[SOTTO_A_TUNNEL_REASON]);
 	t->hold_ms = num(tb[SOTTO_A_TUNNEL_HOLD_MS]);
 	text(t->peer, sizeof(t->peer), tb[SOTTO_A_TUNNEL_PEER]);
@@ -119,6 +131,21 @@ int sgenl_parse_tunnel(struct nlattr *nest, struct sgenl_tunnel *t)
 	return sgenl_parse_addr(tb[SOTTO_A_TUNNEL_DST], &t->dst);
 }
 
+/* An address and a byte of prefix length. */
+static int sa_prefix(struct nlattr *attr, struct sgenl_sa *sa)
+{
+	struct sotto_prefix *p = &sa->peer_prefixes[sa->n_peer_prefixes];
+	int len = nla_len(attr) - 1;
+
+	if (sa->n_peer_prefixes == SOTTO_PREFIXES_MAX)
+		return 0;
+	if (len < 0 || sotto_addr_set(&p->addr, nla_data(attr), len))
+		return -EBADMSG;
+	p->plen = ((const uint8_t *)nla_data(attr))[len];
+	sa->n_peer_prefixes++;
+	return 0;
+}
+
 /* Repeated attributes: nla_parse keeps only the last of each type. */
 static int sa_addrs(struct nlattr *nest, struct sgenl_sa *sa)
 {
@@ -129,6 +156,8 @@ static int sa_addrs(struct nlattr *nest, struct sgenl_sa *sa)
 		struct sotto_addr addr;
 		int type = nla_type(attr);
 
+		if (type == SOTTO_A_SA_PEER_PREFIX && sa_prefix(attr, sa))
+			return -EBADMSG;
 		if (type != SOTTO_A_SA_PEER_ADDR && type != SOTTO_A_SA_LOCAL_ADDR)
 			continue;
 		if (sgenl_parse_addr(attr, &addr))
@@ -165,6 +194,7 @@ int sgenl_parse_sa(struct nlattr *nest, struct sgenl_sa *sa)
 	sa->id = num(tb[SOTTO_A_SA_ID]);
 	sa->session = num(tb[SOTTO_A_SA_SESSION]);
 	sa->cipher = num(tb[SOTTO_A_SA_CIPHER]);
+	sa->mode = num(tb[SOTTO_A_SA_MODE]);
 	text(sa->peer, sizeof(sa->peer), tb[SOTTO_A_SA_PEER_NAME]);
 	sa->sport = num(tb[SOTTO_A_SA_SPORT]);
 	sa->dport = num(tb[SOTTO_A_SA_DPORT]);
@@ -235,6 +265,8 @@ int sgenl_parse_trace(struct nlattr *nest, struct sgenl_trace *t)
 	t->policy.prefix.plen = num(tb[SOTTO_A_TRACE_PLEN]);
 	t->policy.action = num(tb[SOTTO_A_TRACE_ACTION]);
 	ret = optional_addr(tb[SOTTO_A_TRACE_PREFIX], &t->policy.prefix.addr);
+	if (!ret)
+		ret = optional_addr(tb[SOTTO_A_TRACE_GATEWAY], &t->policy.gateway);
 	if (!ret)
 		ret = optional_addr(tb[SOTTO_A_TRACE_DST], &t->dst);
 	if (!ret)

@@ -30,11 +30,13 @@ struct sgenl_ns {
 struct sgenl_policy {
 	struct sotto_prefix prefix;
 	uint8_t action;			/* enum sotto_action */
+	struct sotto_addr gateway;	/* len 0 = none */
 };
 
 struct sgenl_tunnel {
 	struct sotto_addr dst;
 	uint8_t state;			/* enum sotto_tunnel_state */
+	uint8_t mode;			/* enum sotto_sa_mode */
 	uint8_t reason;			/* enum sotto_reason */
 	uint8_t cipher;			/* enum sotto_cipher */
 	char peer[SOTTO_NAME_MAX];
@@ -55,6 +57,7 @@ struct sgenl_tunnel {
 struct sgenl_sa {
 	uint8_t dir;			/* enum sotto_sa_dir */
 	uint8_t cipher;			/* enum sotto_cipher */
+	uint8_t mode;			/* enum sotto_sa_mode */
 	uint32_t spi;
 	uint32_t id;			/* the kernel's own */
 	uint64_t session;
@@ -65,6 +68,8 @@ struct sgenl_sa {
 	unsigned int n_peer_addrs;
 	struct sotto_addr local_addrs[SOTTO_ADDRS_MAX];
 	unsigned int n_local_addrs;
+	struct sotto_prefix peer_prefixes[SOTTO_PREFIXES_MAX];	/* in, tunnel mode */
+	unsigned int n_peer_prefixes;
 	uint16_t sport, dport;
 	uint64_t seq;
 	uint32_t soft_seconds, hard_seconds;
@@ -126,6 +131,8 @@ int sgenl_parse_event(struct nlattr *nest, struct sgenl_event *e);
 int sgenl_parse_acquire(struct nlattr *nest, struct sgenl_acquire *a);
 int sgenl_parse_trace(struct nlattr *nest, struct sgenl_trace *t);
 int sgenl_parse_addr(struct nlattr *attr, struct sotto_addr *addr);
+/* Of ADDR_GET: without a length it is one host. */
+int sgenl_parse_local(struct nlattr *addr, struct nlattr *plen, struct sotto_prefix *p);
 int sgenl_parse_stats(struct nlattr *nest, uint64_t stats[__SOTTO_STAT_MAX]);
 
 /*
@@ -136,6 +143,7 @@ const char *sgenl_action_name(unsigned int action);
 const char *sgenl_state_name(unsigned int state);
 const char *sgenl_cipher_name(unsigned int cipher);
 const char *sgenl_dir_name(unsigned int dir);
+const char *sgenl_mode_name(unsigned int mode);
 const char *sgenl_reason_name(unsigned int reason);
 const char *sgenl_event_name(unsigned int event);
 const char *sgenl_verdict_name(unsigned int verdict);
@@ -143,6 +151,9 @@ const char *sgenl_stat_name(unsigned int stat);
 
 /** sgenl_reason_text() - a sentence that says it to a person. */
 const char *sgenl_reason_text(unsigned int reason);
+
+/** sgenl_mode_parse() - enum sotto_sa_mode, or -EINVAL. */
+int sgenl_mode_parse(const char *name);
 
 /** sgenl_action_parse() - enum sotto_action, or -EINVAL. */
 int sgenl_action_parse(const char *name);

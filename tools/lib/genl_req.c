@@ -77,21 +77,31 @@ int sgenl_agent_register(struct sgenl *g,
 	return call(g, msg, put, NULL, NULL);
 }
 
-static int addr_request(struct sgenl *g, uint8_t cmd, const struct sotto_addr *addr)
+static int addr_request(struct sgenl *g, uint8_t cmd, const struct sotto_prefix *p)
 {
 	struct nl_msg *msg = sgenl_msg(g, cmd, 0);
+	int put = put_addr(msg, SOTTO_A_ADDR, &p->addr);
 
-	return call(g, msg, put_addr(msg, SOTTO_A_ADDR, addr), NULL, NULL);
+	if (p->plen != p->addr.len * 8)
+		put |= nla_put_u8(msg, SOTTO_A_ADDR_PLEN, p->plen);
+	return call(g, msg, put, NULL, NULL);
+}
+
+int sgenl_local_add(struct sgenl *g, const struct sotto_prefix *p)
+{
+	return addr_request(g, SOTTO_CMD_ADDR_ADD, p);
+}
+
+int sgenl_local_del(struct sgenl *g, const struct sotto_prefix *p)
+{
+	return addr_request(g, SOTTO_CMD_ADDR_DEL, p);
 }
 
 int sgenl_addr_add(struct sgenl *g, const struct sotto_addr *addr)
 {
-	return addr_request(g, SOTTO_CMD_ADDR_ADD, addr);
-}
+	struct sotto_prefix p = sotto_prefix_host(addr);
 
-int sgenl_addr_del(struct sgenl *g, const struct sotto_addr *addr)
-{
-	return addr_request(g, SOTTO_CMD_ADDR_DEL, addr);
+	return sgenl_local_add(g, &p);
 }
 
 static int put_prefix(struct nl_msg *msg, const struct sotto_prefix *prefix)
@@ -109,6 +119,8 @@ int sgenl_policy_add(struct sgenl *g, const struct sgenl_policy *p, bool replace
 
 	put = put_prefix(msg, &p->prefix) |
 	      nla_put_u8(msg, SOTTO_A_POLICY_ACTION, p->action);
+	if (p->gateway.len)
+		put |= put_addr(msg, SOTTO_A_POLICY_GATEWAY, &p->gateway);
 	nla_nest_end(msg, n);
 	return call(g, msg, put, NULL, NULL);
 }

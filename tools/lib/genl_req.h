@@ -26,8 +26,10 @@ int sgenl_agent_register(struct sgenl *g,
 			 const struct sotto_addr *local, uint16_t local_port,
 			 const struct sotto_addr *remote, uint16_t remote_port);
 
+/** sgenl_local_add() - an address of ours, or a network behind us */
+int sgenl_local_add(struct sgenl *g, const struct sotto_prefix *p);
+int sgenl_local_del(struct sgenl *g, const struct sotto_prefix *p);
 int sgenl_addr_add(struct sgenl *g, const struct sotto_addr *addr);
-int sgenl_addr_del(struct sgenl *g, const struct sotto_addr *addr);
 
 /** sgenl_policy_add() - @replace: an existing prefix takes the new action */
 int sgenl_policy_add(struct sgenl *g, const struct sgenl_policy *p, bool replace);
@@ -65,7 +67,7 @@ int sgenl_acquire_fail(struct sgenl *g, const struct sgenl_acquire *a,
 /*
  * Whole lists, as one array that the caller frees (NULL when empty).
  */
-int sgenl_list_addrs(struct sgenl *g, struct sotto_addr **v, size_t *n);
+int sgenl_list_locals(struct sgenl *g, struct sotto_prefix **v, size_t *n);
 int sgenl_list_policies(struct sgenl *g, struct sgenl_policy **v, size_t *n);
 int sgenl_list_tunnels(struct sgenl *g, struct sgenl_tunnel **v, size_t *n);
 int sgenl_list_sas(struct sgenl *g, struct sgenl_sa **v, size_t *n);

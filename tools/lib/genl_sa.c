@@ -49,6 +49,21 @@ static int put_addrs(struct nl_msg *msg, int type, const struct sotto_addr *v,
 	return put;
 }
 
+static int put_prefixes(struct nl_msg *msg, const struct sgenl_sa *sa)
+{
+	int put = 0;
+
+	for (unsigned int i = 0; i < sa->n_peer_prefixes; i++) {
+		const struct sotto_prefix *p = &sa->peer_prefixes[i];
+		uint8_t b[sizeof(p->addr.b) + 1];
+
+		memcpy(b, p->addr.b, p->addr.len);
+		b[p->addr.len] = p->plen;
+		put |= nla_put(msg, SOTTO_A_SA_PEER_PREFIX, p->addr.len + 1, b);
+	}
+	return put;
+}
+
 static int put_u32(struct nl_msg *msg, int type, uint32_t value)
 {
 	return value ? nla_put_u32(msg, type, value) : 0;
@@ -71,7 +86,10 @@ static int put_identity(struct nl_msg *msg, const struct sgenl_sa *sa)
 	      put_u64(msg, SOTTO_A_SA_SESSION, sa->session) |
 	      put_addrs(msg, SOTTO_A_SA_PEER_ADDR, sa->peer_addrs, sa->n_peer_addrs) |
 	      put_addrs(msg, SOTTO_A_SA_LOCAL_ADDR, sa->local_addrs,
-			sa->n_local_addrs);
+			sa->n_local_addrs) |
+	      put_prefixes(msg, sa);
+	if (sa->mode)
+		put |= nla_put_u8(msg, SOTTO_A_SA_MODE, sa->mode);
 	if (sa->peer[0])
 		put |= nla_put_string(msg, SOTTO_A_SA_PEER_NAME, sa->peer);
 	return put;

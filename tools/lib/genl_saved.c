@@ -34,11 +34,16 @@ static int parse_origin(const json_t *o, enum saved_origin *origin,
 	return 0;
 }
 
-const struct saved_addr *saved_find_addr(const struct saved *s,
-					 const struct sotto_addr *addr)
+static bool same_prefix(const struct sotto_prefix *a, const struct sotto_prefix *b)
+{
+	return a->plen == b->plen && sotto_addr_eq(&a->addr, &b->addr);
+}
+
+const struct saved_addr *saved_find_local(const struct saved *s,
+					  const struct sotto_prefix *prefix)
 {
 	for (size_t i = 0; i < s->n_addrs; i++)
-		if (sotto_addr_eq(&s->addrs[i].addr, addr))
+		if (same_prefix(&s->addrs[i].prefix, prefix))
 			return &s->addrs[i];
 	return NULL;
 }
@@ -46,12 +51,9 @@ const struct saved_addr *saved_find_addr(const struct saved *s,
 const struct saved_policy *saved_find_policy(const struct saved *s,
 					     const struct sotto_prefix *prefix)
 {
-	for (size_t i = 0; i < s->n_policies; i++) {
-		const struct sotto_prefix *p = &s->policies[i].policy.prefix;
-
-		if (p->plen == prefix->plen && sotto_addr_eq(&p->addr, &prefix->addr))
+	for (size_t i = 0; i < s->n_policies; i++)
+		if (same_prefix(&s->policies[i].policy.prefix, prefix))
 			return &s->policies[i];
-	}
 	return NULL;
 }
 
@@ -63,10 +65,10 @@ static void *grow(void *items, size_t n, size_t size)
 	return reallocarray(items, n ? n * 2 : 1, size);
 }
 
-int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
-		   enum saved_origin origin)
+int saved_add_local(struct saved *s, const struct sotto_prefix *prefix,
+		    enum saved_origin origin)
 {
-	struct saved_addr *a = (struct saved_addr *)saved_find_addr(s, addr);
+	struct saved_addr *a = (struct saved_addr *)saved_find_local(s, prefix);
 
 	if (!a) {
 		a = grow(s->addrs, s->n_addrs, sizeof(*a));
@@ -75,9 +77,17 @@ int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
 		s->addrs = a;
 		a += s->n_addrs++;
 	}
-	a->addr = *addr;
+	a->prefix = *prefix;
 	a->origin = origin;
 	return 0;
+}
+
+int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
+		   enum saved_origin origin)
+{
+	struct sotto_prefix prefix = sotto_prefix_host(addr);
+
+	return saved_add_local(s, &prefix, origin);
 }
 
 int saved_append_policy(struct saved *s, const struct sgenl_policy *policy,
@@ -125,23 +135,25 @@ void saved_free(struct saved *s)
 static int read_addr(struct saved *s, const json_t *o, struct sotto_errmsg *err)
 {
 	enum saved_origin origin;
-	struct sotto_addr addr;
-	int ret = sotto_jx_addr(o, "address", &addr, err);
+	struct sotto_prefix prefix;
+	int ret = sotto_jx_prefix(o, "address", &prefix, err);
 
 	if (!ret)
 		ret = parse_origin(o, &origin, err);
-	return ret ? ret : saved_add_addr(s, &addr, origin);
+	return ret ? ret : saved_add_local(s, &prefix, origin);
 }
 
 static int read_policy(struct saved *s, const json_t *o, struct sotto_errmsg *err)
 {
 	enum saved_origin origin;
-	struct sgenl_policy p;
+	struct sgenl_policy p = { 0 };
 	const char *action;
 	int ret = sotto_jx_prefix(o, "prefix", &p.prefix, err);
 
 	if (!ret)
 		ret = sotto_jx_string(o, "action", &action, err);
+	if (!ret && json_object_get(o, "gateway"))
+		ret = sotto_jx_addr(o, "gateway", &p.gateway, err);
 	if (ret)
 		return ret;
 	ret = sgenl_action_parse(action);
@@ -229,11 +241,11 @@ int saved_read(struct saved *s, struct sotto_errmsg *err)
 static json_t *addrs_json(const struct saved *s)
 {
 	json_t *list = json_array();
-	char buf[SOTTO_ADDR_STR];
+	char buf[SOTTO_PREFIX_STR];
 
 	for (size_t i = 0; i < s->n_addrs; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s}",
-			"address", sotto_addr_str(&s->addrs[i].addr, buf),
+			"address", sotto_prefix_brief(&s->addrs[i].prefix, buf),
 			"origin", origin_name(s->addrs[i].origin)));
 	return list;
 }
@@ -241,15 +253,19 @@ static json_t *addrs_json(const struct saved *s)
 static json_t *policies_json(const struct saved *s)
 {
 	json_t *list = json_array();
-	char buf[SOTTO_PREFIX_STR];
+	char buf[SOTTO_PREFIX_STR], gateway[SOTTO_ADDR_STR];
 
 	for (size_t i = 0; i < s->n_policies; i++) {
 		const struct saved_policy *p = &s->policies[i];
-
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}",
+		json_t *o = json_pack("{s:s, s:s, s:s}",
 			"prefix", sotto_prefix_str(&p->policy.prefix, buf),
 			"action", sgenl_action_name(p->policy.action),
-			"origin", origin_name(p->origin)));
+			"origin", origin_name(p->origin));
+
+		if (p->policy.gateway.len)
+			json_object_set_new(o, "gateway", json_string(
+				sotto_addr_str(&p->policy.gateway, gateway)));
+		json_array_append_new(list, o);
 	}
 	return list;
 }
@@ -302,7 +318,7 @@ static int apply_addrs(struct sgenl *g, const struct saved *s)
 	int first = 0;
 
 	for (size_t i = 0; i < s->n_addrs; i++) {
-		int ret = sgenl_addr_add(g, &s->addrs[i].addr);
+		int ret = sgenl_local_add(g, &s->addrs[i].prefix);
 
 		if (ret && ret != -EEXIST && !first)
 			first = ret;
@@ -323,7 +339,8 @@ int saved_apply_changes(struct sgenl *g, const struct saved *old,
 		const struct saved_policy *b = bsearch(p, before, old->n_policies,
 						       sizeof(*before), compare_policies);
 
-		if (b && b->policy.action == p->policy.action)
+		if (b && b->policy.action == p->policy.action &&
+		    sotto_addr_eq(&b->policy.gateway, &p->policy.gateway))
 			continue;
 		ret = sgenl_policy_add(g, &p->policy, true);
 		if (ret && !first)
@@ -371,9 +388,9 @@ int saved_retire(struct sgenl *g, const struct saved *old,
 	for (size_t i = 0; i < old->n_addrs; i++) {
 		int ret;
 
-		if (saved_find_addr(now, &old->addrs[i].addr))
+		if (saved_find_local(now, &old->addrs[i].prefix))
 			continue;
-		ret = sgenl_addr_del(g, &old->addrs[i].addr);
+		ret = sgenl_local_del(g, &old->addrs[i].prefix);
 		if (ret && ret != -ENOENT && !first)
 			first = ret;
 	}

@@ -7,7 +7,9 @@
  *   {"version": 1, "realm_version": N,
  *    "addresses": [{"address": "10.0.0.1", "origin": "realm"}, …],
  *    "policies": [{"prefix": "10.0.0.0/24", "action": "protect",
- *                  "origin": "realm"}, …]}
+ *                  "gateway": "192.0.2.1", "origin": "realm"}, …]}
+ * An address with a length is a network behind this host; most policies have no
+ * gateway.
  * Origin "realm" is what the server said, and goes when the server says so;
  * "local" was added by hand and stays.
  */
@@ -25,8 +27,9 @@ enum saved_origin {
 	SAVED_LOCAL,
 };
 
+/* One address of ours, or a network behind us. */
 struct saved_addr {
-	struct sotto_addr addr;
+	struct sotto_prefix prefix;
 	enum saved_origin origin;
 };
 
@@ -57,11 +60,13 @@ int saved_write(const struct saved *s, struct sotto_errmsg *err);
 /** saved_free() - release what saved_read() allocated; @s is empty then. */
 void saved_free(struct saved *s);
 
-/** saved_add_addr(), saved_add_policy() - append, or take the new origin and
+/** saved_add_addr(), saved_add_local(), saved_add_policy() - append, or take the new origin and
  * action where the address or prefix is there. 0 or SOTTO_E_NOMEM.
  */
 int saved_add_addr(struct saved *s, const struct sotto_addr *addr,
 		   enum saved_origin origin);
+int saved_add_local(struct saved *s, const struct sotto_prefix *prefix,
+		    enum saved_origin origin);
 int saved_add_policy(struct saved *s, const struct sgenl_policy *p,
 		     enum saved_origin origin);
 
@@ -72,8 +77,8 @@ int saved_append_policy(struct saved *s, const struct sgenl_policy *p,
 /** saved_remove_policy() - take @prefix out, if the realm put it there */
 void saved_remove_policy(struct saved *s, const struct sotto_prefix *prefix);
 
-const struct saved_addr *saved_find_addr(const struct saved *s,
-					 const struct sotto_addr *addr);
+const struct saved_addr *saved_find_local(const struct saved *s,
+					  const struct sotto_prefix *prefix);
 const struct saved_policy *saved_find_policy(const struct saved *s,
 					     const struct sotto_prefix *prefix);
 

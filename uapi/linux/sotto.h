@@ -24,6 +24,7 @@
 #define SOTTO_SALT_LEN		4	/* bytes; RFC 4106 and RFC 7634 */
 #define SOTTO_SPI_MIN		256	/* RFC 4303 section 2.1: 1-255 are reserved */
 #define SOTTO_ADDRS_MAX		16	/* addresses of one peer in one SA */
+#define SOTTO_PREFIXES_MAX	64	/* networks behind one peer in one SA */
 #define SOTTO_NAME_MAX		64	/* bytes of a peer's name, with the NUL */
 
 /**
@@ -33,7 +34,9 @@
  * @SOTTO_CMD_AGENT_REGISTER: do: the sending socket becomes the namespace's
  *	agent (a second one is refused with -EBUSY); a repeat by the same socket
  *	updates the exempt control flow. Forgotten when the socket closes.
- * @SOTTO_CMD_ADDR_ADD: do: register one of our own protected addresses
+ * @SOTTO_CMD_ADDR_ADD: do: register one of our own protected addresses, or (with
+ *	%SOTTO_A_ADDR_PLEN) a network behind us, whose hosts we send and receive
+ *	for in tunnel mode
  * @SOTTO_CMD_ADDR_DEL: do: take it back
  * @SOTTO_CMD_ADDR_GET: dump
  * @SOTTO_CMD_POLICY_ADD: do: add a prefix (NLM_F_REPLACE allows changing one)
@@ -106,6 +109,7 @@ enum sotto_attr {
 	SOTTO_A_EVENT,		/* nest: enum sotto_event_attr */
 	SOTTO_A_KEYLOG,		/* string: the key line */
 	SOTTO_A_PAD,
+	SOTTO_A_ADDR_PLEN,	/* u8: ADDR_ADD/DEL/GET: a network; absent: one host */
 
 	__SOTTO_A_MAX,
 	SOTTO_A_MAX = __SOTTO_A_MAX - 1
@@ -177,6 +181,10 @@ enum sotto_policy_attr {
 	SOTTO_A_POLICY_PREFIX,		/* binary, 4 or 16; bits past PLEN are zero */
 	SOTTO_A_POLICY_PLEN,		/* u8: 0-32, 0-128 */
 	SOTTO_A_POLICY_ACTION,		/* u8: enum sotto_action */
+	SOTTO_A_POLICY_GATEWAY,		/* binary, 4 or 16: protect and prefer only: the
+					 * tunnel to this address is used instead of one
+					 * to the destination; it must be in tunnel mode
+					 */
 
 	__SOTTO_A_POLICY_MAX,
 	SOTTO_A_POLICY_ATTR_MAX = __SOTTO_A_POLICY_MAX - 1
@@ -216,6 +224,7 @@ enum sotto_tunnel_attr {
 	SOTTO_A_TUNNEL_TX_BYTES,	/* u64: inner IP bytes sealed */
 	SOTTO_A_TUNNEL_DROPS,		/* u64: packets dropped here */
 	SOTTO_A_TUNNEL_PAD,
+	SOTTO_A_TUNNEL_MODE,		/* u8: enum sotto_sa_mode of its SA */
 
 	__SOTTO_A_TUNNEL_MAX,
 	SOTTO_A_TUNNEL_ATTR_MAX = __SOTTO_A_TUNNEL_MAX - 1
@@ -234,6 +243,20 @@ enum sotto_sa_dir {
 	SOTTO_SA_OUT,
 };
 
+/**
+ * enum sotto_sa_mode - what an SA carries (RFC 4303 section 3.1)
+ * @SOTTO_SA_MODE_TRANSPORT: what follows the IP header of a packet between the two
+ *	hosts themselves
+ * @SOTTO_SA_MODE_TUNNEL: whole IP packets, of either family, between the hosts or
+ *	networks behind them
+ */
+enum sotto_sa_mode {
+	SOTTO_SA_MODE_TRANSPORT,
+	SOTTO_SA_MODE_TUNNEL,
+
+	__SOTTO_SA_MODE_MAX
+};
+
 /*
  * SA_ADD needs DIR, SPI, CIPHER, KEY, SALT and at least one PEER_ADDR.
  * An outbound SA is bound at once to the tunnels of all its peer addresses,
@@ -241,6 +264,12 @@ enum sotto_sa_dir {
  * CONFIRM_SPI names an inbound SA: then it is bound only when that one has
  * authenticated its first packet. With PROBE, the kernel repeats a dummy packet
  * (RFC 4303 section 2.6) with back-off until PAIR_SPI has authenticated one.
+ *
+ * In tunnel mode the outer packet goes from LOCAL_ADDR (of the family of the
+ * tunnel's destination; left out, the route chooses one of ours) to the tunnel's
+ * destination. An inner packet is accepted if its source is a PEER_ADDR or in a
+ * PEER_PREFIX, and its destination registered as ours (ADDR_ADD), be it as an
+ * address or as a network.
  */
 enum sotto_sa_attr {
 	SOTTO_A_SA_UNSPEC,
@@ -274,6 +303,10 @@ enum sotto_sa_attr {
 	SOTTO_A_SA_REPLAYS,		/* u64 (in) */
 	SOTTO_A_SA_AUTH_FAILURES,	/* u64 (in) */
 	SOTTO_A_SA_PAD,
+	SOTTO_A_SA_MODE,		/* u8: enum sotto_sa_mode; default transport */
+	SOTTO_A_SA_PEER_PREFIX,		/* binary, 5 or 17: address, then prefix length: a
+					 * network behind the peer; repeated (in, tunnel)
+					 */
 
 	__SOTTO_A_SA_MAX,
 	SOTTO_A_SA_ATTR_MAX = __SOTTO_A_SA_MAX - 1
@@ -393,6 +426,7 @@ enum sotto_trace_attr {
 	SOTTO_A_TRACE_ACTION,		/* u8: enum sotto_action */
 	SOTTO_A_TRACE_TUNNEL,		/* nest: enum sotto_tunnel_attr, if any */
 	SOTTO_A_TRACE_MTU,		/* u32: largest inner packet that fits unfragmented */
+	SOTTO_A_TRACE_GATEWAY,		/* binary, 4 or 16: of the matching policy, if any */
 
 	__SOTTO_A_TRACE_MAX,
 	SOTTO_A_TRACE_ATTR_MAX = __SOTTO_A_TRACE_MAX - 1
@@ -461,7 +495,9 @@ enum sotto_trace_attr {
 	_(ICMP_SENT, "icmp_sent")					\
 	_(ACQUIRES, "acquires")						\
 	_(ACQUIRE_REPEATS, "acquire_repeats")				\
-	_(EVENTS_LOST, "events_lost")
+	_(EVENTS_LOST, "events_lost")					\
+	_(OUT_DROP_MODE, "out_drop_mode")				\
+	_(IN_DROP_ECN, "in_drop_ecn")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {
