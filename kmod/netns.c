@@ -28,6 +28,12 @@ static int sotto_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
+/* Have the stack merge what comes in for us, as it does for TCP. */
+static int sotto_sock_gro(struct socket *sock, int on)
+{
+	return sock->ops->setsockopt(sock, SOL_UDP, UDP_GRO, KERNEL_SOCKPTR(&on), sizeof(on));
+}
+
 static int sotto_sock_open(struct sotto_net *ns, u8 family, struct socket **sock)
 {
 	struct udp_tunnel_sock_cfg cfg = {
@@ -44,7 +50,7 @@ static int sotto_sock_open(struct sotto_net *ns, u8 family, struct socket **sock
 	if (err)
 		return err;
 	setup_udp_tunnel_sock(ns->net, sotto_tunnel_sock(*sock), &cfg);
-	return 0;
+	return sotto_sock_gro(*sock, 1);
 }
 
 static void sotto_socks_close(struct sotto_net *ns)

@@ -3,6 +3,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <net/ip.h>
+#include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
 #include "netlink.h"
@@ -85,6 +86,35 @@ struct sk_buff *sotto_skb_alloc(unsigned int reserve, unsigned int hdr,
 	skb->data_len = len - linear;
 	skb->len += skb->data_len;
 	return skb;
+}
+
+struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
+				     unsigned int len)
+{
+	struct sk_buff *out;
+
+	/* Room for the link's header; IP's is aligned all the same. */
+	out = sotto_skb_alloc(NET_SKB_PAD + ALIGN(skb->mac_len, 8), hdr, len);
+	if (!out)
+		return NULL;
+	skb_copy_header(out, skb);
+	skb_shinfo(out)->gso_size = 0;
+	skb_shinfo(out)->gso_segs = 0;
+	skb_shinfo(out)->gso_type = 0;
+	skb_reset_network_header(out);
+	skb_set_mac_header(out, -skb->mac_len);
+	if (skb->mac_len)
+		memcpy(skb_mac_header(out), skb_mac_header(skb), skb->mac_len);
+	return out;
+}
+
+__sum16 sotto_pseudo_sum(const struct sk_buff *skb, unsigned int len, u8 proto)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return csum_tcpudp_magic(ip_hdr(skb)->saddr, ip_hdr(skb)->daddr, len,
+					 proto, 0);
+	return csum_ipv6_magic(&ipv6_hdr(skb)->saddr, &ipv6_hdr(skb)->daddr, len,
+			       proto, 0);
 }
 
 unsigned int sotto_skb_nsg(const struct sk_buff *skb)

@@ -38,6 +38,11 @@ bool sotto_pkt_parse(struct sk_buff *skb, u8 pf, struct sotto_pkt *p);
 /* Room for @len bytes behind @hdr linear ones and @reserve of headroom. */
 struct sk_buff *sotto_skb_alloc(unsigned int reserve, unsigned int hdr,
 				unsigned int len);
+/* The same in the likeness of @skb, which came in: its fields and its link's header. */
+struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
+				     unsigned int len);
+/* Checksum of the pseudo header alone, for @len bytes of @proto. */
+__sum16 sotto_pseudo_sum(const struct sk_buff *skb, unsigned int len, u8 proto);
 /* Entries that skb_to_sgvec() can need for all of @skb. */
 unsigned int sotto_skb_nsg(const struct sk_buff *skb);
 /* Count, report and free. Any context. */
@@ -56,8 +61,8 @@ void sotto_send_dummy(struct sotto_sa *sa, const struct sotto_addr *src,
 /* Tell the local or forwarding sender why: an ICMP error, then free. */
 void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
 
-/* receive.c: consumes @skb. */
-void sotto_receive(struct sotto_net *ns, struct sk_buff *skb,
+/* receive.c: consumes @skb, of which sotto_is_data() said yes. */
+void sotto_receive(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		   const struct nf_hook_state *state);
 /* Is this a UDP packet to our data port at an address of ours? */
 bool sotto_is_data(struct sotto_net *ns, struct sk_buff *skb,

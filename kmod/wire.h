@@ -62,6 +62,8 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_EVENT_RATE		100	/* hints per second */
 
 /* Fixed ones. */
+#define SOTTO_BURST_MAX		128	/* packets of a burst that are opened as one */
+#define SOTTO_UDP_SEGS_MAX	64	/* datagrams in an inner burst, as the stack's GRO has it */
 #define SOTTO_MAX_LOCAL_ADDRS	64	/* addresses of ours in a namespace */
 #define SOTTO_ACQUIRE_REPEAT_MS	1000	/* the agent is asked again */
 #define SOTTO_HOLD_TIMEOUT_MS	1000	/* after a time-out, before asking anew */

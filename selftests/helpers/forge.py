@@ -18,6 +18,12 @@ Reads one order per line and answers each with "ok" or "error: …":
       length=N               what UDP claims, as it is
       csum=zero              no UDP checksum
       times=N                so many of them
+      tcp=SPORT:DPORT:SEQ:ACK:FLAGS[:WINDOW]
+                             instead, a TCP segment; FLAGS is a number
+      text=WORD              payload of the datagram or segment (forged)
+  add src=A dst=A [WORDS]    the same packet, as a segment of the next burst
+  burst src=A dst=A [size=N] send what was added as one GSO packet from a socket; size=N:
+                             the segments' (default: that of the first)
   hear DEV                   start to keep what is sent to the data port on a device
   again [flip=N] [cut=N]     send what was heard once more; answers "ok COUNT"
 """
@@ -28,6 +34,8 @@ import struct
 import sys
 
 DATA_PORT = 7689
+UDP_SEGMENT = 103
+TRANSPARENT = {4: (socket.SOL_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}
 MTU = 1500
 ALGORITHMS = {"aes256gcm": "gcm(aes)", "chacha20poly1305": "rfc7539(chacha20,poly1305)"}
 ICV = 16
@@ -72,15 +80,30 @@ def trailer(plain, next_header, kind):
     return bytes(range(1, n + 1)) + bytes([n, next_header])
 
 
+def tcp(src, dst, words, payload):
+    words = [int(w, 0) for w in words.split(":")]
+    sport, dport, seq, ack, flags = words[:5]
+    window = words[5] if len(words) > 5 else 500
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, window, 0, 0)
+    pseudo = src.packed + dst.packed + struct.pack("!II", len(head + payload), 6)
+    return head[:16] + struct.pack("!HH", checksum(pseudo + head + payload), 0) + payload
+
+
+def inside(order, src, dst):
+    text = order.get("text", "forged").encode()
+    if "inner" in order:
+        return bytes.fromhex(order["inner"])
+    if "tcp" in order:
+        return tcp(src, dst, order["tcp"], text)
+    return udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
+
+
 def esp(order, src, dst):
     with open(order["key"], encoding="ascii") as f:
         key = bytes.fromhex(f.read().strip()[2:])
     seq, spi = int(order["seq"], 0), int(order["spi"], 0)
-    if "inner" in order:
-        plain = bytes.fromhex(order["inner"])
-    else:
-        plain = udp(src, dst, 4000, int(order.get("udp", 5003)), b"forged", {})
-    plain += trailer(plain, int(order.get("nh", 17)), order.get("pad"))
+    plain = inside(order, src, dst)
+    plain += trailer(plain, int(order.get("nh", 6 if "tcp" in order else 17)), order.get("pad"))
     iv = struct.pack("!Q", seq)
     aad = struct.pack("!III", spi, seq >> 32, seq & 0xffffffff)
     sealed = aead(order.get("cipher", "chacha20poly1305"), key[:32], key[32:], iv, aad, plain)
@@ -115,6 +138,7 @@ class Forger:
         self.raw = {4: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW),
                     6: socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)}
         self.ear = None
+        self.segments = []
 
     def emit(self, packet, dst):
         self.raw[dst.version].sendto(packet, (str(dst), 0))
@@ -129,6 +153,22 @@ class Forger:
         for _ in range(int(order.get("times", 1))):
             for packet in ip_packets(src, dst, damage(whole, order)):
                 self.emit(packet, dst)
+
+    def add(self, order):
+        src, dst = (ipaddress.ip_address(order[k]) for k in ("src", "dst"))
+        whole = bytes.fromhex(order["data"]) if "data" in order else esp(order, src, dst)
+        self.segments.append(damage(whole, order))
+
+    def burst(self, order):
+        src, dst = (ipaddress.ip_address(order[k]) for k in ("src", "dst"))
+        family = socket.AF_INET6 if src.version == 6 else socket.AF_INET
+        size = int(order.get("size", len(self.segments[0])))
+        with socket.socket(family, socket.SOCK_DGRAM) as s:
+            s.setsockopt(*TRANSPARENT[src.version], 1)
+            s.bind((str(src), int(order.get("sport", 4500))))
+            s.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+            s.sendto(b"".join(self.segments), (str(dst), DATA_PORT))
+        self.segments = []
 
     def hear(self, dev):
         self.ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
@@ -160,8 +200,8 @@ def main():
         words = line.split()
         order = dict(w.split("=", 1) for w in words[1:] if "=" in w)
         try:
-            if words[0] == "send":
-                forger.send(order)
+            if words[0] in ("send", "add", "burst"):
+                getattr(forger, words[0])(order)
                 print("ok", flush=True)
             elif words[0] == "hear":
                 forger.hear(words[1])

@@ -497,7 +497,8 @@ enum sotto_trace_attr {
 	_(ACQUIRE_REPEATS, "acquire_repeats")				\
 	_(EVENTS_LOST, "events_lost")					\
 	_(OUT_DROP_MODE, "out_drop_mode")				\
-	_(IN_DROP_ECN, "in_drop_ecn")
+	_(IN_DROP_ECN, "in_drop_ecn")				\
+	_(IN_BURSTS, "in_bursts")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The way in: one packet of ESP in UDP, opened. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "compat.h"
+#include "crypto.h"
+#include "netns.h"
+#include "open.h"
+#include "sa.h"
+#include "skb.h"
+
+/*
+ * May we decrypt where the packet lies? Not where the pages may be somebody's
+ * page cache, or a clone's: whoever can send a forged packet could write there.
+ */
+static bool sotto_open_in_place(struct sk_buff *skb)
+{
+	return !skb_cloned(skb) && !skb_has_frag_list(skb) &&
+	       !skb_has_shared_frag(skb) && !skb_zcopy(skb);
+}
+
+/* Fresh memory of the same shape: the headers copied, the rest to be written. */
+static struct sk_buff *sotto_open_alloc(struct sk_buff *skb, unsigned int hdr)
+{
+	struct sk_buff *out;
+
+	out = sotto_skb_alloc_like(skb, hdr, skb->len - hdr);
+	if (out)
+		skb_copy_from_linear_data(skb, out->data, hdr);
+	return out;
+}
+
+static int sotto_open_sg(struct sotto_crypt *c, unsigned int hdr)
+{
+	unsigned int len = c->in->len - hdr;
+	int n;
+
+	n = skb_to_sgvec(c->in, c->src + 1, hdr, len);
+	if (n < 0)
+		return n;
+	if (c->dst != c->src) {
+		n = skb_to_sgvec(c->out, c->dst + 1, hdr, len);
+		if (n < 0)
+			return n;
+	}
+	aead_request_set_crypt(c->req, c->src, c->dst, len, c->nonce);
+	aead_request_set_ad(c->req, sizeof(c->aad));
+	return 0;
+}
+
+/* Early look: spares the work, decides nothing for good. */
+static bool sotto_open_look(struct sotto_sa *sa, u32 seq_lo, u64 *seq)
+{
+	bool fresh;
+
+	spin_lock_bh(&sa->lock);
+	*seq = sotto_replay_esn(sa->replay, seq_lo);
+	fresh = sotto_replay_check(sa->replay, *seq);
+	if (!fresh)
+		sa->replays++;
+	spin_unlock_bh(&sa->lock);
+	return fresh;
+}
+
+/* Count and move the window: the packet is authentic. */
+static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len)
+{
+	bool fresh;
+
+	spin_lock_bh(&sa->lock);
+	fresh = sotto_replay_update(sa->replay, seq);
+	if (fresh) {
+		sa->rx_packets++;
+		sa->rx_bytes += len;
+	} else {
+		sa->replays++;
+	}
+	spin_unlock_bh(&sa->lock);
+	if (!fresh)
+		return SOTTO_STAT_IN_DROP_REPLAY;
+
+	if (!test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
+		sotto_sa_confirm(sa);
+	return 0;
+}
+
+static void sotto_open_auth_failed(struct sotto_sa *sa)
+{
+	spin_lock_bh(&sa->lock);
+	sa->auth_failures++;
+	spin_unlock_bh(&sa->lock);
+}
+
+bool sotto_open_pad_ok(const u8 *pad, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (pad[i] != i + 1)
+			return false;
+	return true;
+}
+
+/*
+ * RFC 4303 section 2.4-2.6: check and remove trailer and ICV.
+ * Return: 0 and the next header, or the counter of what is wrong.
+ */
+static int sotto_open_trailer(struct sk_buff *skb, unsigned int hdr, u8 *nexthdr)
+{
+	unsigned int plain = skb->len - hdr - SOTTO_ICV_LEN;
+	u8 tail[SOTTO_TRAILER_LEN], pad[255];
+
+	if (skb_copy_bits(skb, hdr + plain - SOTTO_TRAILER_LEN, tail, sizeof(tail)))
+		return SOTTO_STAT_IN_DROP_MALFORMED;
+	if (tail[0] + SOTTO_TRAILER_LEN > plain)
+		return SOTTO_STAT_IN_DROP_PADDING;
+	plain -= SOTTO_TRAILER_LEN + tail[0];
+	if (tail[0] && skb_copy_bits(skb, hdr + plain, pad, tail[0]))
+		return SOTTO_STAT_IN_DROP_MALFORMED;
+	if (!sotto_open_pad_ok(pad, tail[0]))
+		return SOTTO_STAT_IN_DROP_PADDING;
+
+	*nexthdr = tail[1];
+	return pskb_trim(skb, hdr + plain) ? SOTTO_STAT_IN_DROP_NOMEM : 0;
+}
+
+/* Not IP's own per-hop and fragment headers. */
+bool sotto_open_proto_ok(const struct sk_buff *skb, u8 proto)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return proto != IPPROTO_HOPOPTS;
+	return proto != NEXTHDR_HOP && proto != NEXTHDR_ROUTING &&
+	       proto != NEXTHDR_FRAGMENT;
+}
+
+/* Take UDP, ESP and IV out; what is left is the packet as its sender made it. */
+static void sotto_open_strip(struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	u8 *data = skb->data;
+
+	memmove(data + SOTTO_ENCAP_LEN, data, p->l4);
+	__skb_pull(skb, SOTTO_ENCAP_LEN);
+	skb_reset_network_header(skb);
+	if (skb_mac_header_was_set(skb))
+		skb_mac_header_rebuild(skb);
+}
+
+/* The IP header is the one it came with, but for what ESP changed. */
+static void sotto_open_headers(struct sk_buff *skb, const struct sotto_pkt *p,
+			       u8 nexthdr)
+{
+	skb_set_transport_header(skb, p->l4);
+	skb->data[p->nhoff] = nexthdr;
+	if (skb->protocol == htons(ETH_P_IP)) {
+		ip_hdr(skb)->tot_len = htons(skb->len);
+		ip_send_check(ip_hdr(skb));
+	} else {
+		ipv6_hdr(skb)->payload_len = htons(skb->len - sizeof(struct ipv6hdr));
+	}
+
+	/*
+	 * Authenticated end to end, between addresses that the SA vouches for. A
+	 * burst's checksum is left to whoever cuts it.
+	 */
+	if (!skb_is_gso(skb)) {
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+		skb->csum_level = 0;
+	}
+	skb->csum_valid = 0;
+	skb->csum_complete_sw = 0;
+	skb->encapsulation = 0;
+	skb_clear_hash(skb);
+	nf_reset_ct(skb);
+}
+
+void sotto_open_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
+		   u8 nexthdr, struct nf_hook_state *state)
+{
+	struct sotto_pkt inner = *p;
+
+	sotto_open_headers(skb, p, nexthdr);
+	inner.proto = nexthdr;
+	if (nexthdr == IPPROTO_TCP)
+		sotto_clamp_mss(sa->ns, skb, &inner, READ_ONCE(skb->dev->mtu));
+	sotto_stat_add(sa->ns, SOTTO_STAT_IN_OPENED, skb_shinfo(skb)->gso_segs ?: 1);
+	sotto_resume(skb, state);
+}
+
+/* Dummies never go up. A's are answered, so that it knows we have its keys. */
+void sotto_open_dummy(struct sotto_sa *sa, const struct sotto_pkt *p)
+{
+	struct sotto_sa *out = rcu_dereference(sa->pair);
+
+	sotto_stat_inc(sa->ns, SOTTO_STAT_IN_DUMMY);
+	if (out && test_bit(SOTTO_SA_ANSWER, &sa->flags))
+		sotto_send_dummy(out, &p->dst, &p->src);
+}
+
+/* Everything behind authentication. Return: 0 or the counter of the drop. */
+static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb,
+			    struct sotto_crypt *c)
+{
+	unsigned int hdr;
+	struct sotto_pkt p;
+	u8 nexthdr, pf = c->state.pf;
+	int why;
+
+	if (!sotto_pkt_parse(skb, pf, &p))
+		return SOTTO_STAT_IN_DROP_MALFORMED;
+	hdr = p.l4 + SOTTO_ENCAP_LEN;
+	why = sotto_open_account(sa, c->seq, skb->len - SOTTO_ENCAP_LEN - SOTTO_ICV_LEN);
+	if (why)
+		return why;
+	why = sotto_open_trailer(skb, hdr, &nexthdr);
+	if (why)
+		return why;
+	if (nexthdr == IPPROTO_NONE) {
+		sotto_open_dummy(sa, &p);
+		consume_skb(skb);
+		return 0;
+	}
+	if (!sotto_open_proto_ok(skb, nexthdr))
+		return SOTTO_STAT_IN_DROP_PROTOCOL;
+
+	sotto_open_strip(skb, &p);
+	sotto_open_up(sa, skb, &p, nexthdr, &c->state);
+	return 0;
+}
+
+static void sotto_open_finish(struct sotto_crypt *c, int err)
+{
+	struct sotto_sa *sa = c->owner;
+	struct sk_buff *skb = c->out;
+	int why;
+
+	if (c->in != c->out)
+		consume_skb(c->in);
+	if (err == -EBADMSG) {
+		sotto_open_auth_failed(sa);
+		why = SOTTO_STAT_IN_DROP_AUTH;
+	} else if (err) {
+		why = SOTTO_STAT_IN_DROP_CRYPTO;
+	} else {
+		why = sotto_open_plain(sa, skb, c);
+	}
+	if (why)
+		sotto_drop(sa->ns, skb, why);
+	sotto_crypt_free(c);
+}
+
+static void sotto_open_done(SOTTO_CRYPTO_DATA *data, int err)
+{
+	struct sotto_crypt *c = sotto_crypto_arg(data);
+	struct net_device *dev = c->state.in;
+	struct sotto_sa *sa = c->owner;
+
+	if (err == -EINPROGRESS)
+		return;		/* left the backlog */
+	rcu_read_lock();
+	local_bh_disable();
+	sotto_open_finish(c, err);
+	local_bh_enable();
+	rcu_read_unlock();
+	dev_put(dev);
+	sotto_sa_put(sa);
+}
+
+static void sotto_open_submit(struct sotto_sa *sa, struct sotto_crypt *c)
+{
+	struct net_device *dev = c->state.in;
+	int err;
+
+	/* What completes elsewhere outlives this RCU section. */
+	if (sa->async) {
+		refcount_inc(&sa->refs);
+		dev_hold(dev);
+	}
+	aead_request_set_callback(c->req, 0, sotto_open_done, c);
+	err = crypto_aead_decrypt(c->req);
+	if (sa->async && (err == -EINPROGRESS || err == -EBUSY))
+		return;
+	sotto_open_finish(c, err);
+	if (sa->async) {
+		dev_put(dev);
+		sotto_sa_put(sa);
+	}
+}
+
+int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
+	       const struct nf_hook_state *state, bool ours)
+{
+	const struct sotto_esp_hdr *esp;
+	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
+	struct sk_buff *out = skb;
+	struct sotto_crypt *c;
+	u64 seq;
+
+	esp = (const void *)(skb_network_header(skb) + p->l4 + sizeof(struct udphdr));
+	if (!sotto_open_look(sa, ntohl(esp->seq_lo), &seq))
+		return SOTTO_STAT_IN_DROP_REPLAY;
+	if (!ours || !sotto_open_in_place(skb))
+		out = sotto_open_alloc(skb, hdr);
+	if (!out)
+		return SOTTO_STAT_IN_DROP_NOMEM;
+	c = sotto_crypt_alloc(sa->aead, 1 + sotto_skb_nsg(skb),
+			      out == skb ? 0 : 1 + sotto_skb_nsg(out));
+	if (!c)
+		goto nomem;
+
+	c->in = skb;
+	c->out = out;
+	c->owner = sa;
+	c->state = *state;
+	c->seq = seq;
+	sotto_crypt_set(c, sa->salt, sa->spi, seq, esp->iv);
+	if (sotto_open_sg(c, hdr)) {
+		sotto_crypt_free(c);
+		goto nomem;
+	}
+	sotto_open_submit(sa, c);
+	return 0;
+nomem:
+	if (out != skb)
+		kfree_skb(out);
+	return SOTTO_STAT_IN_DROP_NOMEM;
+}

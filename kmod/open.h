@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the stages of the way in share: receive.c, open.c, open_burst.c. */
+#ifndef _SOTTO_OPEN_H
+#define _SOTTO_OPEN_H
+
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+
+#include "skb.h"
+#include "wire.h"
+
+struct sotto_sa;
+
+/* The least that ESP can be, from its header to its ICV. */
+#define SOTTO_ESP_MIN	(sizeof(struct sotto_esp_hdr) + SOTTO_TRAILER_LEN + SOTTO_ICV_LEN)
+
+/**
+ * sotto_open() - open one packet
+ * @sa: found by its SPI, its addresses checked
+ * @skb: consumed, but for a return value other than 0
+ * @p: of @skb
+ * @state: where the inner packet goes on
+ * @ours: nobody else has a hand on @skb's memory
+ *
+ * Return: 0, or the counter of the drop.
+ */
+int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
+	       const struct nf_hook_state *state, bool ours);
+
+/**
+ * sotto_open_burst() - open a GSO packet of equal segments
+ * @sa: found by the SPI of the first, its addresses checked
+ * @skb: consumed, but for a return value of false
+ * @p: of @skb
+ * @state: where the inner packets go on
+ *
+ * Return: false when it is not as a burst of one sender is; nothing was done.
+ */
+bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
+		      const struct sotto_pkt *p, const struct nf_hook_state *state);
+
+/* What transport mode may carry as next header. */
+bool sotto_open_proto_ok(const struct sk_buff *skb, u8 proto);
+
+/* RFC 4303 section 2.4: does padding of @n bytes count up? */
+bool sotto_open_pad_ok(const u8 *pad, unsigned int n);
+
+/* A dummy was opened: answer it, if we owe that. */
+void sotto_open_dummy(struct sotto_sa *sa, const struct sotto_pkt *p);
+
+/**
+ * sotto_open_up() - an inner packet goes on, its way is the one it came in
+ * @sa: opened by
+ * @skb: consumed; at its data is the IP header as it came, and @p->l4 bytes on begins
+ *	what the sender sealed: UDP and ESP are out
+ * @p: of the packet as it came
+ * @nexthdr: of the ESP trailer
+ * @state: where it goes on
+ */
+void sotto_open_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
+		   u8 nexthdr, struct nf_hook_state *state);
+
+#endif /* _SOTTO_OPEN_H */

@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The way in: a burst, many packets of one sender in one skb.
+ *
+ * It is opened segment by segment into fresh pages, so that the payload of what
+ * belongs together lies in one piece, and goes up as few inner bursts: as one, if
+ * its sender cut it from one.
+ *
+ * Where the payload would begin behind its transport header, the header is let
+ * overlap the end of what is there already; that is saved before and put back
+ * afterwards. So nothing is copied but headers.
+ */
+#include <linux/bitmap.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/ip6_checksum.h>
+#include <net/tcp.h>
+#include <net/udp.h>
+
+#include "compat.h"
+#include "crypto.h"
+#include "cursor.h"
+#include "netns.h"
+#include "open.h"
+#include "sa.h"
+#include "skb.h"
+
+/* Pages of a burst come in pieces of this at most. */
+#define SOTTO_PIECE_ORDER	PAGE_ALLOC_COSTLY_ORDER
+#define SOTTO_PIECE_MAX		(PAGE_SIZE << SOTTO_PIECE_ORDER)
+/* The longest transport header that is merged by. */
+#define SOTTO_L4_MAX		60
+/* Of what is not merged, so much is linear. */
+#define SOTTO_LINEAR_MAX	128
+
+/* A transport header, aligned. */
+union sotto_l4 {
+	struct tcphdr tcp;
+	struct udphdr udp;
+	u8 byte[SOTTO_L4_MAX];
+};
+
+/**
+ * struct sotto_burst - a burst on its way in
+ * @sa: opens it
+ * @skb: as it came
+ * @c: request, used for one segment after the other
+ * @state: where the inner packets go on
+ * @p: of @skb
+ * @cur: what of @skb was not read yet
+ * @n: segments
+ * @i: the one being opened
+ * @size: of each but the last, from its ESP header to its ICV
+ * @last: of the last
+ * @n_src: entries of the source list that are in use
+ * @top: highest authentic number so far
+ * @page: being written
+ * @room: its size
+ * @end: end of what is kept in it
+ * @at: where the current segment is written
+ * @overlap: how much of what is kept that overwrites
+ * @saved: that
+ * @out: inner packets, in order
+ * @open: the last of them, while more can be merged
+ * @nexthdr: of @open
+ * @hlen: length of its transport header
+ * @mss: its payload per segment
+ * @segs: its segments
+ * @dummies: authentic ones
+ * @forged: segments that failed authentication
+ * @kept: segments that are in @out
+ * @seq: sequence numbers, 0 of what is not or no more to be taken
+ */
+struct sotto_burst {
+	struct sotto_sa *sa;
+	struct sk_buff *skb;
+	struct sotto_crypt *c;
+	struct nf_hook_state state;
+	struct sotto_pkt p;
+	struct sotto_cursor cur;
+	unsigned int n, i;
+	unsigned int size, last;
+	unsigned int n_src;
+	u64 top;
+
+	struct page *page;
+	unsigned int room, end, at, overlap;
+	u8 saved[SOTTO_L4_MAX];
+
+	struct sk_buff_head out;
+	struct sk_buff *open;
+	u8 nexthdr;
+	unsigned int hlen, mss, segs;
+
+	unsigned int dummies, forged;
+	DECLARE_BITMAP(kept, SOTTO_BURST_MAX);
+	u64 seq[SOTTO_BURST_MAX];
+};
+
+static unsigned int sotto_burst_len(const struct sotto_burst *b, unsigned int i)
+{
+	return i == b->n - 1 ? b->last : b->size;
+}
+
+/* What is opened of segment @i: payload and trailer. */
+static unsigned int sotto_burst_plain(const struct sotto_burst *b, unsigned int i)
+{
+	return sotto_burst_len(b, i) - sizeof(struct sotto_esp_hdr) - SOTTO_ICV_LEN;
+}
+
+/*
+ * Read all ESP headers: all must be of one SA.
+ * Return: the most pieces that a segment is in, or 0 for another kind of burst.
+ */
+static int sotto_burst_read(struct sotto_burst *b)
+{
+	struct sotto_cursor cur = b->cur;
+	struct sotto_esp_hdr esp;
+	unsigned int i;
+	int n, most = 0;
+
+	for (i = 0; i < b->n; i++) {
+		if (!sotto_cursor_copy(&cur, &esp, sizeof(esp)) ||
+		    esp.spi != htonl(b->sa->spi))
+			return 0;
+		n = sotto_cursor_sg(&cur, NULL, sotto_burst_len(b, i) - sizeof(esp));
+		if (n < 0)
+			return 0;
+		most = max(most, n);
+		b->seq[i] = ntohl(esp.seq_lo);
+	}
+	return most;
+}
+
+/* Early look: spares the work, decides nothing for good. */
+static void sotto_burst_look(struct sotto_burst *b)
+{
+	struct sotto_sa *sa = b->sa;
+	unsigned int i, stale = 0;
+
+	spin_lock_bh(&sa->lock);
+	for (i = 0; i < b->n; i++) {
+		b->seq[i] = sotto_replay_esn(sa->replay, b->seq[i]);
+		if (sotto_replay_check(sa->replay, b->seq[i]))
+			continue;
+		b->seq[i] = 0;
+		stale++;
+	}
+	sa->replays += stale;
+	spin_unlock_bh(&sa->lock);
+	if (stale)
+		sotto_stat_add(sa->ns, SOTTO_STAT_IN_DROP_REPLAY, stale);
+}
+
+/* Would the authentic ones so far, in the window, have this one be a replay? */
+static bool sotto_burst_repeats(const struct sotto_burst *b)
+{
+	u64 seq = b->seq[b->i];
+	unsigned int i;
+
+	if (seq > b->top)
+		return false;
+	if (b->top - seq >= SOTTO_REPLAY_WINDOW)
+		return true;
+	for (i = 0; i < b->i; i++)
+		if (b->seq[i] == seq)
+			return true;
+	return false;
+}
+
+static void sotto_burst_replayed(struct sotto_burst *b)
+{
+	b->seq[b->i] = 0;
+	spin_lock_bh(&b->sa->lock);
+	b->sa->replays++;
+	spin_unlock_bh(&b->sa->lock);
+	sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_DROP_REPLAY);
+}
+
+/* --- memory ------------------------------------------------------------------- */
+
+static void sotto_burst_page_done(struct sotto_burst *b)
+{
+	struct sk_buff *skb = skb_peek_tail(&b->out);
+
+	if (!b->page)
+		return;
+	/* Somebody has to pay for what is left of it. */
+	if (skb && skb->data_len)
+		skb->truesize += b->room - b->end;
+	put_page(b->page);
+	b->page = NULL;
+}
+
+/* Pages for the rest of the burst, or as much of it as there is; @len at least. */
+static bool sotto_burst_page_get(struct sotto_burst *b, unsigned int len)
+{
+	unsigned int rest = len + (b->n - 1 - b->i) * (b->size - SOTTO_L4_MAX / 2);
+	int order = min(get_order(rest), SOTTO_PIECE_ORDER);
+
+	for (; order >= get_order(len); order--) {
+		b->page = alloc_pages(GFP_ATOMIC | __GFP_NOWARN | __GFP_COMP, order);
+		if (!b->page)
+			continue;
+		b->room = PAGE_SIZE << order;
+		b->end = 0;
+		return true;
+	}
+	return false;
+}
+
+/* Find the place for the current segment. */
+static bool sotto_burst_place(struct sotto_burst *b)
+{
+	unsigned int len = sotto_burst_plain(b, b->i);
+
+	b->overlap = b->open ? b->hlen : 0;
+	if (b->page && (b->end < b->overlap || b->end - b->overlap + len > b->room))
+		sotto_burst_page_done(b);
+	if (!b->page) {
+		b->overlap = 0;
+		if (!sotto_burst_page_get(b, len))
+			return false;
+	}
+	b->at = b->end - b->overlap;
+	memcpy(b->saved, page_address(b->page) + b->at, b->overlap);
+	return true;
+}
+
+static void sotto_burst_restore(struct sotto_burst *b)
+{
+	memcpy(page_address(b->page) + b->at, b->saved, b->overlap);
+}
+
+static bool sotto_burst_adjoins(const struct sotto_burst *b, const struct sk_buff *skb,
+				unsigned int at)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+	const skb_frag_t *frag = &info->frags[info->nr_frags - 1];
+
+	return info->nr_frags && skb_frag_page(frag) == b->page &&
+	       skb_frag_off(frag) + skb_frag_size(frag) == at;
+}
+
+/* @len bytes at @at become the end of @skb. */
+static void sotto_burst_keep(struct sotto_burst *b, struct sk_buff *skb,
+			     unsigned int at, unsigned int len)
+{
+	struct skb_shared_info *info = skb_shinfo(skb);
+
+	if (sotto_burst_adjoins(b, skb, at)) {
+		skb_frag_size_add(&info->frags[info->nr_frags - 1], len);
+	} else {
+		get_page(b->page);
+		skb_fill_page_desc(skb, info->nr_frags, b->page, at, len);
+	}
+	skb->len += len;
+	skb->data_len += len;
+	skb->truesize += len;
+	b->end = at + len;
+}
+
+/* --- inner packets --------------------------------------------------------------- */
+
+/* Nothing more can be merged into the last one. */
+static void sotto_burst_close(struct sotto_burst *b)
+{
+	struct sk_buff *skb = b->open;
+	unsigned int len;
+
+	b->open = NULL;
+	if (!skb || b->segs == 1)
+		return;
+	len = skb->len - b->p.l4;
+	skb_shinfo(skb)->gso_size = b->mss;
+	skb_shinfo(skb)->gso_segs = b->segs;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	if (b->nexthdr == IPPROTO_TCP) {
+		struct tcphdr *th = tcp_hdr(skb);
+
+		skb->csum_offset = offsetof(struct tcphdr, check);
+		th->check = ~sotto_pseudo_sum(skb, len, IPPROTO_TCP);
+		skb_shinfo(skb)->gso_type = b->state.pf == NFPROTO_IPV4 ?
+					    SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+		if (th->cwr)
+			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
+	} else {
+		struct udphdr *uh = udp_hdr(skb);
+
+		skb->csum_offset = offsetof(struct udphdr, check);
+		uh->len = htons(len);
+		uh->check = ~sotto_pseudo_sum(skb, len, IPPROTO_UDP);
+		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+	}
+	sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_BURSTS);
+}
+
+#define SOTTO_TCP_ENDS	(TCP_FLAG_URG | TCP_FLAG_PSH | TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_FIN)
+
+/* Length of a transport header that can be merged by, or 0. */
+static unsigned int sotto_burst_hlen(u8 nexthdr, const union sotto_l4 *l4,
+				     unsigned int len)
+{
+	unsigned int hlen;
+
+	if (nexthdr == IPPROTO_TCP && len >= sizeof(l4->tcp)) {
+		hlen = l4->tcp.doff * 4;
+		return hlen >= sizeof(l4->tcp) && hlen < len ? hlen : 0;
+	}
+	if (nexthdr == IPPROTO_UDP && len > sizeof(l4->udp) &&
+	    ntohs(l4->udp.len) == len && l4->udp.check)
+		return sizeof(l4->udp);
+	return 0;
+}
+
+/* As tcp_gro_receive() has it. @at: bytes that the other has already. */
+static bool sotto_tcp_follows(const struct tcphdr *th, const struct tcphdr *next,
+			      unsigned int hlen, unsigned int at)
+{
+	__be32 flags = tcp_flag_word(next);
+
+	return !(flags & TCP_FLAG_CWR) &&
+	       !((flags ^ tcp_flag_word(th)) &
+		 ~(TCP_FLAG_CWR | TCP_FLAG_FIN | TCP_FLAG_PSH)) &&
+	       th->source == next->source && th->dest == next->dest &&
+	       th->ack_seq == next->ack_seq && ntohl(th->seq) + at == ntohl(next->seq) &&
+	       !memcmp(th + 1, next + 1, hlen - sizeof(*th));
+}
+
+static bool sotto_burst_follows(const struct sotto_burst *b, const union sotto_l4 *l4,
+				unsigned int hlen, unsigned int len, u8 nexthdr)
+{
+	const struct sk_buff *skb = b->open;
+	const union sotto_l4 *first;
+
+	if (!skb || nexthdr != b->nexthdr || hlen != b->hlen || len - hlen > b->mss ||
+	    skb->len + len - hlen > IP_MAX_MTU)
+		return false;
+	if (skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS &&
+	    !sotto_burst_adjoins(b, skb, b->at + hlen))
+		return false;
+	first = (const void *)skb_transport_header(skb);
+	if (nexthdr == IPPROTO_TCP)
+		return sotto_tcp_follows(&first->tcp, &l4->tcp, hlen,
+					 skb->len - b->p.l4 - hlen);
+	return first->udp.source == l4->udp.source && first->udp.dest == l4->udp.dest &&
+	       b->segs < SOTTO_UDP_SEGS_MAX;
+}
+
+/* The current segment goes behind what @open has. */
+static void sotto_burst_merge(struct sotto_burst *b, const union sotto_l4 *l4,
+			      unsigned int len)
+{
+	__be32 flags = tcp_flag_word(&l4->tcp);
+	bool tcp = b->nexthdr == IPPROTO_TCP;
+
+	sotto_burst_keep(b, b->open, b->at + b->hlen, len - b->hlen);
+	b->segs++;
+	if (tcp)
+		tcp_flag_word(tcp_hdr(b->open)) |= flags & (TCP_FLAG_FIN | TCP_FLAG_PSH);
+	if (len - b->hlen < b->mss || (tcp && (flags & SOTTO_TCP_ENDS)))
+		sotto_burst_close(b);
+}
+
+/* The current segment, as a packet of its own. */
+static struct sk_buff *sotto_burst_packet(struct sotto_burst *b, unsigned int linear,
+					  unsigned int len, u8 nexthdr)
+{
+	struct sk_buff *skb = sotto_skb_alloc_like(b->skb, b->p.l4 + linear, 0);
+
+	if (skb) {
+		skb_copy_from_linear_data(b->skb, skb->data, b->p.l4);
+		memcpy(skb->data + b->p.l4, page_address(b->page) + b->at, linear);
+		skb->data[b->p.nhoff] = nexthdr;
+		skb_set_transport_header(skb, b->p.l4);
+		if (b->state.pf == NFPROTO_IPV4)
+			ip_hdr(skb)->id = htons(ntohs(ip_hdr(skb)->id) + b->i);
+	}
+	sotto_burst_restore(b);
+	if (skb && len > linear)
+		sotto_burst_keep(b, skb, b->at + linear, len - linear);
+	return skb;
+}
+
+static void sotto_burst_start(struct sotto_burst *b, const union sotto_l4 *l4,
+			      unsigned int hlen, unsigned int len, u8 nexthdr)
+{
+	unsigned int linear = max(hlen ?: SOTTO_LINEAR_MAX, b->overlap);
+	struct sk_buff *skb;
+
+	sotto_burst_close(b);
+	skb = sotto_burst_packet(b, min(linear, len), len, nexthdr);
+	if (!skb) {
+		sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_DROP_NOMEM);
+		return;
+	}
+	__set_bit(b->i, b->kept);
+	__skb_queue_tail(&b->out, skb);
+	if (!hlen || (nexthdr == IPPROTO_TCP && (tcp_flag_word(&l4->tcp) & SOTTO_TCP_ENDS)))
+		return;
+	b->open = skb;
+	b->nexthdr = nexthdr;
+	b->hlen = hlen;
+	b->mss = len - hlen;
+	b->segs = 1;
+}
+
+/* RFC 4303 section 2.4-2.6. Return: 0, or the counter of what is wrong. */
+static int sotto_burst_trailer(const struct sotto_burst *b, const u8 *plain,
+			       unsigned int *len, u8 *nexthdr)
+{
+	unsigned int pad;
+
+	*len -= SOTTO_TRAILER_LEN;
+	pad = plain[*len];
+	*nexthdr = plain[*len + 1];
+	if (pad > *len)
+		return SOTTO_STAT_IN_DROP_PADDING;
+	*len -= pad;
+	if (!sotto_open_pad_ok(plain + *len, pad))
+		return SOTTO_STAT_IN_DROP_PADDING;
+	return sotto_open_proto_ok(b->skb, *nexthdr) ? 0 : SOTTO_STAT_IN_DROP_PROTOCOL;
+}
+
+/* The current segment is authentic: whatever it is, its number is taken. */
+static void sotto_burst_take(struct sotto_burst *b)
+{
+	const u8 *plain = page_address(b->page) + b->at;
+	unsigned int len = sotto_burst_plain(b, b->i), hlen;
+	union sotto_l4 l4;
+	u8 nexthdr;
+	int why;
+
+	b->top = max(b->top, b->seq[b->i]);
+	why = sotto_burst_trailer(b, plain, &len, &nexthdr);
+	if (why || nexthdr == IPPROTO_NONE) {
+		if (why)
+			sotto_stat_inc(b->sa->ns, why);
+		else
+			b->dummies++;
+		sotto_burst_restore(b);
+		return;
+	}
+
+	memcpy(&l4, plain, min_t(unsigned int, len, sizeof(l4)));
+	hlen = sotto_burst_hlen(nexthdr, &l4, len);
+	if (hlen && sotto_burst_follows(b, &l4, hlen, len, nexthdr)) {
+		__set_bit(b->i, b->kept);
+		sotto_burst_restore(b);
+		sotto_burst_merge(b, &l4, len);
+	} else {
+		sotto_burst_start(b, &l4, hlen, len, nexthdr);
+	}
+}
+
+/* --- all segments are through ------------------------------------------------------ */
+
+/* All numbers in one go. Return: how many were taken elsewhere meanwhile. */
+static unsigned int sotto_burst_account(struct sotto_burst *b, bool *any)
+{
+	struct sotto_sa *sa = b->sa;
+	unsigned int i, late = 0;
+
+	spin_lock_bh(&sa->lock);
+	sa->auth_failures += b->forged;
+	for (i = 0; i < b->n; i++) {
+		if (!b->seq[i])
+			continue;
+		if (!sotto_replay_update(sa->replay, b->seq[i])) {
+			b->seq[i] = 0;
+			late++;
+			continue;
+		}
+		*any = true;
+		sa->rx_packets++;
+		sa->rx_bytes += b->p.l4 + sotto_burst_plain(b, i);
+	}
+	sa->replays += late;
+	spin_unlock_bh(&sa->lock);
+	return late;
+}
+
+/*
+ * Another processor took some of our numbers while we were at work: somebody
+ * doubles packets. An inner packet that holds one of those goes as a whole.
+ */
+static void sotto_burst_weed(struct sotto_burst *b)
+{
+	unsigned int i = find_first_bit(b->kept, b->n), k, segs;
+	struct sk_buff *skb, *next;
+	bool late;
+
+	skb_queue_walk_safe(&b->out, skb, next) {
+		segs = skb_shinfo(skb)->gso_segs ?: 1;
+		late = false;
+		for (k = 0; k < segs; k++) {
+			late |= !b->seq[i];
+			i = find_next_bit(b->kept, b->n, i + 1);
+		}
+		if (!late)
+			continue;
+		__skb_unlink(skb, &b->out);
+		sotto_stat_add(b->sa->ns, SOTTO_STAT_IN_DROP_REPLAY, segs - 1);
+		sotto_drop(b->sa->ns, skb, SOTTO_STAT_IN_DROP_REPLAY);
+	}
+}
+
+static void sotto_burst_end(struct sotto_burst *b)
+{
+	struct sotto_sa *sa = b->sa;
+	struct sk_buff *skb;
+	bool any = false;
+
+	sotto_burst_close(b);
+	sotto_burst_page_done(b);
+	sotto_crypt_free(b->c);
+	consume_skb(b->skb);
+
+	if (sotto_burst_account(b, &any))
+		sotto_burst_weed(b);
+	if (any && !test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
+		sotto_sa_confirm(sa);
+	if (b->forged)
+		sotto_stat_add(sa->ns, SOTTO_STAT_IN_DROP_AUTH, b->forged);
+	while (b->dummies--)
+		sotto_open_dummy(sa, &b->p);
+	while ((skb = __skb_dequeue(&b->out)))
+		sotto_open_up(sa, skb, &b->p, skb->data[b->p.nhoff], &b->state);
+	kfree(b);
+}
+
+/* --- one segment after the other ------------------------------------------------------ */
+
+static void sotto_burst_opened(struct sotto_burst *b, int err)
+{
+	if (!err) {
+		sotto_burst_take(b);
+		return;
+	}
+	b->seq[b->i] = 0;
+	if (err == -EBADMSG)
+		b->forged++;
+	else
+		sotto_stat_inc(b->sa->ns, err == -ENOMEM ? SOTTO_STAT_IN_DROP_NOMEM :
+			       SOTTO_STAT_IN_DROP_CRYPTO);
+	if (b->page)
+		sotto_burst_restore(b);
+}
+
+static void sotto_burst_done(SOTTO_CRYPTO_DATA *data, int err);
+
+/* The request for the current segment. The cursor is behind it afterwards. */
+static int sotto_burst_decrypt(struct sotto_burst *b)
+{
+	unsigned int len = sotto_burst_len(b, b->i) - sizeof(struct sotto_esp_hdr);
+	struct sotto_crypt *c = b->c;
+	struct sotto_esp_hdr esp;
+
+	/* The bytes are there: they were read before. */
+	sotto_cursor_copy(&b->cur, &esp, sizeof(esp));
+	sg_unmark_end(&c->src[b->n_src]);
+	b->n_src = sotto_cursor_sg(&b->cur, c->src + 1, len);
+	sg_mark_end(&c->src[b->n_src]);
+	if (!b->seq[b->i])
+		return -ESTALE;
+	if (sotto_burst_repeats(b)) {
+		sotto_burst_replayed(b);
+		return -ESTALE;
+	}
+	if (!sotto_burst_place(b))
+		return -ENOMEM;
+
+	sg_set_page(&c->dst[1], b->page, sotto_burst_plain(b, b->i), b->at);
+	sotto_crypt_set(c, b->sa->salt, b->sa->spi, b->seq[b->i], esp.iv);
+	/* What completed elsewhere may have made the request another's. */
+	aead_request_set_tfm(c->req, b->sa->aead);
+	aead_request_set_callback(c->req, 0, sotto_burst_done, b);
+	aead_request_set_ad(c->req, sizeof(c->aad));
+	aead_request_set_crypt(c->req, c->src, c->dst, len, c->nonce);
+	return crypto_aead_decrypt(c->req);
+}
+
+/* Return: false when it goes on elsewhere, or has already. */
+static bool sotto_burst_run(struct sotto_burst *b)
+{
+	bool async = b->sa->async;
+	int err;
+
+	for (; b->i < b->n; b->i++) {
+		err = sotto_burst_decrypt(b);
+		if (async && (err == -EINPROGRESS || err == -EBUSY))
+			return false;
+		if (err != -ESTALE)
+			sotto_burst_opened(b, err);
+	}
+	sotto_burst_end(b);
+	return true;
+}
+
+static void sotto_burst_done(SOTTO_CRYPTO_DATA *data, int err)
+{
+	struct sotto_burst *b = sotto_crypto_arg(data);
+	struct net_device *dev = b->state.in;
+	struct sotto_sa *sa = b->sa;
+	bool ended;
+
+	if (err == -EINPROGRESS)
+		return;		/* left the backlog */
+	rcu_read_lock();
+	local_bh_disable();
+	sotto_burst_opened(b, err);
+	b->i++;
+	ended = sotto_burst_run(b);
+	local_bh_enable();
+	rcu_read_unlock();
+	if (!ended)
+		return;
+	dev_put(dev);
+	sotto_sa_put(sa);
+}
+
+static void sotto_burst_begin(struct sotto_burst *b)
+{
+	struct net_device *dev = b->state.in;
+	struct sotto_sa *sa = b->sa;
+	bool async = sa->async;
+
+	/* What completes elsewhere outlives this RCU section. */
+	if (async) {
+		refcount_inc(&sa->refs);
+		dev_hold(dev);
+	}
+	if (sotto_burst_run(b) && async) {
+		dev_put(dev);
+		sotto_sa_put(sa);
+	}
+}
+
+static struct sotto_burst *sotto_burst_alloc(struct sotto_sa *sa, struct sk_buff *skb,
+					     const struct sotto_pkt *p,
+					     const struct nf_hook_state *state)
+{
+	unsigned int hdr = p->l4 + sizeof(struct udphdr), size = skb_shinfo(skb)->gso_size;
+	unsigned int n = DIV_ROUND_UP(skb->len - hdr, size);
+	struct sotto_burst *b;
+	int pieces;
+
+	if (n > SOTTO_BURST_MAX || size > SOTTO_PIECE_MAX ||
+	    skb->len - hdr - (n - 1) * size < SOTTO_ESP_MIN)
+		return NULL;
+	b = kmalloc(sizeof(*b), GFP_ATOMIC | __GFP_NOWARN);
+	if (!b)
+		return NULL;
+	memset(b, 0, offsetof(struct sotto_burst, seq));
+	b->sa = sa;
+	b->skb = skb;
+	b->state = *state;
+	b->p = *p;
+	b->n = n;
+	b->size = size;
+	b->last = skb->len - hdr - (n - 1) * size;
+	__skb_queue_head_init(&b->out);
+	sotto_cursor_init(&b->cur, skb, hdr);
+
+	pieces = sotto_burst_read(b);
+	b->c = pieces ? sotto_crypt_alloc(sa->aead, 1 + pieces, 2) : NULL;
+	if (!b->c) {
+		kfree(b);
+		return NULL;
+	}
+	return b;
+}
+
+bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
+		      const struct sotto_pkt *p, const struct nf_hook_state *state)
+{
+	struct sotto_burst *b = sotto_burst_alloc(sa, skb, p, state);
+
+	if (!b)
+		return false;
+	sotto_burst_look(b);
+	sotto_burst_begin(b);
+	return true;
+}

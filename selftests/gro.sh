@@ -1,0 +1,359 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Bursts on their way in: many sealed packets in one skb, as a sender's GSO, a device or the
+# stack's own GRO make them. What belongs together goes up as one; what does not is opened all
+# the same, and one bad packet spoils no other.
+#
+# a and b are hosts; r, the router between them, is the attacker, and a peer that makes
+# mistakes. What goes up is counted by nftables in front of conntrack: an inner burst is one.
+
+. "$(dirname "$0")/lib.sh"
+begin
+need ping ethtool nft
+
+SPI=$((0x2000))		# what b receives
+HEAD4=40 HEAD6=60	# of IP and TCP, in bytes
+
+setup() {
+	modprobe -q algif_aead
+	make_routed
+	on r sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.left.rp_filter=0
+	up a $A4 $A6
+	up b $B4 $B6
+	expect "policy" sotto a policy add 10.7.2.0/24 protect
+	expect "policy" sotto a policy add fd07:2::/64 protect
+	expect "policy" sotto b policy add 10.7.1.0/24 protect
+	expect "policy" sotto b policy add fd07:1::/64 protect
+	expect "counters" on b nft -f - <<-END
+		table inet seen {
+			counter n_tcp {}
+			counter n_udp {}
+			counter n_icmp {}
+			chain in {
+				type filter hook prerouting priority -250
+				meta l4proto tcp counter name n_tcp
+				udp dport 5003-5004 counter name n_udp
+				meta l4proto icmp counter name n_icmp
+				meta l4proto tcp tcp dport 6000-6009 drop
+			}
+		}
+	END
+	coproc FORGER { on r "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
+	read -r -t 20 -u "${FORGER[0]}" answered || fail "the forger does not start"
+	collect $B4 5003
+}
+
+# collect ADDRESS PORT [--gro]: datagrams that reach b, into $tmp/got.PORT.
+collect() {
+	local out=$tmp/collect.$2
+
+	launch b "$PYTHON" "$here/helpers/collect.py" ${3:-} "$1" "$2" "$tmp/got.$2" >"$out"
+	await "b listens" 10 grep -q ready "$out"
+}
+
+order() {
+	local answer
+
+	echo "$*" >&"${FORGER[1]}"
+	read -r -t 10 -u "${FORGER[0]}" answer
+	[[ $answer == ok* ]] || fail "forging '$*': $answer"
+}
+
+# fresh CIPHER: keys from a to b, and nothing seen yet.
+fresh() {
+	SPI=$((SPI + 1)) CIPHER=$1 NUMBER=0
+	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$1" key-file "$(key $SPI)"
+	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$1" key-file "$(key $SPI)"
+}
+
+# add4 WORDS…, add6: a segment of the next burst, with the next number unless WORDS say another.
+add4() {
+	NUMBER=$((NUMBER + 1))
+	order add src=$A4 dst=$B4 spi=$SPI key="$(key $SPI)" cipher=$CIPHER seq=$NUMBER "$@"
+}
+
+add6() {
+	NUMBER=$((NUMBER + 1))
+	order add src=$A6 dst=$B6 spi=$SPI key="$(key $SPI)" cipher=$CIPHER seq=$NUMBER "$@"
+}
+
+counters() {
+	on b nft -j list counters 2>/dev/null | jq -r '.nftables[].counter | values |
+		(.name | ltrimstr("n_")) as $n | "\($n) \(.packets)", "\($n)_bytes \(.bytes)"'
+	stats b | awk '/^in_/ && !/^in_passed/'
+}
+
+# The router's neighbours may speak meanwhile, in the clear: those packets are left out.
+snapshot() {
+	counters >"$1"
+}
+
+changes() {
+	counters >"$tmp/after"
+	awk 'NR == FNR { was[$1] = $2; next } $1 != "in_seen" && $2 != was[$1] {
+		printf "%s+%d ", $1, $2 - was[$1] }' "$tmp/before" "$tmp/after" | sed 's/ $//'
+}
+
+# In any order.
+changes_are() {
+	[ "$(changes | tr ' ' '\n' | sort)" = "$(tr ' ' '\n' <<<"$1" | sort)" ]
+}
+
+# burst4 WHAT CHANGES [WORDS…], burst6: what was added goes out, with exactly these effects.
+burst4() {
+	local what=$1 want=$2
+	shift 2
+
+	snapshot "$tmp/before"
+	order burst src=$A4 dst=$B4 "$@"
+	busywait 2 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+}
+
+burst6() {
+	local what=$1 want=$2
+	shift 2
+
+	snapshot "$tmp/before"
+	order burst src=$A6 dst=$B6 "$@"
+	busywait 2 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+}
+
+# What is merged ---------------------------------------------------------------------------
+
+tcp_of_one_flow_goes_up_as_one() {
+	local cipher i
+
+	for cipher in $CIPHERS; do
+		fresh $cipher
+		for i in 0 1 2 3 4; do
+			add4 tcp=4000:6000:$((1000 + 8 * i)):7:0x10 text=payload$i
+		done
+		burst4 "IPv4, $cipher" "tcp+1 tcp_bytes+$((HEAD4 + 40)) in_opened+5 in_bursts+1"
+		for i in 0 1 2; do
+			add6 tcp=4000:6000:$((1000 + 8 * i)):7:0x10 text=payload$i
+		done
+		add6 tcp=4000:6000:1024:7:0x18 text=end
+		burst6 "IPv6, the last is shorter, $cipher" \
+			"tcp+1 tcp_bytes+$((HEAD6 + 27)) in_opened+4 in_bursts+1"
+	done
+}
+
+# Those that tcp_gro_receive() would not merge.
+tcp_that_differs_is_not_merged() {
+	fresh chacha20poly1305
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:8:0x10 text=payload1
+	burst4 "another ack" "tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) in_opened+2"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1009:7:0x10 text=payload1
+	burst4 "a hole" "tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) in_opened+2"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x10:600 text=payload1
+	burst4 "another window" "tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) in_opened+2"
+	add4 tcp=4000:6000:1000:7:0x18 text=payload0
+	add4 tcp=4000:6000:1008:7:0x10 text=payload1
+	add4 tcp=4000:6000:1016:7:0x10 text=payload2
+	burst4 "behind a push" "tcp+2 tcp_bytes+$((2 * HEAD4 + 24)) in_opened+3 in_bursts+1"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x11 text=payload1
+	add4 tcp=4000:6000:1017:7:0x10 text=payload2
+	burst4 "the end of a stream" "tcp+2 tcp_bytes+$((2 * HEAD4 + 24)) in_opened+3 in_bursts+1"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x14 text=payload1
+	burst4 "a reset" "tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) in_opened+2"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x90 text=payload1
+	burst4 "a reduced window" "tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) in_opened+2"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x10 text=
+	burst4 "a bare ack" "tcp+2 tcp_bytes+$((2 * HEAD4 + 8)) in_opened+2"
+}
+
+flows_are_kept_apart() {
+	fresh aes256gcm
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 tcp=4001:6000:1000:7:0x10 text=payload0
+	add4 tcp=4000:6000:1008:7:0x10 text=payload1
+	add4 tcp=4000:6000:1016:7:0x10 text=payload2
+	add4 tcp=4001:6000:1008:7:0x10 text=payload1
+	burst4 "two TCP flows" "tcp+4 tcp_bytes+$((4 * HEAD4 + 40)) in_opened+5 in_bursts+1"
+	add4 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 udp=5003 text=a-datagram-of-20byte
+	add4 tcp=4000:6000:1008:7:0x10 text=payload1
+	add4 udp=5003 text=another--of-20-bytes
+	add4 udp=5003 text=and-one-of-twenty-by
+	add4 nh=1 inner=080000000000000000000000000000000000000000000000000000000000
+	burst4 "TCP, UDP and ICMP" "icmp+1 icmp_bytes+50 tcp+2 tcp_bytes+$((2 * HEAD4 + 16)) \
+udp+2 udp_bytes+$((48 + 68)) in_opened+6 in_bursts+1"
+}
+
+udp_goes_up_as_one_and_arrives_as_many() {
+	local i want
+
+	collect $B4 5004 --gro
+	fresh chacha20poly1305
+	: >"$tmp/got.5003"
+	for i in 0 1 2 3 4 5; do
+		add4 udp=5003 text=datagram-$i
+	done
+	add4 udp=5003 text=short
+	burst4 "to a plain socket" "udp+1 udp_bytes+$((28 + 6 * 10 + 5)) in_opened+7 in_bursts+1"
+	want=$(for i in 0 1 2 3 4 5; do printf 'datagram-%d' $i | od -An -v -tx1 | tr -d ' '; done
+		printf short | od -An -v -tx1 | tr -d ' \n')
+	await "all arrived" 5 grep -q 73686f7274 "$tmp/got.5003"
+	same "datagrams, in order" "$(paste -sd ' ' "$tmp/got.5003")" "$(paste -sd ' ' <<<"$want")"
+	for i in 0 1 2 3; do
+		add4 udp=5004 text=datagram-$i
+	done
+	burst4 "to one that takes bursts" "udp+1 udp_bytes+$((28 + 40)) in_opened+4 in_bursts+1"
+	await "it arrived" 5 grep -q . "$tmp/got.5004"
+	same "as it was sent" "$(paste -sd ' ' "$tmp/got.5004")" 40/10
+}
+
+# One bad one spoils no other -----------------------------------------------------------------
+
+forged_segment_drops_alone() {
+	local i bad
+
+	for bad in 0 2 4; do
+		fresh chacha20poly1305
+		: >"$tmp/got.5003"
+		for i in 0 1 2 3 4; do
+			add4 udp=5003 text=datagram-$i $([ $i != $bad ] || echo flip=-1)
+		done
+		burst4 "forged is $bad" "udp+1 udp_bytes+68 in_opened+4 in_drop_auth+1 in_bursts+1"
+		await "the others arrived" 5 test "$(wc -l <"$tmp/got.5003")" = 4
+		refuse "it did not" grep -q "2d3$bad\$" "$tmp/got.5003"
+		add4 udp=5003 text=datagram-$bad seq=$((bad + 1))
+		burst4 "its number is free" "udp+1 udp_bytes+38 in_opened+1"
+	done
+	fresh aes256gcm
+	for i in 0 1 2 3; do
+		add6 tcp=4000:6000:$((1000 + 8 * i)):7:0x10 text=payload$i $([ $i != 1 ] || echo flip=20)
+	done
+	burst6 "in the middle of TCP" \
+		"tcp+2 tcp_bytes+$((2 * HEAD6 + 24)) in_opened+3 in_drop_auth+1 in_bursts+1"
+	for i in 0 1 2 3; do
+		add4 udp=5003 text=datagram-$i flip=-1
+	done
+	burst4 "all of them" "in_drop_auth+4"
+}
+
+replayed_segment_drops_alone() {
+	fresh chacha20poly1305
+	add4 udp=5003 text=datagram-0
+	add4 udp=5003 text=datagram-1
+	add4 udp=5003 text=datagram-1 seq=2
+	add4 udp=5003 text=datagram-3 seq=1
+	add4 udp=5003 text=datagram-4
+	burst4 "twice in one burst" "udp+1 udp_bytes+58 in_opened+3 in_drop_replay+2 in_bursts+1"
+	add4 udp=5003 text=datagram-6
+	add4 udp=5003 text=datagram-0 seq=1
+	add4 udp=5003 text=datagram-8
+	burst4 "of one before" "udp+1 udp_bytes+48 in_opened+2 in_drop_replay+1 in_bursts+1"
+	add4 udp=5003 text=datagram-9 flip=-1
+	add4 udp=5003 text=datagram-9 seq=9
+	add4 udp=5003 text=datagram-x seq=12
+	burst4 "a forged one took its number" \
+		"udp+1 udp_bytes+48 in_opened+2 in_drop_auth+1 in_bursts+1"
+	add4 udp=5003 text=datagram-a seq=5000
+	add4 udp=5003 text=datagram-b seq=2953
+	add4 udp=5003 text=datagram-c seq=2952
+	burst4 "the window's edge moves with them" \
+		"udp+1 udp_bytes+48 in_opened+2 in_drop_replay+1 in_bursts+1"
+}
+
+odd_ones_drop_alone() {
+	fresh chacha20poly1305
+	add4 udp=5003 text=datagram-0
+	add4 inner=00000000000000000000000000000000 nh=59
+	add4 udp=5003 text=datagram-2
+	burst4 "a dummy" "udp+1 udp_bytes+48 in_opened+2 in_dummy+1 in_bursts+1"
+	add4 udp=5003 text=datagram-3
+	add4 udp=5003 text=datagr pad=wrong
+	add4 udp=5003 text=datagram-5 pad=huge
+	burst4 "padding" "udp+1 udp_bytes+38 in_opened+1 in_drop_padding+2"
+	add6 udp=5003 text=datagram-6
+	add6 nh=44 inner=110000000000000000000000000000000000
+	add6 udp=5003 text=datagram-8
+	burst6 "a fragment inside" \
+		"udp+1 udp_bytes+$((48 + 20)) in_opened+2 in_drop_protocol+1 in_bursts+1"
+	add4 udp=5003 text=datagram-9
+	order add src=$A4 dst=$B4 data=0011
+	burst4 "the last is too short to be ESP" "udp+1 udp_bytes+38 in_opened+1 in_drop_malformed+1"
+	add4 udp=5003 text=datagram-a
+	add4 udp=5003 text=datagram-b spi=$((SPI + 999))
+	burst4 "two SAs" "udp+1 udp_bytes+38 in_opened+1 in_drop_unknown_spi+1"
+	add4 udp=5003 text=datagram-a spi=$((SPI + 999))
+	add4 udp=5003 text=datagram-b spi=$((SPI + 999))
+	burst4 "an unknown SA" "in_drop_unknown_spi+2"
+	order add src=$A4 dst=$B4 data=ff
+	order add src=$A4 dst=$B4 data=ff
+	burst4 "keepalives" "in_keepalive+2"
+}
+
+others_names_are_refused() {
+	fresh chacha20poly1305
+	add4 udp=5003 text=datagram-0
+	add4 udp=5003 text=datagram-1
+	snapshot "$tmp/before"
+	order burst src=10.7.1.9 dst=$B4
+	busywait 2 changes_are in_drop_address+2 || fail "another host's name: got '$(changes)'"
+}
+
+# Real streams ----------------------------------------------------------------------------------
+
+# streams WHAT: whole and in order, both families, both ciphers.
+streams() {
+	local cipher
+
+	for cipher in $CIPHERS; do
+		fresh $cipher
+		one_way b $B4,$B6 a $A4,$A6 $cipher $((SPI + 0x10000))
+		snapshot "$tmp/before"
+		expect "$1, $cipher over IPv4" bulk a b $B4 8
+		expect "$1, $cipher over IPv6" bulk a b $B6 8
+		expect "$1, datagrams" udp_sizes a b $B4 1 1400 200
+		at_least "$1: inner bursts" "$(changes | grep -o 'in_bursts+[0-9]*' | tr -dc 0-9)" 50
+		same "$1: refused" "$(changes | grep -o in_drop.*)" ""
+	done
+}
+
+whole_bursts_come_through() {
+	on a ethtool -K wire tso on gso on
+	streams "as they were sent"
+}
+
+# The sender cuts its bursts, as a wire would have it; the stack on our side merges.
+cut_and_merged_bursts_come_through() {
+	on a ethtool -K wire tso off gso on tx-udp-segmentation off
+	on r ethtool -K right tso off gso on tx-udp-segmentation off
+	expect "GRO on b's wire" on b ethtool -K wire gro on
+	streams "merged by GRO"
+	on r ethtool -K right tso on
+	on a ethtool -K wire tso on
+}
+
+single_packets_come_through() {
+	local opened bursts
+
+	expect "no GRO" on b ethtool -K wire gro off
+	on a ethtool -K wire tso off gso off tx-udp-segmentation off
+	on r ethtool -K right tso off gso off tx-udp-segmentation off
+	on r ethtool -K left gro off
+	bursts=$(stat b in_bursts) opened=$(stat b in_opened)
+	expect "one by one" bulk a b $B4 4
+	same "inner bursts" "$(stat b in_bursts)" "$bursts"
+	at_least "packets" "$(stat b in_opened)" $((opened + 2000))
+}
+
+nothing_was_lost_count_of() {
+	check_sums a b
+}
+
+run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
+	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
+	replayed_segment_drops_alone odd_ones_drop_alone others_names_are_refused \
+	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
+	nothing_was_lost_count_of
