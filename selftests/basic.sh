@@ -11,7 +11,7 @@ need ping nft ethtool
 # Counts what filters must not see (sealed packets, flows that conntrack does not know) and
 # what they must (inner flows).
 track() {
-	on "$1" nft -f - <<-EOF2
+	on "$1" nft -f - <<-EOF2 || return
 		table inet test {
 			counter sealed {}
 			counter invalid {}
@@ -33,6 +33,9 @@ track() {
 			}
 		}
 	EOF2
+	# A slow machine shall find them all at the end.
+	on "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=900 \
+		net.netfilter.nf_conntrack_tcp_timeout_time_wait=900
 }
 
 counted() {
