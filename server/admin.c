@@ -134,15 +134,15 @@ static int get_name(const json_t *req, const char **name,
 {
 	int rc = sotto_jx_string(req, "name", name, err);
 
-	if (!rc && !sotto_name_valid(*name))
+	if (!rc && (!sotto_name_valid(*name) || !strcmp(*name, "all")))
 		rc = sotto_err(err, SOTTO_E_BAD,
 			       "'%.70s' is not a member's name: 1-63 of a-z, 0-9, '-' and '.', beginning with letter or digit",
 			       *name);
 	return rc;
 }
 
-static int get_member(struct authd *ad, const json_t *req, struct member **m,
-		      struct sotto_errmsg *err)
+int admin_get_member(struct authd *ad, const json_t *req, struct member **m,
+		     struct sotto_errmsg *err)
 {
 	const char *name;
 	int rc = get_name(req, &name, err);
@@ -209,7 +209,7 @@ static int cmd_member_code(struct authd *ad, struct sotto_usock_conn *conn,
 	struct sotto_enrol e = { 0 };
 	struct member *m;
 	struct code c;
-	int rc = get_member(ad, req, &m, err);
+	int rc = admin_get_member(ad, req, &m, err);
 
 	if (!rc)
 		rc = make_code(ad, req, &c, err);
@@ -231,7 +231,7 @@ static int cmd_member_revoke(struct authd *ad, struct sotto_usock_conn *conn,
 			     const json_t *req, struct sotto_errmsg *err)
 {
 	struct member *m;
-	int rc = get_member(ad, req, &m, err);
+	int rc = admin_get_member(ad, req, &m, err);
 
 	if (!rc)
 		rc = member_revoke(ad, m, ADMIN_ACTOR, err);
@@ -244,54 +244,11 @@ static int cmd_member_show(struct authd *ad, struct sotto_usock_conn *conn,
 			   const json_t *req, struct sotto_errmsg *err)
 {
 	struct member *m;
-	int rc = get_member(ad, req, &m, err);
+	int rc = admin_get_member(ad, req, &m, err);
 
 	if (!rc)
 		sotto_usock_ok(conn, json_pack("{s:o}", "member",
 					       admin_member_json(m)));
-	return rc;
-}
-
-/* ---- policy ---- */
-
-static int cmd_policy_add(struct authd *ad, struct sotto_usock_conn *conn,
-			  const json_t *req, struct sotto_errmsg *err)
-{
-	struct store_policy p = { 0 };
-	const char *action;
-	int n, rc = sotto_jx_prefix(req, "prefix", &p.prefix, err);
-
-	if (!rc)
-		rc = sotto_jx_string(req, "action", &action, err);
-	if (rc)
-		return rc;
-	n = policy_action_by_name(action);
-	if (n < 0)
-		return sotto_err(err, SOTTO_E_BAD,
-				 "'%.30s' is not an action: protect, prefer, bypass or block",
-				 action);
-	p.action = n;
-	rc = store_policy_set(ad->store, ADMIN_ACTOR, &p, authd_wall(), err);
-	if (!rc) {
-		policy_changed(ad);
-		sotto_usock_ok(conn, NULL);
-	}
-	return rc;
-}
-
-static int cmd_policy_del(struct authd *ad, struct sotto_usock_conn *conn,
-			  const json_t *req, struct sotto_errmsg *err)
-{
-	struct sotto_prefix p;
-	int rc = sotto_jx_prefix(req, "prefix", &p, err);
-
-	if (!rc)
-		rc = store_policy_del(ad->store, ADMIN_ACTOR, &p, authd_wall(),
-				      err);
-	if (!rc) {
-		policy_changed(ad);
-		sotto_usock_ok(conn, NULL);
-	}
 	return rc;
 }
 
@@ -310,10 +267,23 @@ static const struct admin_cmd {
 	{ "member.list", { "after", "limit" }, admin_member_list },
 	{ "member.show", { "name" }, cmd_member_show },
 	{ "member.revoke", { "name" }, cmd_member_revoke },
+	{ "member.set", { "name", "routes" }, admin_member_set },
 	{ "session.list", { "after", "limit" }, admin_session_list },
 	{ "policy.show", { NULL }, admin_policy_show },
-	{ "policy.add", { "prefix", "action" }, cmd_policy_add },
-	{ "policy.del", { "prefix" }, cmd_policy_del },
+	{ "policy.add", { "prefix", "action", "group" }, admin_policy_add },
+	{ "policy.del", { "prefix", "group" }, admin_policy_del },
+	{ "policy.export", { NULL }, admin_policy_export },
+	{ "policy.apply", { "text", "confirm" }, admin_policy_apply },
+	{ "policy.confirm", { NULL }, admin_policy_confirm },
+	{ "policy.revert", { NULL }, admin_policy_revert },
+	{ "policy.check", { "from", "to" }, admin_policy_check },
+	{ "rule.list", { NULL }, admin_rule_list },
+	{ "rule.add", { "rule", "at" }, admin_rule_add },
+	{ "rule.del", { "number" }, admin_rule_del },
+	{ "rule.default", { "allow" }, admin_rule_default },
+	{ "group.list", { NULL }, admin_group_list },
+	{ "group.add", { "group", "name" }, admin_group_add },
+	{ "group.del", { "group", "name" }, admin_group_del },
 	{ "audit.list", { "limit" }, admin_audit_list },
 };
 

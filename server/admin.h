@@ -27,4 +27,40 @@ int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 int admin_audit_list(struct authd *ad, struct sotto_usock_conn *conn,
 		     const json_t *req, struct sotto_errmsg *err);
 
+/** admin_get_member() - the one that "name" names. */
+int admin_get_member(struct authd *ad, const json_t *req, struct member **m,
+		     struct sotto_errmsg *err);
+
+/* admin_policy.c */
+int admin_policy_add(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+int admin_policy_del(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+int admin_policy_export(struct authd *ad, struct sotto_usock_conn *conn,
+			const json_t *req, struct sotto_errmsg *err);
+int admin_policy_apply(struct authd *ad, struct sotto_usock_conn *conn,
+		       const json_t *req, struct sotto_errmsg *err);
+int admin_policy_confirm(struct authd *ad, struct sotto_usock_conn *conn,
+			 const json_t *req, struct sotto_errmsg *err);
+int admin_policy_revert(struct authd *ad, struct sotto_usock_conn *conn,
+			const json_t *req, struct sotto_errmsg *err);
+int admin_policy_check(struct authd *ad, struct sotto_usock_conn *conn,
+		       const json_t *req, struct sotto_errmsg *err);
+int admin_rule_list(struct authd *ad, struct sotto_usock_conn *conn,
+		    const json_t *req, struct sotto_errmsg *err);
+int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
+		   const json_t *req, struct sotto_errmsg *err);
+int admin_rule_del(struct authd *ad, struct sotto_usock_conn *conn,
+		   const json_t *req, struct sotto_errmsg *err);
+int admin_rule_default(struct authd *ad, struct sotto_usock_conn *conn,
+		       const json_t *req, struct sotto_errmsg *err);
+int admin_group_list(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+int admin_group_add(struct authd *ad, struct sotto_usock_conn *conn,
+		    const json_t *req, struct sotto_errmsg *err);
+int admin_group_del(struct authd *ad, struct sotto_usock_conn *conn,
+		    const json_t *req, struct sotto_errmsg *err);
+int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+
 #endif /* SOTTO_AUTHD_ADMIN_H */

@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "buf.h"
 #include "jx.h"
+#include "policy.h"
 
 static const char *const state_names[] = {
 	[MEMBER_PENDING] = "pending",
@@ -36,6 +37,18 @@ static json_t *addrs_json(const struct member *m)
 	return list;
 }
 
+static json_t *routes_json(const struct sotto_prefixes *ps)
+{
+	json_t *list = json_array();
+	char text[SOTTO_PREFIX_STR];
+	int i;
+
+	for (i = 0; i < ps->n; i++)
+		json_array_append_new(list, json_string(
+			sotto_prefix_str(&ps->p[i], text)));
+	return list;
+}
+
 json_t *admin_member_json(const struct member *m)
 {
 	json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:b, s:i, s:I}",
@@ -56,6 +69,8 @@ json_t *admin_member_json(const struct member *m)
 				    json_integer(m->registered));
 	if (m->revoked)
 		json_object_set_new(o, "revoked_at", json_integer(m->revoked));
+	if (m->routes)
+		json_object_set_new(o, "routes", routes_json(m->routes));
 	if (m->state == MEMBER_PENDING)
 		json_object_set_new(o, "code_expires_at",
 				    json_integer(m->code_expires));
@@ -149,15 +164,40 @@ int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
 	return 0;
 }
 
-static int one_policy(void *arg, const struct store_policy *p)
+static json_t *configured_policies(struct authd *ad)
+{
+	json_t *list = json_array(), *o;
+	char text[SOTTO_PREFIX_STR];
+	uint32_t i;
+
+	for (i = 0; i < ad->rules->nets_n; i++) {
+		const struct net_item *n = &ad->rules->nets[i];
+
+		o = json_pack("{s:s, s:s, s:s}", "prefix",
+			      sotto_prefix_str(&n->prefix, text),
+			      "action", policy_action_name(n->action),
+			      "source", "configured");
+		if (n->grp)
+			json_object_set_new(o, "group", json_string(
+				rules_group_by_id(ad, n->grp)->name));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static void route_policies(struct authd *ad, json_t *list)
 {
 	char text[SOTTO_PREFIX_STR];
+	uint32_t i;
 
-	json_array_append_new(arg, json_pack("{s:s, s:s, s:s}", "prefix",
-		sotto_prefix_str(&p->prefix, text),
-		"action", policy_action_name(p->action),
-		"source", "configured"));
-	return 0;
+	for (i = 0; i < ad->rules->routes_n; i++) {
+		const struct route_item *r = &ad->rules->routes[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}",
+			"prefix", sotto_prefix_str(&r->prefix, text),
+			"action", "protect", "source", "route",
+			"via", r->member->name));
+	}
 }
 
 static void member_policies(struct authd *ad, json_t *list)
@@ -184,19 +224,19 @@ static void member_policies(struct authd *ad, json_t *list)
 int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	json_t *list = json_array();
-	int rc = store_each_policy(ad->store, one_policy, list, err);
+	json_t *list = configured_policies(ad), *o;
 
 	(void)req;
-	if (rc) {
-		json_decref(list);
-		return rc;
-	}
+	(void)err;
+	route_policies(ad, list);
 	if (ad->conf.protect_members)
 		member_policies(ad, list);
-	sotto_usock_ok(conn, json_pack("{s:o, s:I}", "policies", list,
-				       "version",
-				       (json_int_t)policy_version(ad)));
+	o = json_pack("{s:o, s:I}", "policies", list, "version",
+		      (json_int_t)policy_version(ad));
+	if (ad->policy->previous)
+		json_object_set_new(o, "trial_until",
+				    json_integer(ad->policy->trial_until));
+	sotto_usock_ok(conn, o);
 	return 0;
 }
 
@@ -264,7 +304,7 @@ int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
 		STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
 		STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
 		STAT(sessions_gone), STAT(revocations), STAT(pushes_failed),
-		STAT(grants_lost),
+		STAT(grants_lost), STAT(policy_parts),
 	};
 	json_t *o = json_object();
 	size_t i;

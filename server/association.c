@@ -73,6 +73,8 @@ static void went_offline(struct authd *ad, struct member *m)
 	m->online_since = 0;
 	policy_forget(m);
 	ad->online_n--;
+	if (m->routes && !ad->stopping)
+		session_gateway_gone(ad, m);
 }
 
 void assoc_end(struct assoc *as)
@@ -121,7 +123,9 @@ void assoc_rearm(struct assoc *as)
 /* Silence ends a current association; keys never outlive SOTTO_ASSOC_HARD_MS. */
 static uint64_t silence_end(const struct assoc *as)
 {
-	uint64_t quiet = as->chan.rx_ms + SOTTO_ASSOC_DEAD_MS;
+	bool gateway = as->member && as->member->routes;
+	uint64_t quiet = as->chan.rx_ms + (gateway ? AUTHD_GATEWAY_DEAD_MS :
+					   SOTTO_ASSOC_DEAD_MS);
 	uint64_t hard = as->chan.made_ms + SOTTO_ASSOC_HARD_MS;
 
 	return quiet < hard ? quiet : hard;
@@ -597,6 +601,7 @@ static void say_bye(struct authd *ad)
 	struct sotto_msg m = { .type = SOTTO_MSG_BYE };
 	struct member *mb;
 
+	ad->stopping = true;
 	m.bye.reason = SOTTO_REFUSAL_RESTARTED;
 	for (mb = ad->members; mb; mb = mb->next)
 		if (mb->current)

@@ -61,7 +61,9 @@ struct path {
 struct member;
 struct assoc;
 struct session;
+struct policy;
 struct policy_view;
+struct rules;
 struct net;
 
 struct authd_stats {
@@ -71,6 +73,7 @@ struct authd_stats {
 	uint64_t assocs, enrolments, enrolments_refused;
 	uint64_t requests, offers, grants, refusals;
 	uint64_t sessions_gone, revocations, pushes_failed, grants_lost;
+	uint64_t policy_parts;
 };
 
 struct authd {
@@ -83,6 +86,7 @@ struct authd {
 	struct sotto_signals signals;
 	uint64_t now_ms;		/* monotonic, of this turn of the loop */
 	uint64_t started_ms;
+	bool stopping;
 	struct wheel wheel;		/* timers of associations and sessions */
 
 	/* association.c */
@@ -108,8 +112,9 @@ struct authd {
 	unsigned int grant_log_n;
 	ev_timer grant_timer;
 
-	/* policy.c */
-	struct policy_view *policy;
+	/* policy.c, rules.c */
+	struct policy *policy;
+	struct rules *rules;
 	ev_timer policy_timer;
 
 	struct authd_stats stats;
@@ -241,6 +246,8 @@ struct member {
 	unsigned int sessions_n, asked_n, offered_n;
 	struct bucket requests;
 	/* policy */
+	uint32_t *groups;		/* count, then ids in order; NULL = none */
+	struct sotto_prefixes *routes;	/* networks behind it; NULL = none */
 	uint64_t policy_version;	/* acknowledged in full; 0 = none */
 	struct policy_view *policy;	/* being sent */
 	uint32_t policy_gen;		/* of the sending in progress */
@@ -284,6 +291,7 @@ struct session {
 	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
 	uint8_t cipher;
 	uint32_t spi_a, spi_b;
+	uint64_t networks;			/* mark of those behind its ends; 0 = none */
 	struct sotto_addr dst;
 	uint32_t call;				/* A's request on its channel */
 	uint32_t call_index;			/* that channel's local index */
@@ -312,6 +320,12 @@ struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id);
 void session_free(struct session *s);
 struct member *session_peer(const struct session *s, const struct member *m);
+/** session_recheck() - end those that the rules forbid now. */
+void session_recheck(struct authd *ad);
+/** session_gateway_gone() - @m is offline: where another gateway leads to the same
+ * networks, its peers are to ask for that one.
+ */
+void session_gateway_gone(struct authd *ad, struct member *m);
 /** session_tell_gone() - push SESSION_GONE to @m. */
 void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
 		       enum sotto_refusal reason);
@@ -328,7 +342,7 @@ void grantlog_flush(struct authd *ad);
 
 int policy_setup(struct authd *ad, struct sotto_errmsg *err);
 void policy_teardown(struct authd *ad);
-/** policy_changed() - gather, then push to all who are online. */
+/** policy_changed() - gather, then push to those concerned. */
 void policy_changed(struct authd *ad);
 /** policy_hello() - the agent holds @version; push if it is not ours. */
 void policy_hello(struct authd *ad, struct member *m, uint64_t version);
@@ -336,10 +350,9 @@ void policy_hello(struct authd *ad, struct member *m, uint64_t version);
 void policy_get(struct authd *ad, struct member *m);
 void policy_forget(struct member *m);	/* its association ended */
 uint64_t policy_version(struct authd *ad);
-/** policy_permits() - may @a open sessions to @b? Rules over groups go here. */
-bool policy_permits(const struct member *a, const struct member *b);
-const char *policy_action_name(unsigned int action);
-int policy_action_by_name(const char *name);
+/** policy_permits() - may @a open sessions to @b? */
+bool policy_permits(struct authd *ad, const struct member *a,
+		    const struct member *b);
 
 /* ---- admin.c, realm.c, sandbox.c ---- */
 

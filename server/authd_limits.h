@@ -26,6 +26,11 @@
 #define AUTHD_REQUEST_BURST	1000
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
+#define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
+#define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
+#define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */
+#define AUTHD_GATEWAY_KEEPALIVE_S 3	/* a gateway's agent */
+#define AUTHD_GATEWAY_DEAD_MS	10000	/* its silent association ends */
 #define AUTHD_POLICY_WINDOW	4	/* POLICY messages on their way to one member */
 #define AUTHD_REVOKED_MS	3000	/* a revoked member's association lives on */
 #define AUTHD_GRANT_LOG_MS	1000	/* grants reach the database that late */

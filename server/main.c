@@ -201,8 +201,8 @@ static void stop_parts(struct authd *ad)
 		ev_timer_stop(ad->loop, &ad->grant_timer);
 		grantlog_flush(ad);
 	}
-	member_teardown(ad);
 	policy_teardown(ad);
+	member_teardown(ad);
 	store_close(ad->store);
 	realm_free(ad->realm);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "authd.h"
+#include "rules.h"
 
 static uint64_t hash_addr(struct authd *ad, const struct sotto_addr *a)
 {
@@ -201,9 +201,9 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 	htab_del(&ad->members_by_name, &m->by_name);
 	ad->stats.revocations++;
 	sotto_notice("member %s revoked by %s", m->name, actor);
+	rules_member_gone(ad, m);
 	session_member_revoked(ad, m);
 	assoc_member_revoked(ad, m);
-	policy_changed(ad);
 	return 0;
 }
 

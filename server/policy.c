@@ -1,54 +1,154 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What members are told to protect: the configured prefixes, and (unless the
+ * What members are told to do with packets to a network: the configured lines
+ * (for all, or for a group), the networks behind gateways, and (unless the
  * configuration says otherwise) every member's addresses.
  *
- * A revoked member's addresses stay protected until they are given to another:
- * traffic to them must not begin to flow in the clear.
+ * A member who holds a version gets what changed since for it (a delta); others
+ * get a view, which members of the same groups share, and then the delta to it.
+ * Whom a change does not concern is not told.
+ *
+ * A revoked member's addresses and networks stay protected until they are given
+ * to another: traffic to them must not begin to flow in the clear.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "authd.h"
+#include "policy.h"
 
-struct policy_view {		/* one version, shared by those it is sent to */
+struct policy_item {
+	struct sotto_policy_entry e;
+	const struct member *via;
+};
+
+struct policy_view {		/* shared by those it is sent to */
 	unsigned int refs;
-	uint64_t version;
-	uint32_t n, cap;
-	struct policy_item {
-		struct sotto_policy_entry e;
-		bool configured;
-	} *items;
+	uint64_t version, base;	/* base 0: all of it */
+	uint32_t n, cap, parts_n;
+	struct policy_item *items;
+	uint32_t *parts;	/* where each begins */
+	uint32_t *groups;	/* whom it is for, as in struct member */
+	int64_t gateway;
+	struct policy_view *next;
 };
 
-static const char *const action_names[] = {
-	[SOTTO_ACTION_BYPASS] = "bypass",
-	[SOTTO_ACTION_PROTECT] = "protect",
-	[SOTTO_ACTION_PREFER] = "prefer",
-	[SOTTO_ACTION_BLOCK] = "block",
-};
-
-const char *policy_action_name(unsigned int action)
+bool policy_permits(struct authd *ad, const struct member *a,
+		    const struct member *b)
 {
-	return action < __SOTTO_ACTION_MAX ? action_names[action] : "unknown";
+	struct sotto_prefixes nets;
+
+	if (rules_judge(ad, a, b).allow)
+		return true;
+	/* a gateway answers those who may reach what is behind it */
+	rules_networks(ad, b, a, &nets);
+	return nets.n;
 }
 
-int policy_action_by_name(const char *name)
-{
-	int i;
+/* ---- what holds for one member and one network ---- */
 
-	for (i = 0; i < __SOTTO_ACTION_MAX; i++)
-		if (!strcmp(name, action_names[i]))
-			return i;
-	return -1;
+static bool same_prefix(const struct sotto_prefix *a,
+			const struct sotto_prefix *b)
+{
+	return a->plen == b->plen && sotto_addr_eq(&a->addr, &b->addr);
 }
 
-bool policy_permits(const struct member *a, const struct member *b)
+/* The strictest of a member's groups counts. */
+static int strictness(int action)
 {
-	/* without rules every member may talk to every other */
-	(void)a;
-	(void)b;
-	return true;
+	static const int order[] = {
+		[SOTTO_ACTION_BYPASS] = 0,
+		[SOTTO_ACTION_PREFER] = 1,
+		[SOTTO_ACTION_PROTECT] = 2,
+		[SOTTO_ACTION_BLOCK] = 3,
+	};
+
+	return action < 0 ? -1 : order[action];
+}
+
+/* The first item at or behind @p of a sorted list; each begins with its prefix. */
+static uint32_t lower_bound(const void *list, uint32_t n, size_t size,
+			    const struct sotto_prefix *p)
+{
+	uint32_t low = 0;
+
+	while (low < n) {
+		uint32_t mid = low + (n - low) / 2;
+
+		if (prefix_cmp((const void *)((const char *)list + mid * size),
+			       p) < 0)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+_Static_assert(offsetof(struct net_item, prefix) == 0 &&
+	       offsetof(struct route_item, prefix) == 0, "lower_bound()");
+
+static int configured(const struct rules *rs, const struct member *m,
+		      const struct sotto_prefix *p)
+{
+	uint32_t i = lower_bound(rs->nets, rs->nets_n, sizeof(*rs->nets), p);
+	int all = -1, group = -1;
+
+	for (; i < rs->nets_n && same_prefix(&rs->nets[i].prefix, p); i++) {
+		const struct net_item *n = &rs->nets[i];
+
+		if (!n->grp)
+			all = n->action;
+		else if (rules_in_group(m, n->grp) &&
+			 strictness(n->action) > strictness(group))
+			group = n->action;
+	}
+	return group >= 0 ? group : all;
+}
+
+/* A gateway does not protect what is behind it. */
+static int routed(const struct rules *rs, const struct member *m,
+		  const struct sotto_prefix *p, const struct member **via)
+{
+	uint32_t i = lower_bound(rs->routes, rs->routes_n, sizeof(*rs->routes),
+				 p);
+	int action = -1;
+
+	for (; i < rs->routes_n && same_prefix(&rs->routes[i].prefix, p); i++) {
+		if (rs->routes[i].member == m)
+			return SOTTO_ACTION_BYPASS;
+		if (!*via && rs->routes[i].member->state == MEMBER_ACTIVE)
+			*via = rs->routes[i].member;
+		action = SOTTO_ACTION_PROTECT;
+	}
+	return action;
+}
+
+static int addressed(struct authd *ad, const struct sotto_prefix *p)
+{
+	const struct member *m;
+
+	if (!ad->conf.protect_members || p->plen != p->addr.len * 8)
+		return -1;
+	m = member_by_addr(ad, &p->addr);
+	return m && m->registered ? SOTTO_ACTION_PROTECT : -1;
+}
+
+/* -1: nothing is said. */
+static int effective(struct authd *ad, const struct member *m,
+		     const struct sotto_prefix *p, const struct member **via)
+{
+	int route, action;
+
+	*via = NULL;
+	route = routed(ad->rules, m, p, via);
+	if (route == SOTTO_ACTION_BYPASS)
+		return route;
+	action = configured(ad->rules, m, p);
+	if (action >= 0) {
+		if (action != SOTTO_ACTION_PROTECT)
+			*via = NULL;
+		return action;
+	}
+	return route >= 0 ? route : addressed(ad, p);
 }
 
 /* ---- views ---- */
@@ -58,11 +158,12 @@ static void view_put(struct policy_view *v)
 	if (!v || --v->refs)
 		return;
 	free(v->items);
+	free(v->parts);
+	free(v->groups);
 	free(v);
 }
 
-static int view_add(struct policy_view *v, const struct sotto_prefix *p,
-		    uint8_t action, bool configured)
+static int view_add(struct policy_view *v, const struct sotto_prefix *p)
 {
 	if (v->n == v->cap) {
 		uint32_t cap = v->cap ? v->cap * 2 : 64;
@@ -73,88 +174,266 @@ static int view_add(struct policy_view *v, const struct sotto_prefix *p,
 		v->items = items;
 		v->cap = cap;
 	}
-	v->items[v->n++] = (struct policy_item) {
-		.e = { .prefix = *p, .action = action },
-		.configured = configured,
-	};
+	memset(&v->items[v->n], 0, sizeof(*v->items));
+	v->items[v->n++].e.prefix = *p;
 	return 0;
-}
-
-static int add_configured(void *arg, const struct store_policy *p)
-{
-	return view_add(arg, &p->prefix, p->action, true);
-}
-
-static int add_members(struct authd *ad, struct policy_view *v)
-{
-	const struct member *m;
-	int i, rc = 0;
-
-	for (m = ad->members; m && !rc; m = m->next) {
-		if (!m->registered)
-			continue;
-		for (i = 0; i < m->addrs_n && !rc; i++) {
-			struct sotto_prefix p = {
-				.addr = m->addrs[i].addr,
-				.plen = m->addrs[i].addr.len * 8,
-			};
-
-			rc = view_add(v, &p, SOTTO_ACTION_PROTECT, false);
-		}
-	}
-	return rc;
 }
 
 static int by_prefix(const void *x, const void *y)
 {
 	const struct policy_item *a = x, *b = y;
-	int c = sotto_addr_cmp(&a->e.prefix.addr, &b->e.prefix.addr);
 
-	if (!c)
-		c = (int)a->e.prefix.plen - b->e.prefix.plen;
-	return c ? c : (int)b->configured - a->configured;
+	return prefix_cmp(&a->e.prefix, &b->e.prefix);
 }
 
-/* Of two for one prefix the configured one stands first, and stays. */
-static void drop_doubles(struct policy_view *v)
+/* From prefixes to what holds for @m; in a delta, what does not is removed. */
+static void decide(struct authd *ad, const struct member *m,
+		   struct policy_view *v)
 {
 	uint32_t i, n = 0;
 
-	qsort(v->items, v->n, sizeof(*v->items), by_prefix);
+	if (v->n)
+		qsort(v->items, v->n, sizeof(*v->items), by_prefix);
 	for (i = 0; i < v->n; i++) {
-		const struct sotto_prefix *p = &v->items[i].e.prefix;
+		struct policy_item it = v->items[i];
+		int action;
 
-		if (n && v->items[n - 1].e.prefix.plen == p->plen &&
-		    sotto_addr_eq(&v->items[n - 1].e.prefix.addr, &p->addr))
+		if (n && same_prefix(&v->items[n - 1].e.prefix, &it.e.prefix))
 			continue;
-		v->items[n++] = v->items[i];
+		action = effective(ad, m, &it.e.prefix, &it.via);
+		if (action < 0 && !v->base)
+			continue;
+		it.e.action = action < 0 ? SOTTO_POLICY_REMOVE : action;
+		v->items[n++] = it;
 	}
 	v->n = n;
 }
 
-static int view_build(struct authd *ad, struct policy_view **out,
-		      struct sotto_errmsg *err)
+/* A part ends where a message is full. */
+static int divide(struct policy_view *v)
+{
+	uint32_t i, in_part = 0, vias = 0;
+
+	v->parts = malloc((v->n + 1) * sizeof(*v->parts));
+	if (!v->parts)
+		return SOTTO_E_NOMEM;
+	v->parts[v->parts_n++] = 0;
+	for (i = 0; i < v->n; i++) {
+		bool via = v->items[i].via;
+
+		if (in_part == SOTTO_POLICIES_MAX ||
+		    (via && vias == SOTTO_VIAS_MAX)) {
+			v->parts[v->parts_n++] = i;
+			in_part = 0;
+			vias = 0;
+		}
+		in_part++;
+		vias += via;
+	}
+	return v->parts_n > UINT16_MAX ? SOTTO_E_LIMIT : 0;
+}
+
+static struct policy_view *view_new(struct authd *ad, uint64_t base)
 {
 	struct policy_view *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->refs = 1;
+	v->version = ad->policy->version;
+	v->base = base;
+	return v;
+}
+
+static int all_prefixes(struct authd *ad, struct policy_view *v)
+{
+	const struct rules *rs = ad->rules;
+	const struct member *m;
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < rs->nets_n && !rc; i++)
+		rc = view_add(v, &rs->nets[i].prefix);
+	for (i = 0; i < rs->routes_n && !rc; i++)
+		rc = view_add(v, &rs->routes[i].prefix);
+	if (!ad->conf.protect_members)
+		return rc;
+	for (m = ad->members; m && !rc; m = m->next) {
+		for (i = 0; m->registered && i < m->addrs_n && !rc; i++) {
+			struct sotto_prefix p = {
+				.addr = m->addrs[i].addr,
+				.plen = m->addrs[i].addr.len * 8,
+			};
+
+			rc = view_add(v, &p);
+		}
+	}
+	return rc;
+}
+
+static uint32_t *copy_groups(const uint32_t *groups)
+{
+	size_t len = groups ? (groups[0] + 1) * sizeof(*groups) : 0;
+	uint32_t *copy = len ? malloc(len) : NULL;
+
+	if (copy)
+		memcpy(copy, groups, len);
+	return copy;
+}
+
+static bool is_for(const struct policy_view *v, const struct member *m)
+{
+	if (v->gateway != (m->routes ? m->id : 0))
+		return false;
+	if (!m->groups || !v->groups)
+		return !m->groups && !v->groups;
+	return m->groups[0] == v->groups[0] &&
+	       !memcmp(m->groups, v->groups,
+		       (m->groups[0] + 1) * sizeof(*m->groups));
+}
+
+static struct policy_view *build_full(struct authd *ad, const struct member *m)
+{
+	struct policy_view *v = view_new(ad, 0);
 	int rc;
 
 	if (!v)
-		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	v->refs = 1;
-	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	rc = store_policy_version(ad->store, &v->version, err);
-	if (!rc)
-		rc = store_each_policy(ad->store, add_configured, v, err);
-	if (!rc && ad->conf.protect_members)
-		rc = add_members(ad, v);
-	if (rc) {
-		view_put(v);
-		return rc;
+		return NULL;
+	v->gateway = m->routes ? m->id : 0;
+	v->groups = copy_groups(m->groups);
+	rc = !v->groups && m->groups ? SOTTO_E_NOMEM : all_prefixes(ad, v);
+	if (!rc) {
+		decide(ad, m, v);
+		rc = divide(v);
 	}
-	if (v->n)
-		drop_doubles(v);
-	*out = v;
-	return 0;
+	if (rc) {
+		sotto_err_log("the policy for %s cannot be made: %s", m->name,
+			      sotto_err_text(rc));
+		view_put(v);
+		return NULL;
+	}
+	ad->policy->built++;
+	return v;
+}
+
+/* Which views are worth to be kept: those not far behind. */
+static bool is_fresh(const struct policy *ps, const struct policy_view *v)
+{
+	return v->version >= ps->log_from &&
+	       ps->version - v->version <= AUTHD_VIEW_BEHIND;
+}
+
+/* The view of @m's kind; a reference is the caller's. */
+static struct policy_view *full_view(struct authd *ad, const struct member *m)
+{
+	struct policy *ps = ad->policy;
+	struct policy_view **at = &ps->views, *v;
+	unsigned int n = 0;
+
+	while ((v = *at)) {
+		bool mine = is_for(v, m);
+
+		if (mine && is_fresh(ps, v)) {
+			v->refs++;
+			return v;
+		}
+		if (mine || !is_fresh(ps, v) || n == AUTHD_VIEWS_MAX - 1) {
+			*at = v->next;
+			view_put(v);
+			continue;
+		}
+		n++;
+		at = &v->next;
+	}
+	v = build_full(ad, m);
+	if (v) {
+		v->next = ps->views;
+		ps->views = v;
+		v->refs++;
+	}
+	return v;
+}
+
+/* ---- deltas ---- */
+
+/* The first logged change after version @v. */
+static uint32_t log_after(const struct policy *ps, uint64_t v)
+{
+	uint32_t low = 0, high = ps->log_n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (ps->log[mid].version <= v)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool moved(const struct policy *ps, uint32_t from,
+		  const struct member *m, int64_t grp)
+{
+	for (; from < ps->log_n; from++)
+		if (ps->log[from].kind == CHANGE_MEMBERSHIP &&
+		    ps->log[from].member == m->id && ps->log[from].grp == grp)
+			return true;
+	return false;
+}
+
+static int add_group(struct authd *ad, struct policy_view *v, int64_t grp)
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < ad->rules->nets_n && !rc; i++)
+		if (ad->rules->nets[i].grp == grp)
+			rc = view_add(v, &ad->rules->nets[i].prefix);
+	return rc;
+}
+
+static int add_change(struct authd *ad, struct policy_view *v,
+		      const struct member *m, uint32_t from, uint32_t i)
+{
+	const struct store_change *c = &ad->policy->log[i];
+
+	switch (c->kind) {
+	case CHANGE_ADDRESS:
+		return ad->conf.protect_members ? view_add(v, &c->prefix) : 0;
+	case CHANGE_NET:
+		if (c->grp && !rules_in_group(m, c->grp) &&
+		    !moved(ad->policy, from, m, c->grp))
+			return 0;
+		return view_add(v, &c->prefix);
+	case CHANGE_MEMBERSHIP:
+		return c->member == m->id ? add_group(ad, v, c->grp) : 0;
+	default:
+		return 0;
+	}
+}
+
+/* NULL: too much has changed, or no memory. */
+static struct policy_view *delta(struct authd *ad, const struct member *m)
+{
+	const struct policy *ps = ad->policy;
+	uint32_t from = log_after(ps, m->policy_version), i;
+	struct policy_view *v = view_new(ad, m->policy_version);
+	int rc = v ? 0 : SOTTO_E_NOMEM;
+
+	for (i = from; i < ps->log_n && !rc; i++) {
+		rc = add_change(ad, v, m, from, i);
+		if (!rc && v->n > AUTHD_DELTA_MAX)
+			rc = SOTTO_E_LIMIT;
+	}
+	if (!rc) {
+		decide(ad, m, v);
+		rc = divide(v);
+	}
+	if (!rc)
+		return v;
+	view_put(v);
+	return NULL;
 }
 
 /* ---- pushing ---- */
@@ -165,24 +444,29 @@ struct part_call {
 	uint32_t gen;
 };
 
-static uint16_t parts_of(const struct policy_view *v)
-{
-	return v->n ? (v->n + SOTTO_POLICIES_MAX - 1) / SOTTO_POLICIES_MAX : 1;
-}
-
 static void fill_part(struct sotto_msg_policy *p, const struct policy_view *v,
 		      uint16_t part)
 {
-	uint32_t at = part * SOTTO_POLICIES_MAX;
+	uint32_t end = part + 1u < v->parts_n ? v->parts[part + 1] : v->n, i;
 
 	p->version = v->version;
+	p->base = v->base;
 	p->part = part;
-	p->parts = parts_of(v);
-	while (at < v->n && p->entries.n < SOTTO_POLICIES_MAX)
-		p->entries.e[p->entries.n++] = v->items[at++].e;
+	p->parts = v->parts_n;
+	for (i = v->parts[part]; i < end; i++) {
+		const struct policy_item *it = &v->items[i];
+
+		if (it->via) {
+			struct sotto_via *via = &p->vias.v[p->vias.n++];
+
+			via->entry = p->entries.n;
+			strcpy(via->name, it->via->name);
+		}
+		p->entries.e[p->entries.n++] = it->e;
+	}
 }
 
-static void push_more(struct authd *ad, struct member *m);
+static void push_more(struct authd *ad, struct member *m, bool always);
 
 static void part_acked(struct part_call *pc)
 {
@@ -191,12 +475,11 @@ static void part_acked(struct part_call *pc)
 	if (!m->policy || m->policy_gen != pc->gen)
 		return;		/* of a sending that was overtaken */
 	m->policy_inflight--;
-	if (++m->policy_acked == parts_of(m->policy)) {
+	if (++m->policy_acked == m->policy->parts_n) {
 		m->policy_version = m->policy->version;
-		view_put(m->policy);
-		m->policy = NULL;
+		policy_forget(m);
 	}
-	push_more(pc->ad, m);
+	push_more(pc->ad, m, false);
 }
 
 static void on_part(void *arg, int err, const struct sotto_msg *msg)
@@ -227,24 +510,43 @@ static bool push_part(struct authd *ad, struct member *m)
 		free(pc);
 		return false;
 	}
+	ad->stats.policy_parts++;
 	m->policy_next++;
 	m->policy_inflight++;
 	return true;
 }
 
-static void push_more(struct authd *ad, struct member *m)
+/* What @m is to be sent next; NULL: nothing. @always: even that nothing changed. */
+static struct policy_view *choose(struct authd *ad, struct member *m,
+				  bool always)
+{
+	const struct policy *ps = ad->policy;
+	struct policy_view *v;
+
+	if (m->policy_version == ps->version)
+		return NULL;
+	if (m->policy_version < ps->log_from ||
+	    m->policy_version > ps->version)
+		return full_view(ad, m);
+	v = delta(ad, m);
+	if (!v)
+		return full_view(ad, m);
+	if (v->n || always)
+		return v;
+	view_put(v);
+	return NULL;
+}
+
+static void push_more(struct authd *ad, struct member *m, bool always)
 {
 	if (!m->current)
 		return;
-	if (!m->policy || m->policy->version != ad->policy->version) {
-		policy_forget(m);
-		if (m->policy_version == ad->policy->version)
-			return;
-		m->policy = ad->policy;
-		m->policy->refs++;
-	}
+	if (!m->policy)
+		m->policy = choose(ad, m, always);
+	if (!m->policy)
+		return;
 	while (m->policy_inflight < AUTHD_POLICY_WINDOW &&
-	       m->policy_next < parts_of(m->policy))
+	       m->policy_next < m->policy->parts_n)
 		if (!push_part(ad, m))
 			break;
 	assoc_rearm(m->current);
@@ -264,7 +566,7 @@ void policy_hello(struct authd *ad, struct member *m, uint64_t version)
 {
 	policy_forget(m);
 	m->policy_version = version;
-	push_more(ad, m);
+	push_more(ad, m, true);
 }
 
 void policy_get(struct authd *ad, struct member *m)
@@ -279,25 +581,97 @@ uint64_t policy_version(struct authd *ad)
 
 /* ---- changes ---- */
 
+static int take_change(void *arg, const struct store_change *c)
+{
+	struct policy *ps = arg;
+	void *more;
+
+	if (ps->log_n == ps->log_cap) {
+		uint32_t cap = ps->log_cap ? ps->log_cap * 2 : 256;
+
+		more = reallocarray(ps->log, cap, sizeof(*ps->log));
+		if (!more)
+			return SOTTO_E_NOMEM;
+		ps->log = more;
+		ps->log_cap = cap;
+	}
+	ps->log[ps->log_n++] = *c;
+	return 0;
+}
+
+/* The older half goes; who needs it gets a whole view. */
+static void trim_log(struct policy *ps)
+{
+	uint32_t drop = ps->log_n / 2;
+
+	if (ps->log_n < 2 * STORE_CHANGES_MAX)
+		return;
+	ps->log_from = ps->log[drop - 1].version;
+	ps->log_n -= drop;
+	memmove(ps->log, ps->log + drop, ps->log_n * sizeof(*ps->log));
+}
+
+static int read_changes(struct authd *ad, struct sotto_errmsg *err)
+{
+	struct policy *ps = ad->policy;
+	uint64_t version;
+	int rc = store_policy_version(ad->store, &version, err);
+
+	if (rc)
+		return rc;
+	trim_log(ps);
+	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	rc = store_each_change(ad->store, ps->version, take_change, ps, err);
+	if (!rc)
+		ps->version = version;
+	return rc;
+}
+
+/* To those whom the changes from @i on concern, and to nobody else. */
+static void push_changes(struct authd *ad, uint32_t i)
+{
+	const struct policy *ps = ad->policy;
+	const struct store_change *c;
+	struct member *m;
+	struct group *g;
+	uint32_t k;
+
+	for (; i < ps->log_n; i++) {
+		c = &ps->log[i];
+		g = NULL;
+		if (c->kind == CHANGE_MEMBERSHIP) {
+			m = member_by_id(ad, c->member);
+			if (m)
+				push_more(ad, m, false);
+		} else if (c->kind == CHANGE_NET && c->grp) {
+			g = rules_group_by_id(ad, c->grp);
+		} else if (c->kind == CHANGE_NET ||
+			   (c->kind == CHANGE_ADDRESS &&
+			    ad->conf.protect_members)) {
+			for (m = ad->members; m; m = m->next)
+				push_more(ad, m, false);
+			return;
+		}
+		for (k = 0; g && k < g->n; k++)
+			push_more(ad, g->members[k], false);
+	}
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct authd *ad = w->data;
-	struct policy_view *v;
 	struct sotto_errmsg err;
-	struct member *m;
+	uint32_t n = ad->policy->log_n;
 
 	(void)loop;
 	(void)revents;
 	ad->now_ms = sotto_now_ms();
-	if (view_build(ad, &v, &err)) {
+	if (read_changes(ad, &err)) {
 		sotto_err_log("the changed policy cannot be pushed: %s",
 			      err.text);
 		return;
 	}
-	view_put(ad->policy);
-	ad->policy = v;
-	for (m = ad->members; m; m = m->next)
-		push_more(ad, m);
+	push_changes(ad, n < ad->policy->log_n ? n : 0);
 }
 
 void policy_changed(struct authd *ad)
@@ -308,16 +682,51 @@ void policy_changed(struct authd *ad)
 	ev_timer_start(ad->loop, &ad->policy_timer);
 }
 
+int policy_rules_changed(struct authd *ad, struct sotto_errmsg *err)
+{
+	int rc = rules_load(ad, err);
+
+	if (rc)
+		return rc;
+	session_recheck(ad);
+	policy_changed(ad);
+	return 0;
+}
+
 int policy_setup(struct authd *ad, struct sotto_errmsg *err)
 {
+	struct policy *ps = calloc(1, sizeof(*ps));
+	int rc;
+
 	ev_timer_init(&ad->policy_timer, on_timer, 0., 0.);
 	ad->policy_timer.data = ad;
-	return view_build(ad, &ad->policy, err);
+	ad->policy = ps;
+	if (!ps)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	rc = rules_load(ad, err);
+	if (!rc)
+		rc = read_changes(ad, err);
+	if (rc)
+		return rc;
+	/* of the first version that is kept, some may be gone */
+	ps->log_from = ps->log_n ? ps->log[0].version : ps->version;
+	return trial_setup(ad, err);
 }
 
 void policy_teardown(struct authd *ad)
 {
+	struct policy_view *v;
+
 	ev_timer_stop(ad->loop, &ad->policy_timer);
-	view_put(ad->policy);
+	if (ad->policy) {
+		trial_teardown(ad);
+		while ((v = ad->policy->views)) {
+			ad->policy->views = v->next;
+			view_put(v);
+		}
+		free(ad->policy->log);
+	}
+	free(ad->policy);
 	ad->policy = NULL;
+	rules_free(ad);
 }

@@ -28,7 +28,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	ack.hello_ack.policy_version = policy_version(ad);
 	ack.hello_ack.seen_addr = as->path.peer;
 	ack.hello_ack.seen_port = as->path.port;
-	ack.hello_ack.keepalive_s = SOTTO_KEEPALIVE_MS / 1000;
+	ack.hello_ack.keepalive_s = mb->routes ? AUTHD_GATEWAY_KEEPALIVE_S :
+				    SOTTO_KEEPALIVE_MS / 1000;
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
 	answer(as, id, &ack);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "authd.h"
+#include "rules.h"
 
 /* An offer's answer may come when its session is gone: it is found by id. */
 struct offer_call {
@@ -284,6 +284,20 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 
 /* ---- the offer ---- */
 
+/* So that a change of the rules can be seen: 0 in transport mode. */
+static uint64_t networks_mark(const struct sotto_msg_session_grant *g)
+{
+	static const uint8_t key[crypto_shorthash_KEYBYTES];
+	const struct sotto_prefixes both[2] = { g->routes, g->own_routes };
+	uint64_t mark;
+
+	if (g->mode == SOTTO_MODE_TRANSPORT)
+		return 0;
+	crypto_shorthash((uint8_t *)&mark, (const uint8_t *)both, sizeof(both),
+			 key);
+	return mark;
+}
+
 static void fill_grant(struct session *s,
 		       const struct sotto_msg_session_request *req)
 {
@@ -299,6 +313,12 @@ static void fill_grant(struct session *s,
 	g->cipher = s->cipher;
 	randombytes_buf(g->seed, sizeof(g->seed));
 	g->life = s->ad->conf.life;
+	/* a gateway's sessions carry what is behind it */
+	rules_networks(s->ad, s->a, s->b, &g->routes);
+	rules_networks(s->ad, s->b, s->a, &g->own_routes);
+	if (g->routes.n || g->own_routes.n)
+		g->mode = SOTTO_MODE_TUNNEL;
+	s->networks = networks_mark(g);
 }
 
 /* Names, addresses, seed and lifetimes are those of the coming grant. */
@@ -322,6 +342,9 @@ static void fill_offer(struct sotto_msg_session_offer *o,
 	memcpy(o->seed, g->seed, sizeof(o->seed));
 	o->life = g->life;
 	o->rekey_of = req->rekey_of;
+	o->mode = g->mode;
+	o->routes = g->own_routes;
+	o->own_routes = g->routes;
 }
 
 static bool send_offer(struct session *s)
@@ -439,8 +462,30 @@ static void cap_pair(struct authd *ad, struct member *a, struct member *b)
 	session_free(oldest);
 }
 
+/* @b has @dst itself, or leads to it. A session that is live may be replaced by
+ * either end.
+ */
+static bool permitted(struct authd *ad, struct member *a, struct member *b,
+		      const struct sotto_msg_session_request *req)
+{
+	const struct session *old = req->rekey_of ?
+				    session_by_id(ad, req->rekey_of) : NULL;
+	struct sotto_prefix net = {
+		.addr = req->dst,
+		.plen = req->dst.len * 8,
+	};
+
+	if (!member_has_addr(b, &req->dst))
+		return rules_judge_net(ad, a, &net).allow;
+	return policy_permits(ad, a, b) ||
+	       (old && old->state == SESSION_LIVE && is_pair(old, a, b) &&
+		policy_permits(ad, b, a));
+}
+
 /* 0: permitted so far; else the reason. */
-static unsigned int check_peer(struct member *a, struct member *b)
+static unsigned int check_peer(struct authd *ad, struct member *a,
+			       struct member *b,
+			       const struct sotto_msg_session_request *req)
 {
 	if (!b || b->state == MEMBER_PENDING)
 		return SOTTO_REFUSAL_NOT_MEMBER;
@@ -448,7 +493,7 @@ static unsigned int check_peer(struct member *a, struct member *b)
 		return SOTTO_REFUSAL_REVOKED;
 	if (b == a)
 		return SOTTO_REFUSAL_SELF;
-	if (!policy_permits(a, b))
+	if (!permitted(ad, a, b, req))
 		return SOTTO_REFUSAL_DENIED;
 	/* before its HELLO nothing is known of what it can do */
 	if (!b->current || !b->ciphers.n)
@@ -515,6 +560,7 @@ void session_request(struct assoc *as, uint32_t call,
 	struct authd *ad = as->ad;
 	struct member *a = as->member, *b;
 	struct session *s = find_repeat(ad, a, req->request_id);
+	struct sotto_prefix net;
 	unsigned int reason;
 
 	ad->stats.requests++;
@@ -529,7 +575,9 @@ void session_request(struct assoc *as, uint32_t call,
 		return;
 	}
 	b = member_by_addr(ad, &req->dst);
-	reason = check_peer(a, b);
+	if (!b)
+		b = rules_gateway(ad, &req->dst, &net);
+	reason = check_peer(ad, a, b, req);
 	s = reason ? NULL : pair_pending(ad, a, b);
 	if (s) {
 		refuse(as, call, SOTTO_REFUSAL_PENDING, s->id);
@@ -606,6 +654,77 @@ void session_member_revoked(struct authd *ad, struct member *m)
 		else
 			session_free(s);
 	}
+}
+
+/* What the rules say of a live session now. */
+static bool still_right(struct authd *ad, const struct session *s)
+{
+	struct sotto_msg_session_grant g = { 0 };
+
+	rules_networks(ad, s->a, s->b, &g.routes);
+	rules_networks(ad, s->b, s->a, &g.own_routes);
+	if (g.routes.n || g.own_routes.n)
+		g.mode = SOTTO_MODE_TUNNEL;
+	/* one that was taken over after a restart: its networks are not known */
+	if (s->networks != networks_mark(&g) && s->made_ms)
+		return false;
+	return g.routes.n || policy_permits(ad, s->a, s->b);
+}
+
+static void end_both(struct session *s, enum sotto_refusal reason)
+{
+	if (s->state == SESSION_OFFERED) {
+		fail(s, reason);
+		return;
+	}
+	sotto_info("session %016" PRIx64 " %s -> %s: ended: %s", s->id,
+		   s->a->name, s->b->name, sotto_refusal_name(reason));
+	session_tell_gone(s->ad, s->a, s->id, reason);
+	session_tell_gone(s->ad, s->b, s->id, reason);
+	session_free(s);
+}
+
+void session_recheck(struct authd *ad)
+{
+	struct session *next;
+	struct member *m;
+	struct session_link *l;
+
+	for (m = ad->members; m; m = m->next) {
+		for (l = m->sessions; l; ) {
+			next = l->session;
+			l = l->next;
+			if (next->a == m && !still_right(ad, next))
+				end_both(next, SOTTO_REFUSAL_DENIED);
+		}
+	}
+}
+
+static bool has_other(struct authd *ad, const struct member *m)
+{
+	struct sotto_prefix net;
+	int i;
+
+	for (i = 0; m->routes && i < m->routes->n; i++) {
+		const struct member *gw = rules_gateway(ad,
+						&m->routes->p[i].addr, &net);
+
+		if (gw && gw != m && gw->current)
+			return true;
+	}
+	return false;
+}
+
+void session_gateway_gone(struct authd *ad, struct member *m)
+{
+	struct session_link *l;
+
+	if (!has_other(ad, m))
+		return;
+	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
+		     m->sessions_n);
+	while ((l = m->sessions))
+		end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
 }
 
 int session_setup(struct authd *ad)

@@ -148,8 +148,16 @@ static int add_addr(struct store *st, int64_t id, const struct sotto_addr *a,
 
 	if (rc)
 		return rc;
-	return sql_exec(st, err, "INSERT OR REPLACE INTO address VALUES(?,?)",
-			"bi", a->b, (int)a->len, id);
+	rc = sql_exec(st, err, "DELETE FROM address WHERE addr = ?", "b", a->b,
+		      (int)a->len);
+	/* one taken from a revoked member is no longer told of */
+	if (!rc && sqlite3_changes(st->db)) {
+		rc = sql_policy_changed(st, err);
+		if (!rc)
+			rc = sql_change_addr(st, a, err);
+	}
+	return rc ? rc : sql_exec(st, err, "INSERT INTO address VALUES(?,?)",
+				  "bi", a->b, (int)a->len, id);
 }
 
 static int put_code(struct store *st, int64_t member, const uint8_t *id,
@@ -204,9 +212,6 @@ int store_member_add(struct store *st, const char *actor, const char *name,
 		rc = add_addr(st, *id, &addrs->a[i], err);
 	if (!rc)
 		rc = put_code(st, *id, code_id, code_psk, expires, err);
-	/* an address taken from a revoked member is no longer told of */
-	if (!rc)
-		rc = sql_policy_changed(st, err);
 	if (!rc)
 		rc = sql_audit(st, actor, "member.add", name, "", now, err);
 	return sql_end(st, rc, err);
@@ -310,7 +315,18 @@ static int use_code(struct store *st, const struct store_code *c,
 			      "UPDATE code SET used = ?, used_by = ? WHERE id = ?",
 			      "ibb", now, static_pub, SOTTO_PUB_LEN, code_id,
 			      SOTTO_CODE_ID_LEN);
-	return rc ? rc : sql_policy_changed(st, err);
+	return rc;
+}
+
+/* From now on its addresses are told of. */
+static int addrs_changed(struct store *st, const struct sotto_addrs *addrs,
+			 struct sotto_errmsg *err)
+{
+	int i, rc = sql_policy_changed(st, err);
+
+	for (i = 0; i < addrs->n && !rc; i++)
+		rc = sql_change_addr(st, &addrs->a[i], err);
+	return rc;
 }
 
 static int register_new(struct store *st, const struct store_code *c,
@@ -327,6 +343,8 @@ static int register_new(struct store *st, const struct store_code *c,
 		rc = use_code(st, c, code_id, static_pub, now, err);
 	if (!rc)
 		rc = get_member(st, c->member_id, out, err);
+	if (!rc)
+		rc = addrs_changed(st, &out->addrs, err);
 	if (!rc)
 		rc = sql_audit(st, out->name, "member.register", out->name, "",
 			       now, err);
@@ -378,8 +396,10 @@ static int do_revoke(struct store *st, const char *actor, int64_t id,
 	if (!rc)
 		rc = sql_exec(st, err, "DELETE FROM code WHERE member = ?", "i",
 			      id);
+	/* its addresses and networks stay protected, until others have them */
 	if (!rc)
-		rc = sql_policy_changed(st, err);
+		rc = sql_exec(st, err, "DELETE FROM grp_member WHERE member = ?",
+			      "i", id);
 	if (!rc)
 		rc = sql_audit(st, actor, "member.revoke", m.name, "", now, err);
 	sotto_wipe(&m, sizeof(m));

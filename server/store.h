@@ -17,6 +17,7 @@
 
 #include "err.h"
 #include "params.h"
+#include "policydoc.h"
 #include "proto.h"
 #include "seal.h"
 
@@ -46,9 +47,30 @@ struct store_code {
 	uint8_t used_by[SOTTO_PUB_LEN];
 };
 
-struct store_policy {
+/* What a version of the policy changed. Numbers are in the database. */
+enum store_change_kind {
+	CHANGE_NET = 1,		/* what to do with @prefix, for @grp (0: all) */
+	CHANGE_ADDRESS = 2,	/* whose address @prefix is */
+	CHANGE_MEMBERSHIP = 3,	/* @member in @grp */
+	CHANGE_RULES = 4,	/* nothing that members are told */
+};
+
+struct store_change {
+	uint64_t version;
+	enum store_change_kind kind;
 	struct sotto_prefix prefix;
-	uint8_t action;				/* enum sotto_action */
+	int64_t grp, member;
+};
+
+struct store_route {
+	int64_t member;
+	struct sotto_prefix prefix;
+};
+
+/** struct store_trial - a policy on trial; @until 0: there is none */
+struct store_trial {
+	int64_t until, seconds;
+	char *previous;			/* text; the reader frees it */
 };
 
 struct store_grant {
@@ -108,16 +130,61 @@ int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
 int store_member_revoke(struct store *st, const char *actor, int64_t id,
 			int64_t now, struct sotto_errmsg *err);
 
-/** store_each_policy(), store_policy_set(), store_policy_del() - prefixes. */
-int store_each_policy(struct store *st,
-		      int (*fn)(void *arg, const struct store_policy *p),
+/** store_policy_load() - all of it; free with policy_doc_free(). */
+int store_policy_load(struct store *st, struct policy_doc *doc,
+		      struct sotto_errmsg *err);
+
+/**
+ * store_policy_apply() - @doc in the place of the whole policy
+ * @trial: NULL, or until when it must be confirmed, and what it replaces
+ * @lenient: leave out members that are gone (taking a trial back)
+ * SOTTO_E_UNKNOWN names a member that does not exist.
+ */
+int store_policy_apply(struct store *st, const char *actor, const char *event,
+		       const struct policy_doc *doc,
+		       const struct store_trial *trial, bool lenient,
+		       int64_t now, struct sotto_errmsg *err);
+
+/** store_policy_net() - one network's line: set it, or take it out. */
+int store_policy_net(struct store *st, const char *actor,
+		     const struct policy_net *n, bool add, int64_t now,
+		     struct sotto_errmsg *err);
+
+/** store_policy_rules() - the list of rules anew; @detail for the audit log. */
+int store_policy_rules(struct store *st, const char *actor,
+		       const struct policy_rule *rules, uint32_t n,
+		       bool deny_rest, const char *detail, int64_t now,
+		       struct sotto_errmsg *err);
+
+/** store_group_member() - in or out; a group is made with its first member. */
+int store_group_member(struct store *st, const char *actor, const char *group,
+		       int64_t member, const char *name, bool add, int64_t now,
+		       struct sotto_errmsg *err);
+
+/** store_group_del() - a group that no rule and no network names. */
+int store_group_del(struct store *st, const char *actor, const char *group,
+		    int64_t now, struct sotto_errmsg *err);
+
+/** store_routes_set() - the networks behind a member. */
+int store_routes_set(struct store *st, const char *actor, int64_t member,
+		     const char *name, const struct sotto_prefixes *routes,
+		     int64_t now, struct sotto_errmsg *err);
+int store_each_route(struct store *st,
+		     int (*fn)(void *arg, const struct store_route *r),
+		     void *arg, struct sotto_errmsg *err);
+
+/** store_each_change() - what came after version @after, oldest first. */
+int store_each_change(struct store *st, uint64_t after,
+		      int (*fn)(void *arg, const struct store_change *c),
 		      void *arg, struct sotto_errmsg *err);
-int store_policy_set(struct store *st, const char *actor,
-		     const struct store_policy *p, int64_t now,
-		     struct sotto_errmsg *err);
-int store_policy_del(struct store *st, const char *actor,
-		     const struct sotto_prefix *p, int64_t now,
-		     struct sotto_errmsg *err);
+/** STORE_CHANGES_MAX - changes that are kept; older ones are forgotten. */
+#define STORE_CHANGES_MAX	65536
+
+/** store_trial_get(), store_trial_end() - the latter keeps the policy. */
+int store_trial_get(struct store *st, struct store_trial *t,
+		    struct sotto_errmsg *err);
+int store_trial_end(struct store *st, const char *actor, int64_t now,
+		    struct sotto_errmsg *err);
 
 /** store_policy_version() - grows with each change to what members are told. */
 int store_policy_version(struct store *st, uint64_t *version,

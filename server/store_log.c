@@ -1,107 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Policies, settings, audit lines and grants in SQLite.
+ * Settings, audit lines and grants in SQLite.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "store_sql.h"
-
-static int read_policy(struct store *st, sqlite3_stmt *s,
-		       struct store_policy *p, struct sotto_errmsg *err)
-{
-	memset(p, 0, sizeof(*p));
-	p->prefix.plen = sqlite3_column_int(s, 1);
-	p->action = sqlite3_column_int(s, 2);
-	if (sotto_addr_set(&p->prefix.addr, sqlite3_column_blob(s, 0),
-			   sqlite3_column_bytes(s, 0)) ||
-	    p->prefix.plen > p->prefix.addr.len * 8)
-		return sotto_err(err, SOTTO_E_BAD, "%s: a policy is damaged",
-				 st->path);
-	return 0;
-}
-
-int store_each_policy(struct store *st,
-		      int (*fn)(void *arg, const struct store_policy *p),
-		      void *arg, struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT addr, plen, action FROM policy ORDER BY length(addr), addr, plen",
-			"");
-	struct store_policy p;
-	int rc;
-
-	if (!s)
-		return err->code;
-	while ((rc = sql_step(st, s, err)) == 1) {
-		rc = read_policy(st, s, &p, err);
-		if (!rc)
-			rc = fn(arg, &p);
-		if (rc)
-			break;
-	}
-	sqlite3_finalize(s);
-	return rc;
-}
-
-int store_policy_set(struct store *st, const char *actor,
-		     const struct store_policy *p, int64_t now,
-		     struct sotto_errmsg *err)
-{
-	char text[SOTTO_PREFIX_STR], detail[16];
-	int rc = sql_begin(st, err);
-
-	if (rc)
-		return rc;
-	sotto_prefix_str(&p->prefix, text);
-	snprintf(detail, sizeof(detail), "action %u", p->action);
-	rc = sql_exec(st, err, "INSERT OR REPLACE INTO policy VALUES(?,?,?)",
-		      "bii", p->prefix.addr.b, (int)p->prefix.addr.len,
-		      (int64_t)p->prefix.plen, (int64_t)p->action);
-	if (!rc)
-		rc = sql_policy_changed(st, err);
-	if (!rc)
-		rc = sql_audit(st, actor, "policy.add", text, detail, now, err);
-	return sql_end(st, rc, err);
-}
-
-int store_policy_del(struct store *st, const char *actor,
-		     const struct sotto_prefix *p, int64_t now,
-		     struct sotto_errmsg *err)
-{
-	char text[SOTTO_PREFIX_STR];
-	int rc = sql_begin(st, err);
-
-	if (rc)
-		return rc;
-	sotto_prefix_str(p, text);
-	rc = sql_exec(st, err, "DELETE FROM policy WHERE addr = ? AND plen = ?",
-		      "bi", p->addr.b, (int)p->addr.len, (int64_t)p->plen);
-	if (!rc && !sqlite3_changes(st->db))
-		rc = sotto_err(err, SOTTO_E_UNKNOWN,
-			       "there is no policy for %s", text);
-	if (!rc)
-		rc = sql_policy_changed(st, err);
-	if (!rc)
-		rc = sql_audit(st, actor, "policy.del", text, "", now, err);
-	return sql_end(st, rc, err);
-}
-
-int store_policy_version(struct store *st, uint64_t *version,
-			 struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT value FROM meta WHERE key = 'policy_version'",
-			"");
-	int rc;
-
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	*version = rc == 1 ? sqlite3_column_int64(s, 0) : 0;
-	sqlite3_finalize(s);
-	return rc < 0 ? rc : 0;
-}
 
 int store_endpoints(struct store *st, char *out, size_t cap,
 		    struct sotto_errmsg *err)

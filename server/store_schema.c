@@ -54,6 +54,51 @@ static const char *const migrations[] = {
 	"  b INTEGER NOT NULL,"
 	"  cipher INTEGER NOT NULL);"
 	"CREATE INDEX grant_log_at ON grant_log(at);",
+	/* 1 -> 2: groups, rules, networks behind members, changes, trials */
+	"CREATE TABLE grp("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  name TEXT NOT NULL UNIQUE);"
+	"CREATE TABLE grp_member("
+	"  grp INTEGER NOT NULL REFERENCES grp(id),"
+	"  member INTEGER NOT NULL REFERENCES member(id),"
+	"  PRIMARY KEY(grp, member)) WITHOUT ROWID;"
+	"CREATE INDEX grp_member_member ON grp_member(member);"
+	"CREATE TABLE rule("
+	"  pos INTEGER PRIMARY KEY,"
+	"  allow INTEGER NOT NULL,"
+	"  src TEXT NOT NULL,"
+	"  dst TEXT NOT NULL);"
+	"INSERT INTO meta VALUES('deny_rest', 0);"
+	"CREATE TABLE policy2("
+	"  addr BLOB NOT NULL CHECK(length(addr) IN (4, 16)),"
+	"  plen INTEGER NOT NULL,"
+	"  grp INTEGER NOT NULL,"		/* 0: for all */
+	"  action INTEGER NOT NULL,"
+	"  PRIMARY KEY(addr, plen, grp)) WITHOUT ROWID;"
+	"INSERT INTO policy2 SELECT addr, plen, 0, action FROM policy;"
+	"DROP TABLE policy;"
+	"ALTER TABLE policy2 RENAME TO policy;"
+	"CREATE TABLE route("
+	"  addr BLOB NOT NULL CHECK(length(addr) IN (4, 16)),"
+	"  plen INTEGER NOT NULL,"
+	"  member INTEGER NOT NULL REFERENCES member(id),"
+	"  PRIMARY KEY(addr, plen, member)) WITHOUT ROWID;"
+	"CREATE INDEX route_member ON route(member);"
+	/* what each version changed, so that members get differences */
+	"CREATE TABLE policy_change("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  version INTEGER NOT NULL,"
+	"  kind INTEGER NOT NULL,"		/* enum store_change_kind */
+	"  addr BLOB,"
+	"  plen INTEGER,"
+	"  grp INTEGER NOT NULL DEFAULT 0,"
+	"  member INTEGER NOT NULL DEFAULT 0);"
+	/* a change that is taken back unless it is confirmed in time */
+	"CREATE TABLE trial("
+	"  id INTEGER PRIMARY KEY CHECK(id = 1),"
+	"  until INTEGER NOT NULL,"
+	"  seconds INTEGER NOT NULL,"
+	"  previous TEXT NOT NULL);",
 };
 
 #define SCHEMA_VERSION	((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -149,6 +149,16 @@ int sql_blob(sqlite3_stmt *s, int col, void *out, size_t len)
 	return 0;
 }
 
+bool sql_has(struct store *st, const char *sql, const char *text)
+{
+	struct sotto_errmsg err;
+	sqlite3_stmt *s = sql_prepare(st, &err, sql, "s", text);
+	bool has = s && sql_step(st, s, &err) == 1;
+
+	sqlite3_finalize(s);
+	return has;
+}
+
 int sql_begin(struct store *st, struct sotto_errmsg *err)
 {
 	return sql_run(st, "BEGIN IMMEDIATE", err);
@@ -174,9 +184,25 @@ int sql_audit(struct store *st, const char *actor, const char *event,
 
 int sql_policy_changed(struct store *st, struct sotto_errmsg *err)
 {
-	return sql_run(st,
-		       "UPDATE meta SET value = value + 1 WHERE key = 'policy_version'",
-		       err);
+	int rc = sql_run(st,
+			 "UPDATE meta SET value = value + 1 WHERE key = 'policy_version'",
+			 err);
+
+	if (rc)
+		return rc;
+	return sql_exec(st, err,
+			"DELETE FROM policy_change WHERE id <= (SELECT max(id) FROM policy_change) - ?",
+			"i", (int64_t)STORE_CHANGES_MAX);
+}
+
+int sql_change_addr(struct store *st, const struct sotto_addr *a,
+		    struct sotto_errmsg *err)
+{
+	return sql_exec(st, err,
+			"INSERT INTO policy_change(version, kind, addr, plen) VALUES("
+			SQL_VERSION ", ?, ?, ?)", "ibi",
+			(int64_t)CHANGE_ADDRESS, a->b, (int)a->len,
+			(int64_t)a->len * 8);
 }
 
 static int configure(struct store *st, struct sotto_errmsg *err)
@@ -185,6 +211,7 @@ static int configure(struct store *st, struct sotto_errmsg *err)
 		"PRAGMA foreign_keys = ON",
 		"PRAGMA secure_delete = ON",
 		"PRAGMA trusted_schema = OFF",
+		"PRAGMA temp_store = MEMORY",
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 	};

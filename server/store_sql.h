@@ -39,6 +39,9 @@ int sql_step(struct store *st, sqlite3_stmt *s, struct sotto_errmsg *err);
 /** sql_blob() - copy a column of exactly @len bytes, else SOTTO_E_BAD. */
 int sql_blob(sqlite3_stmt *s, int col, void *out, size_t len);
 
+/** sql_has() - a query with one text parameter has a row; errors are "no". */
+bool sql_has(struct store *st, const char *sql, const char *text);
+
 /** sql_begin(), sql_end() - a transaction; sql_end() commits if @rc is 0, else
  * rolls back; it returns @rc or the commit's error.
  */
@@ -50,8 +53,16 @@ int sql_audit(struct store *st, const char *actor, const char *event,
 	      const char *subject, const char *detail, int64_t now,
 	      struct sotto_errmsg *err);
 
-/** sql_policy_changed() - raise the policy version, likewise. */
+/** sql_policy_changed() - raise the policy version, likewise; then say what
+ * changed with sql_change() or statements of one's own on policy_change.
+ */
 int sql_policy_changed(struct store *st, struct sotto_errmsg *err);
+
+/** SQL_VERSION - the policy version, in an SQL statement. */
+#define SQL_VERSION "(SELECT value FROM meta WHERE key = 'policy_version')"
+
+int sql_change_addr(struct store *st, const struct sotto_addr *a,
+		    struct sotto_errmsg *err);
 
 /** store_migrate() - bring the schema to the version of this program. */
 int store_migrate(struct store *st, bool create, struct sotto_errmsg *err);

@@ -71,7 +71,7 @@ struct sim {
 	int answer_err;
 	bool answered;
 	uint64_t policy_version;
-	int policy_n;
+	int policy_n, policy_pushes, policy_entries, policy_vias;
 	struct sotto_policy_entry policy[1024];
 };
 
@@ -111,6 +111,9 @@ static inline void sim_input(struct sim *s, const struct sotto_msg_session_offer
 	in->offered = o->offered;
 	in->cipher = o->cipher;
 	in->life = o->life;
+	in->mode = o->mode;
+	in->a.routes = o->routes;
+	in->b.routes = o->own_routes;
 }
 
 static inline struct sim_offer *sim_find_offer(struct sim *s, uint64_t id)
@@ -166,14 +169,36 @@ static inline void sim_answer_offer(struct sim *s, uint32_t id,
 	sotto_chan_answer(&s->chan, sotto_now_ms(), id, &m);
 }
 
+static inline void sim_entry(struct sim *s, const struct sotto_policy_entry *e)
+{
+	int i;
+
+	for (i = 0; i < s->policy_n; i++)
+		if (sotto_addr_eq(&s->policy[i].prefix.addr, &e->prefix.addr) &&
+		    s->policy[i].prefix.plen == e->prefix.plen)
+			break;
+	if (e->action == SOTTO_POLICY_REMOVE) {
+		if (i < s->policy_n)
+			s->policy[i] = s->policy[--s->policy_n];
+	} else if (i < 1024) {
+		s->policy[i] = *e;
+		s->policy_n += i == s->policy_n;
+	}
+}
+
+/* On loopback parts come in order. */
 static inline void sim_policy(struct sim *s, const struct sotto_msg_policy *p)
 {
 	int i;
 
-	if (p->part == 0)
+	EXPECT(!p->base || p->base == s->policy_version);
+	if (p->part == 0 && !p->base)
 		s->policy_n = 0;
-	for (i = 0; i < p->entries.n && s->policy_n < 1024; i++)
-		s->policy[s->policy_n++] = p->entries.e[i];
+	for (i = 0; i < p->entries.n; i++)
+		sim_entry(s, &p->entries.e[i]);
+	s->policy_pushes++;
+	s->policy_entries += p->entries.n;
+	s->policy_vias += p->vias.n;
 	if (p->part == p->parts - 1)
 		s->policy_version = p->version;
 }
@@ -486,6 +511,9 @@ static inline void sim_granted(struct sim *s, struct sim_ask *a,
 	in.offered = (struct sotto_ciphers) { 2, { 2, 1 } };
 	in.cipher = g->cipher;
 	in.life = g->life;
+	in.mode = g->mode;
+	in.a.routes = g->own_routes;
+	in.b.routes = g->routes;
 	EXPECT_EQ(g->request_id, a->request_id);
 	EXPECT_EQ(sotto_session_keys(&in, true, s->priv, a->eph, &a->keys), 0);
 }

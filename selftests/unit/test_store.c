@@ -149,13 +149,6 @@ static void life(void)
 	store_close(st);
 }
 
-static int count_policies(void *arg, const struct store_policy *p)
-{
-	(*(int *)arg)++;
-	EXPECT_EQ(p->action, SOTTO_ACTION_BLOCK);
-	return 0;
-}
-
 static int count_audit(void *arg, const struct store_audit *a)
 {
 	int *n = arg;
@@ -167,7 +160,8 @@ static int count_audit(void *arg, const struct store_audit *a)
 
 static void policies(void)
 {
-	struct store_policy p = { .action = SOTTO_ACTION_PREFER };
+	struct policy_net p = { .action = SOTTO_ACTION_PREFER };
+	struct policy_doc doc;
 	uint64_t before, after;
 	char text[64];
 	int n = 0;
@@ -175,15 +169,17 @@ static void policies(void)
 	fresh();
 	sotto_prefix_parse(&p.prefix, "fd00::/16");
 	EXPECT_EQ(store_policy_version(st, &before, &err), 0);
-	EXPECT_EQ(store_policy_set(st, "test", &p, 1, &err), 0);
+	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
 	p.action = SOTTO_ACTION_BLOCK;
-	EXPECT_EQ(store_policy_set(st, "test", &p, 1, &err), 0);
-	EXPECT_EQ(store_each_policy(st, count_policies, &n, &err), 0);
-	EXPECT_EQ(n, 1);
+	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	EXPECT_EQ(doc.nets_n, 1);
+	EXPECT_EQ(doc.nets[0].action, SOTTO_ACTION_BLOCK);
+	policy_doc_free(&doc);
 	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
 	EXPECT_EQ(after, before + 2);
-	EXPECT_EQ(store_policy_del(st, "test", &p.prefix, 1, &err), 0);
-	EXPECT_EQ(store_policy_del(st, "test", &p.prefix, 1, &err),
+	EXPECT_EQ(store_policy_net(st, "test", &p, false, 1, &err), 0);
+	EXPECT_EQ(store_policy_net(st, "test", &p, false, 1, &err),
 		  SOTTO_E_UNKNOWN);
 	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
 	EXPECT_EQ(after, before + 3);
@@ -285,7 +281,7 @@ static void versions(void)
 	fresh();
 	store_close(st);
 	EXPECT_EQ(store_open(path, true, &key, &st, &err), SOTTO_E_EXISTS);
-	EXPECT_EQ(sql_int("PRAGMA user_version"), 1);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 2);
 	sql_int("PRAGMA user_version = 99");
 	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_VERSION);
 	EXPECT(strstr(err.text, "newer"));
@@ -302,6 +298,87 @@ static void versions(void)
 	remove_db();
 	sql_int("PRAGMA user_version");
 	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_BAD);
+}
+
+/* ---- a database of the first version ---- */
+
+static void run_file(sqlite3 *db, const char *name)
+{
+	const char *top = getenv("SOTTO_TOP");
+	char file[512], text[16384];
+	size_t n;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/selftests/vectors/%s",
+		 top ? top : ".", name);
+	f = fopen(file, "r");
+	ASSERT(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = 0;
+	fclose(f);
+	EXPECT_EQ(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static int find_old(void *arg, const struct store_member *m)
+{
+	int *n = arg;
+
+	(*n)++;
+	EXPECT_EQ(m->addrs.n, 2);
+	if (!strcmp(m->name, "alice")) {
+		EXPECT_EQ(m->state, MEMBER_ACTIVE);
+		EXPECT(!sodium_is_zero(m->token_secret, 32));
+	} else if (!strcmp(m->name, "bob")) {
+		EXPECT_EQ(m->state, MEMBER_REVOKED);
+	} else {
+		EXPECT_EQ(m->state, MEMBER_PENDING);
+		EXPECT_EQ(m->code_expires, 1900000000);
+	}
+	return 0;
+}
+
+/* Made by the first version; its realm key is 32 times 07. */
+static void migrates(void)
+{
+	struct policy_net n = { .action = SOTTO_ACTION_BYPASS };
+	uint8_t priv[32];
+	struct policy_doc doc;
+	struct seal_key old;
+	char text[64];
+	sqlite3 *db;
+	int i, members = 0;
+
+	remove_db();
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	run_file(db, "realm-v1.sql");
+	sqlite3_close(db);
+	memset(priv, 7, sizeof(priv));
+	seal_key_derive(&old, priv);
+	/* twice: what was migrated is opened as it is */
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
+		members = 0;
+		EXPECT_EQ(store_each_member(st, find_old, &members, &err), 0);
+		EXPECT_EQ(members, 3);
+		EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+		EXPECT_EQ(doc.nets_n, 2);
+		EXPECT(!doc.deny_rest);
+		EXPECT_EQ(doc.nets[0].action, SOTTO_ACTION_PROTECT);
+		EXPECT_EQ(doc.nets[1].action, SOTTO_ACTION_PREFER);
+		EXPECT(!doc.nets[0].group[0]);
+		policy_doc_free(&doc);
+		EXPECT_EQ(store_endpoints(st, text, sizeof(text), &err), 0);
+		EXPECT(!strcmp(text, "gw.example:7688"));
+		store_close(st);
+	}
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 2);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 1);
+	EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
+	sotto_prefix_parse(&n.prefix, "10.0.0.0/8");
+	EXPECT_EQ(store_policy_net(st, "test", &n, true, 1, &err), 0);
+	store_close(st);
+	/* a migration that was broken off begins anew */
+	EXPECT_EQ(sql_int("SELECT count(*) FROM policy"), 2);
 }
 
 /* A real full disk: a small tmpfs of our own. */
@@ -439,42 +516,124 @@ static void half_way(void)
 
 /* ---- killed at any moment, nothing that was acknowledged is lost ---- */
 
-#define ROUNDS	12
+#define ROUNDS		50
+#define STRESS_ROUNDS	1000
 
-static void child(int fd, int round)
+/* What a child says once it is acknowledged. */
+struct done {
+	enum { DONE_ADD, DONE_REGISTER, DONE_NET, DONE_GROUP, DONE_REVOKE } what;
+	int64_t id;
+};
+
+static int register_one(struct code *c, int64_t id, int round)
 {
-	for (int i = 0;; i++) {
-		char name[32], addr[32];
-		struct code c;
-		int64_t id;
+	enum sotto_refusal why;
+	struct store_member sm;
+	uint8_t pub[32] = { 1 };
 
-		snprintf(name, sizeof(name), "m%d-%d", round, i);
-		snprintf(addr, sizeof(addr), "10.%d.%d.%d", round, i / 250,
-			 i % 250 + 1);
-		if (add(name, addr, &c, &id) ||
-		    write(fd, &id, sizeof(id)) != sizeof(id))
-			_exit(1);
+	memcpy(pub + 1, &id, sizeof(id));
+	pub[31] = round;
+	return store_register(st, c->id, pub, 1500, &sm, &why, &err);
+}
+
+static int change_net(int64_t id)
+{
+	struct policy_net n = { .action = SOTTO_ACTION_PREFER };
+	char text[64];
+
+	snprintf(text, sizeof(text), "11.%d.%d.%d", (int)(id >> 16),
+		 (int)(id >> 8) & 255, (int)id & 255);
+	sotto_prefix_parse(&n.prefix, text);
+	return store_policy_net(st, "test", &n, true, 1, &err);
+}
+
+static int change(int what, const char *name, const char *addr, struct code *c,
+		  int64_t *id, int round)
+{
+	switch (what) {
+	case DONE_ADD:
+		return add(name, addr, c, id);
+	case DONE_REGISTER:
+		return register_one(c, *id, round);
+	case DONE_NET:
+		return change_net(*id);
+	case DONE_GROUP:
+		return store_group_member(st, "test", "everyone", *id, name,
+					  true, 1, &err);
+	default:
+		/* some leave: their groups, too */
+		return *id % 3 ? 0 : store_member_revoke(st, "test", *id, 1600,
+							 &err);
 	}
 }
 
-static int64_t seen[100000];
-static int seen_n;
+static void child(int fd, int round)
+{
+	struct done d = { 0 };
+
+	for (int i = 0;; i++) {
+		char name[32], addr[32];
+		struct code c;
+
+		snprintf(name, sizeof(name), "m%d-%d", round, i);
+		snprintf(addr, sizeof(addr), "10.%d.%d.%d", round % 256,
+			 round / 256 * 64 + i / 250, i % 250 + 1);
+		for (int what = DONE_ADD; what <= DONE_REVOKE; what++) {
+			d.what = what;
+			if (change(what, name, addr, &c, &d.id, round) ||
+			    write(fd, &d, sizeof(d)) != sizeof(d)) {
+				fprintf(stderr, "%s\n", err.text);
+				_exit(1);
+			}
+		}
+	}
+}
+
+static uint8_t seen[1 << 20];		/* bits of what is there, by id */
 
 static int mark(void *arg, const struct store_member *m)
 {
 	(void)arg;
 	EXPECT_EQ(m->addrs.n, 1);
-	EXPECT(m->code_expires == 2000);
-	if (m->id < 100000)
-		seen[m->id] = 1;
-	seen_n++;
+	if (m->id < (int64_t)sizeof(seen))
+		seen[m->id] = 1 << DONE_ADD |
+			      (m->state != MEMBER_PENDING) << DONE_REGISTER |
+			      (m->state == MEMBER_REVOKED) << DONE_REVOKE;
 	return 0;
+}
+
+static void mark_policy(void)
+{
+	struct policy_doc doc;
+	uint32_t i;
+	int64_t id;
+
+	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	for (i = 0; i < doc.nets_n; i++) {
+		const uint8_t *b = doc.nets[i].prefix.addr.b;
+
+		id = b[1] << 16 | b[2] << 8 | b[3];
+		if (id < (int64_t)sizeof(seen))
+			seen[id] |= 1 << DONE_NET;
+	}
+	policy_doc_free(&doc);
+}
+
+static void check_done(const struct done *d)
+{
+	uint8_t has = d->id < (int64_t)sizeof(seen) ? seen[d->id] : 0;
+
+	if (d->what == DONE_GROUP)
+		return;		/* counted below */
+	if (d->what == DONE_REVOKE && d->id % 3)
+		return;
+	EXPECT(has & 1 << d->what);
 }
 
 static int kill_once(int round)
 {
-	int64_t acked[4096];
-	int fds[2], n = 0, status;
+	static struct done acked[8192];
+	int fds[2], n = 0, status, groups = 0;
 	pid_t pid;
 
 	EXPECT(!pipe(fds));
@@ -483,30 +642,37 @@ static int kill_once(int round)
 	if (!pid)
 		child(fds[1], round);
 	close(fds[1]);
-	usleep(20000 + randombytes_uniform(60000));
+	usleep(10000 + randombytes_uniform(70000));
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	EXPECT(WIFSIGNALED(status));
-	while (n < 4096 && read(fds[0], &acked[n], sizeof(acked[0])) ==
+	while (n < 8192 && read(fds[0], &acked[n], sizeof(acked[0])) ==
 			   sizeof(acked[0]))
 		n++;
 	close(fds[0]);
 	EXPECT_EQ(reopen(), 0);
 	EXPECT_EQ(store_each_member(st, mark, NULL, &err), 0);
-	for (int i = 0; i < n; i++)
-		EXPECT(acked[i] < 100000 && seen[acked[i]]);
+	mark_policy();
+	for (int i = 0; i < n; i++) {
+		check_done(&acked[i]);
+		/* the last two may or may not have been taken out again */
+		groups += acked[i].what == DONE_GROUP && acked[i].id % 3;
+	}
+	EXPECT(sql_int("SELECT count(*) FROM grp_member") >= groups);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grp_member x JOIN member m ON m.id = x.member WHERE m.state = 2"), 0);
 	return n;
 }
 
 static void crashes(void)
 {
-	int total = 0;
+	int total = 0, rounds = getenv("SOTTO_STRESS") ? STRESS_ROUNDS : ROUNDS;
 
 	fresh();
-	for (int round = 0; round < ROUNDS; round++)
+	for (int round = 0; round < rounds; round++)
 		total += kill_once(round);
-	EXPECT(total > ROUNDS);
-	printf("# %d members acknowledged, killed %d times\n", total, ROUNDS);
+	EXPECT(total > rounds);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+	printf("# %d changes acknowledged, killed %d times\n", total, rounds);
 	store_close(st);
 }
 
@@ -516,6 +682,7 @@ static const struct ktap_test tests[] = {
 	{ "grants", grants },
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
+	{ "migrates", migrates },
 	{ "full_disk", full_disk },
 	{ "read_only", read_only },
 	{ "half_way", half_way },

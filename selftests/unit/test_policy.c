@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Groups, rules, networks and trials: the text form alone, then the real server
+ * with agents that count what they are told.
+ */
+#include "agentsim.h"
+#include "server/policydoc.h"
+
+static struct authd_run run;
+static struct sim a, b, c;
+static struct sotto_errmsg err;
+
+/* ---- the text ---- */
+
+static void text_form(void)
+{
+	static const char in[] =
+		"# a comment\n"
+		"default deny\n\n"
+		"group web alice   bob # two\n"
+		"\tgroup web carol\r\n"
+		"group empty\n"
+		"allow @web all\n"
+		"deny alice 10.8.0.0/16\n"
+		"allow all @empty\n"
+		"protect fd00::/8\n"
+		"bypass 10.1.0.0/16 @web\n"
+		"protect 10.1.0.0/16\n";
+	static const char out[] =
+		"group web alice bob carol\n"
+		"group empty\n"
+		"allow @web all\n"
+		"deny alice 10.8.0.0/16\n"
+		"allow all @empty\n"
+		"default deny\n"
+		"protect 10.1.0.0/16\n"
+		"bypass 10.1.0.0/16 @web\n"
+		"protect fd00::/8\n";
+	struct policy_doc doc;
+	char *text;
+	int i;
+
+	ASSERT(!policy_doc_parse(&doc, in, &err));
+	for (i = 0; i < 2; i++) {
+		text = policy_doc_text(&doc);
+		EXPECT(!strcmp(text, out));
+		policy_doc_free(&doc);
+		EXPECT_EQ(policy_doc_parse(&doc, text, &err), 0);
+		free(text);
+	}
+	policy_doc_free(&doc);
+}
+
+static void bad_text(void)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "permit all all", "line 1: 'permit' begins no line" },
+		{ "\n\nallow alice", "line 3: a rule says who" },
+		{ "allow alice bob carol", "'carol' is too much" },
+		{ "allow @web all", "there is no group 'web'" },
+		{ "allow all Bob", "'Bob' is neither all" },
+		{ "allow 10.0.0.0/8 all", "neither all, @GROUP nor a member" },
+		{ "allow all 10.8.0.1/16", "bits set behind" },
+		{ "allow all 10.8.0/16", "is not a network" },
+		{ "default perhaps", "'allow' or 'deny'" },
+		{ "group", "its name and its members" },
+		{ "group web @x", "'@x' is not a member's name" },
+		{ "protect", "a network stands behind" },
+		{ "protect 10.0.0.0/8 web", "'web' is not a group" },
+		{ "protect 10.0.0.0/8 @web", "there is no group 'web'" },
+		{ "protect 10.0.0.0/8\nblock 10.0.0.0/8", "two lines say" },
+		{ "protect 10.0.0.0/8 @a b", "'b' is too much" },
+	};
+	struct policy_doc doc;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT(policy_doc_parse(&doc, bad[i].text, &err));
+		if (!strstr(err.text, bad[i].says)) {
+			printf("# %s: %s\n", bad[i].text, err.text);
+			EXPECT(false);
+		}
+	}
+}
+
+/* ---- the server ---- */
+
+/* The answer's error name, "" when it is ok. */
+static const char *apply(const char *text, int confirm)
+{
+	static char name[64];
+	json_t *ans = confirm ?
+		authd_ask(&run, "{s:s, s:s, s:i}", "cmd", "policy.apply",
+			  "text", text, "confirm", confirm) :
+		authd_ask(&run, "{s:s, s:s}", "cmd", "policy.apply", "text",
+			  text);
+
+	snprintf(name, sizeof(name), "%s", authd_str(ans, "error"));
+	if (*name)
+		printf("# %s\n", authd_str(ans, "message"));
+	json_decref(ans);
+	return name;
+}
+
+static const char *say(const char *cmd, const char *k1, const char *v1,
+		       const char *k2, const char *v2)
+{
+	static char name[64];
+	json_t *ans = authd_ask(&run, "{s:s, s:s*, s:s*}", "cmd", cmd,
+				k1 ? k1 : "-", v1, k2 ? k2 : "-", v2);
+
+	snprintf(name, sizeof(name), "%s", authd_str(ans, "error"));
+	json_decref(ans);
+	return name;
+}
+
+/* "allowed by TEXT" or "denied by TEXT" */
+static const char *verdict(const char *from, const char *to)
+{
+	static char text[512];
+	json_t *ans = authd_ask(&run, "{s:s, s:s, s:s}", "cmd", "policy.check",
+				"from", from, "to", to);
+
+	if (*authd_str(ans, "error"))
+		snprintf(text, sizeof(text), "%s", authd_str(ans, "error"));
+	else
+		snprintf(text, sizeof(text), "%s by %s",
+			 json_is_true(json_object_get(ans, "allowed")) ?
+			 "allowed" : "denied", authd_str(ans, "text"));
+	json_decref(ans);
+	return text;
+}
+
+#define IS(x, y)	EXPECT(!strcmp(x, y))
+
+static bool three(void)
+{
+	return authd_start(&run, "[realm]\nprotect_members = no\n") &&
+	       sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2") &&
+	       sim_member(&c, &run, "carol", "10.0.0.3");
+}
+
+static void stop(void)
+{
+	sim_free(&a);
+	sim_free(&b);
+	sim_free(&c);
+	authd_stop(&run);
+}
+
+static int told(const struct sim *s, const char *prefix)
+{
+	struct sotto_prefix p;
+	int i;
+
+	sotto_prefix_parse(&p, prefix);
+	for (i = 0; i < s->policy_n; i++)
+		if (sotto_addr_eq(&s->policy[i].prefix.addr, &p.addr) &&
+		    s->policy[i].prefix.plen == p.plen)
+			return s->policy[i].action;
+	return -1;
+}
+
+#define TOLD(s, prefix, action)						\
+	do {								\
+		SIM_UNTIL(told(s, prefix) == (action), 5000);		\
+		EXPECT_EQ(told(s, prefix), (action));			\
+	} while (0)
+
+static void rules(void)
+{
+	ASSERT(three());
+	IS(verdict("alice", "bob"), "allowed by default allow");
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	IS(apply("group web alice bob\nallow @web @web\ndeny alice all\n"
+		 "allow carol alice\ndefault deny\n", 0), "");
+	IS(verdict("alice", "bob"), "allowed by allow @web @web");
+	IS(verdict("10.0.0.1", "10.0.0.2"), "allowed by allow @web @web");
+	IS(verdict("alice", "carol"), "denied by deny alice all");
+	IS(verdict("carol", "alice"), "allowed by allow carol alice");
+	IS(verdict("carol", "bob"), "denied by default deny");
+	IS(verdict("bob", "carol"), "denied by default deny");
+	IS(verdict("alice", "dave"), "unknown");
+	IS(verdict("alice", "10.8.0.1"), "unknown");
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), SOTTO_REFUSAL_DENIED);
+	EXPECT_EQ(sim_session(&c, "10.0.0.1"), 0);
+	EXPECT_EQ(sim_session(&c, "10.0.0.2"), SOTTO_REFUSAL_DENIED);
+	/* what is refused changes nothing */
+	IS(apply("group web alice nobody\n", 0), "unknown");
+	IS(apply("allow nonsense\n", 0), "bad-input");
+	IS(verdict("alice", "bob"), "allowed by allow @web @web");
+	/* one at a time, and by number */
+	IS(say("rule.add", "rule", "deny alice bob", NULL, NULL), "");
+	IS(verdict("alice", "bob"), "allowed by allow @web @web");
+	json_decref(authd_ask(&run, "{s:s, s:s, s:i}", "cmd", "rule.add",
+			      "rule", "deny bob alice", "at", 1));
+	IS(verdict("bob", "alice"), "denied by deny bob alice");
+	json_decref(authd_ask(&run, "{s:s, s:i}", "cmd", "rule.del", "number",
+			      1));
+	IS(verdict("bob", "alice"), "allowed by allow @web @web");
+	IS(say("rule.add", "rule", "deny @nowhere bob", NULL, NULL), "unknown");
+	IS(say("group.del", "group", "web", NULL, NULL), "state");
+	IS(say("group.del", "group", "web", "name", "bob"), "");
+	IS(verdict("alice", "bob"), "denied by deny alice all");
+	IS(say("group.add", "group", "web", "name", "carol"), "");
+	IS(verdict("alice", "carol"), "allowed by allow @web @web");
+	stop();
+}
+
+/* What the rules forbid ends at once, on both ends; the rest lives. */
+static void rules_end_sessions(void)
+{
+	int gone_a, gone_c;
+
+	ASSERT(three());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	gone_a = sim_count(&a, SOTTO_MSG_SESSION_GONE);
+	gone_c = sim_count(&c, SOTTO_MSG_SESSION_GONE);
+	IS(apply("deny alice carol\n", 0), "");
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) > gone_a &&
+		  sim_count(&c, SOTTO_MSG_SESSION_GONE) > gone_c, 5000);
+	sim_wait(200);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), gone_a + 1);
+	EXPECT_EQ(sim_count(&c, SOTTO_MSG_SESSION_GONE), gone_c + 1);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(c.last.ids.reason, SOTTO_REFUSAL_DENIED);
+	stop();
+}
+
+/* A change goes to those whom it concerns, and only the change. */
+static void deltas(void)
+{
+	int pushes[3], entries, i;
+	char text[64];
+
+	ASSERT(three());
+	IS(apply("group web alice bob\ngroup ops bob carol\n"
+		 "protect 10.0.0.0/8\n", 0), "");
+	for (i = 0; i < 200; i++) {
+		snprintf(text, sizeof(text), "12.0.%d.0/24", i);
+		IS(say("policy.add", "prefix", text, "action", "prefer"), "");
+	}
+	TOLD(&a, text, SOTTO_ACTION_PREFER);
+	TOLD(&b, text, SOTTO_ACTION_PREFER);
+	TOLD(&c, text, SOTTO_ACTION_PREFER);
+	sim_wait(200);
+	EXPECT_EQ(a.policy_n, 201);
+	pushes[0] = a.policy_pushes;
+	pushes[1] = b.policy_pushes;
+	pushes[2] = c.policy_pushes;
+	entries = a.policy_entries;
+	json_decref(authd_ask(&run, "{s:s, s:s, s:s, s:s}", "cmd", "policy.add",
+			      "prefix", "10.1.0.0/16", "action", "bypass",
+			      "group", "web"));
+	TOLD(&a, "10.1.0.0/16", SOTTO_ACTION_BYPASS);
+	TOLD(&b, "10.1.0.0/16", SOTTO_ACTION_BYPASS);
+	sim_wait(200);
+	EXPECT_EQ(a.policy_pushes, pushes[0] + 1);
+	EXPECT_EQ(b.policy_pushes, pushes[1] + 1);
+	EXPECT_EQ(c.policy_pushes, pushes[2]);
+	EXPECT_EQ(a.policy_entries, entries + 1);
+	EXPECT_EQ(told(&c, "10.1.0.0/16"), -1);
+	/* of two groups the stricter counts, for all less than a group */
+	json_decref(authd_ask(&run, "{s:s, s:s, s:s, s:s}", "cmd", "policy.add",
+			      "prefix", "10.1.0.0/16", "action", "block",
+			      "group", "ops"));
+	TOLD(&b, "10.1.0.0/16", SOTTO_ACTION_BLOCK);
+	TOLD(&c, "10.1.0.0/16", SOTTO_ACTION_BLOCK);
+	IS(say("policy.add", "prefix", "10.1.0.0/16", "action", "protect"), "");
+	sim_wait(200);
+	EXPECT_EQ(told(&a, "10.1.0.0/16"), SOTTO_ACTION_BYPASS);
+	/* who leaves a group loses what was for it: alone */
+	pushes[2] = c.policy_pushes;
+	IS(say("group.del", "group", "web", "name", "alice"), "");
+	TOLD(&a, "10.1.0.0/16", SOTTO_ACTION_PROTECT);
+	IS(say("policy.del", "prefix", "10.1.0.0/16", NULL, NULL), "");
+	TOLD(&a, "10.1.0.0/16", -1);
+	TOLD(&c, "10.1.0.0/16", SOTTO_ACTION_BLOCK);
+	stop();
+}
+
+/* Away while things changed: on coming back, the difference; after a restart too. */
+static void away(void)
+{
+	int entries;
+
+	ASSERT(three());
+	IS(apply("group web alice\nprotect 10.0.0.0/8\nprotect 11.0.0.0/8\n"
+		 "block 12.0.0.0/8 @web\n", 0), "");
+	TOLD(&a, "12.0.0.0/8", SOTTO_ACTION_BLOCK);
+	TOLD(&c, "11.0.0.0/8", SOTTO_ACTION_PROTECT);
+	sim_wait(100);
+	sim_close_chan(&a);
+	IS(say("policy.del", "prefix", "10.0.0.0/8", NULL, NULL), "");
+	IS(say("policy.add", "prefix", "13.0.0.0/8", "action", "prefer"), "");
+	/* left the group, and then the group's line goes */
+	IS(say("group.del", "group", "web", "name", "alice"), "");
+	json_decref(authd_ask(&run, "{s:s, s:s, s:s}", "cmd", "policy.del",
+			      "prefix", "12.0.0.0/8", "group", "web"));
+	sim_wait(200);
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	authd_conf(&run, "[realm]\nprotect_members = no\n");
+	ASSERT(authd_begin(&run));
+	sim_connect(&a, run.port);
+	entries = a.policy_entries;
+	ASSERT(sim_associate(&a));
+	TOLD(&a, "13.0.0.0/8", SOTTO_ACTION_PREFER);
+	EXPECT_EQ(told(&a, "10.0.0.0/8"), -1);
+	EXPECT_EQ(told(&a, "12.0.0.0/8"), -1);
+	EXPECT_EQ(told(&a, "11.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(a.policy_entries, entries + 3);
+	/* one from a future that was never: all of it */
+	sim_close_chan(&a);
+	a.policy_version += 1000;
+	a.policy_n = 0;
+	ASSERT(sim_associate(&a));
+	TOLD(&a, "11.0.0.0/8", SOTTO_ACTION_PROTECT);
+	stop();
+}
+
+static void networks(void)
+{
+	struct sim_ask *ask;
+
+	ASSERT(three());
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[s, s]}", "cmd", "member.set",
+			      "name", "carol", "routes", "10.8.0.0/16",
+			      "fd08::/64"));
+	TOLD(&a, "10.8.0.0/16", SOTTO_ACTION_PROTECT);
+	TOLD(&b, "fd08::/64", SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(a.policy_vias, 2);
+	/* the gateway itself goes there in the clear */
+	TOLD(&c, "10.8.0.0/16", SOTTO_ACTION_BYPASS);
+	IS(apply("allow alice 10.8.0.0/16\ndeny bob 10.8.5.0/24\n"
+		 "allow bob 10.8.4.0/22\ndefault deny\n", 0), "");
+	IS(verdict("alice", "10.8.1.5"), "allowed by allow alice 10.8.0.0/16");
+	IS(verdict("bob", "10.8.1.5"), "denied by default deny");
+	IS(verdict("bob", "10.8.5.1"), "denied by deny bob 10.8.5.0/24");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	ask = &a.asks[a.asks_n - 1];
+	EXPECT_EQ(ask->grant.mode, SOTTO_MODE_TUNNEL);
+	EXPECT_EQ(ask->grant.routes.n, 1);
+	EXPECT_EQ(ask->grant.own_routes.n, 0);
+	IS(ask->grant.name, "carol");
+	EXPECT(sim_agree(ask, &c));
+	/* what may be used of it is said exactly: 4/24, 6/23 */
+	EXPECT_EQ(sim_session(&b, "10.8.1.5"), SOTTO_REFUSAL_DENIED);
+	EXPECT_EQ(sim_session(&b, "10.8.5.1"), SOTTO_REFUSAL_DENIED);
+	EXPECT_EQ(sim_session(&b, "10.8.6.1"), 0);
+	ask = &b.asks[b.asks_n - 1];
+	EXPECT_EQ(ask->grant.routes.n, 2);
+	EXPECT_EQ(ask->grant.routes.p[0].plen, 24);
+	EXPECT_EQ(ask->grant.routes.p[1].plen, 23);
+	/* the way back: the gateway asks, with the same networks */
+	EXPECT_EQ(sim_session(&c, "10.0.0.1"), 0);
+	ask = &c.asks[c.asks_n - 1];
+	EXPECT_EQ(ask->grant.own_routes.n, 1);
+	EXPECT_EQ(ask->grant.routes.n, 0);
+	EXPECT(sim_agree(ask, &a));
+	/* nobody else may use it: those sessions end */
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	IS(apply("default deny\n", 0), "");
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 2, 5000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2);
+	/* without a gateway there is nothing to protect */
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[]}", "cmd", "member.set",
+			      "name", "carol", "routes"));
+	TOLD(&a, "10.8.0.0/16", -1);
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), SOTTO_REFUSAL_NOT_MEMBER);
+	stop();
+}
+
+/* Two gateways for one network; the first one goes. */
+static void two_gateways(void)
+{
+	const char *const names[] = { "bob", "carol" };
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+	int i, gone;
+
+	ASSERT(three());
+	for (i = 0; i < 2; i++)
+		json_decref(authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd",
+				      "member.set", "name", names[i], "routes",
+				      "10.8.0.0/16"));
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	IS(a.asks[a.asks_n - 1].grant.name, "bob");
+	gone = sim_count(&a, SOTTO_MSG_SESSION_GONE);
+	bye.bye.reason = SOTTO_REFUSAL_CLOSED;
+	sotto_chan_note(&b.chan, sotto_now_ms(), &bye);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) > gone, 5000);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	IS(a.asks[a.asks_n - 1].grant.name, "carol");
+	/* a revoked gateway's network stays protected when it was the last */
+	IS(say("member.revoke", "name", "bob", NULL, NULL), "");
+	IS(say("member.revoke", "name", "carol", NULL, NULL), "");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), SOTTO_REFUSAL_NOT_MEMBER);
+	sim_wait(200);
+	EXPECT_EQ(told(&a, "10.8.0.0/16"), SOTTO_ACTION_PROTECT);
+	stop();
+}
+
+/* ---- trials ---- */
+
+static void trial(void)
+{
+	ASSERT(three());
+	IS(apply("group web alice\nallow @web all\nprotect 10.0.0.0/8\n", 0),
+	   "");
+	IS(apply("default deny\nblock 10.0.0.0/8\n", 60), "");
+	TOLD(&a, "10.0.0.0/8", SOTTO_ACTION_BLOCK);
+	IS(verdict("alice", "bob"), "denied by default deny");
+	/* meanwhile nothing else is changed */
+	IS(say("policy.add", "prefix", "11.0.0.0/8", "action", "block"),
+	   "state");
+	IS(apply("default allow\n", 0), "state");
+	IS(say("policy.revert", NULL, NULL, NULL, NULL), "");
+	TOLD(&a, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	IS(verdict("alice", "bob"), "allowed by allow @web all");
+	IS(say("policy.revert", NULL, NULL, NULL, NULL), "state");
+	IS(say("policy.confirm", NULL, NULL, NULL, NULL), "state");
+	/* confirmed, it stays */
+	IS(apply("default deny\n", 5), "");
+	IS(say("policy.confirm", NULL, NULL, NULL, NULL), "");
+	IS(apply("default allow\n", 5), "");
+	IS(verdict("alice", "bob"), "allowed by default allow");
+	/* not confirmed, it goes by itself */
+	SIM_UNTIL(!strcmp(verdict("alice", "bob"), "denied by default deny"),
+		  9000);
+	IS(verdict("alice", "bob"), "denied by default deny");
+	stop();
+}
+
+/* The server dies during a trial, with a member of a group revoked meanwhile. */
+static void trial_and_crash(void)
+{
+	int i;
+
+	ASSERT(three());
+	IS(apply("group web alice bob\nallow @web all\ndefault deny\n", 0), "");
+	for (i = 0; i < 2; i++) {
+		IS(apply("deny alice all\n", 5), "");
+		if (i)
+			IS(say("member.revoke", "name", "bob", NULL, NULL), "");
+		EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+		/* first: time is over when it comes back; then: not yet */
+		if (!i)
+			sleep(6);
+		ASSERT(authd_begin(&run));
+		if (i) {
+			IS(verdict("alice", "carol"), "denied by deny alice all");
+			SIM_UNTIL(!strcmp(verdict("alice", "carol"),
+					  "allowed by allow @web all"), 9000);
+		}
+		IS(verdict("alice", "carol"), "allowed by allow @web all");
+		IS(say("policy.confirm", NULL, NULL, NULL, NULL), "state");
+	}
+	stop();
+}
+
+int main(void)
+{
+	static const struct ktap_test tests[] = {
+		{ "text_form", text_form },
+		{ "bad_text", bad_text },
+		{ "rules", rules },
+		{ "rules_end_sessions", rules_end_sessions },
+		{ "deltas", deltas },
+		{ "away", away },
+		{ "networks", networks },
+		{ "two_gateways", two_gateways },
+		{ "trial", trial },
+		{ "trial_and_crash", trial_and_crash },
+	};
+	int rc;
+
+	if (sodium_init() < 0)
+		return 1;
+	authd_find();
+	rc = ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
+	authd_discard(&run);
+	return rc;
+}

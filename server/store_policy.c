@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The policy in SQLite: groups, rules, networks, and what each version changed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_sql.h"
+
+static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
+{
+	return sotto_err(err, SOTTO_E_BAD, "%s: %s is damaged", st->path, what);
+}
+
+static int no_memory(struct sotto_errmsg *err)
+{
+	return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+}
+
+static int column_prefix(sqlite3_stmt *s, int col, struct sotto_prefix *p)
+{
+	p->plen = sqlite3_column_int(s, col + 1);
+	if (sotto_addr_set(&p->addr, sqlite3_column_blob(s, col),
+			   sqlite3_column_bytes(s, col)) ||
+	    p->plen > p->addr.len * 8)
+		return SOTTO_E_BAD;
+	return 0;
+}
+
+/* ---- loading ---- */
+
+/* Each row of a query, until @fn or the database fails. */
+static int each_row(struct store *st, const char *sql,
+		    int (*fn)(struct store *st, sqlite3_stmt *s, void *arg,
+			      struct sotto_errmsg *err),
+		    void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, sql, "");
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		rc = fn(st, s, arg, err);
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static const char *column_text(sqlite3_stmt *s, int col)
+{
+	const char *text = (const char *)sqlite3_column_text(s, col);
+
+	return text ? text : "";
+}
+
+/* Rows by group; one without members has a row with an empty name. */
+static int load_group(struct store *st, sqlite3_stmt *s, void *arg,
+		      struct sotto_errmsg *err)
+{
+	struct policy_doc *doc = arg;
+	struct policy_group *g = doc->groups_n ?
+				 &doc->groups[doc->groups_n - 1] : NULL;
+	int64_t id = sqlite3_column_int64(s, 0);
+	const char *member = column_text(s, 2);
+
+	(void)st;
+	if (!g || g->id != id) {
+		g = policy_doc_group(doc, column_text(s, 1));
+		if (!g)
+			return no_memory(err);
+		g->id = id;
+	}
+	return *member && policy_group_add(g, member) ? no_memory(err) : 0;
+}
+
+static int load_rule(struct store *st, sqlite3_stmt *s, void *arg,
+		     struct sotto_errmsg *err)
+{
+	struct policy_rule *r = policy_doc_rule(arg);
+
+	if (!r)
+		return no_memory(err);
+	r->allow = sqlite3_column_int(s, 0);
+	if (policy_side_parse(&r->src, column_text(s, 1), false, err) ||
+	    policy_side_parse(&r->dst, column_text(s, 2), true, err))
+		return damaged(st, "a rule", err);
+	return 0;
+}
+
+static int load_net(struct store *st, sqlite3_stmt *s, void *arg,
+		    struct sotto_errmsg *err)
+{
+	struct policy_net *n = policy_doc_net(arg);
+
+	if (!n)
+		return no_memory(err);
+	if (column_prefix(s, 0, &n->prefix))
+		return damaged(st, "a policy", err);
+	n->action = sqlite3_column_int(s, 2);
+	strncpy(n->group, column_text(s, 3), sizeof(n->group) - 1);
+	return 0;
+}
+
+static int load_rest(struct store *st, sqlite3_stmt *s, void *arg,
+		     struct sotto_errmsg *err)
+{
+	struct policy_doc *doc = arg;
+
+	(void)st;
+	(void)err;
+	doc->deny_rest = sqlite3_column_int(s, 0);
+	return 0;
+}
+
+int store_policy_load(struct store *st, struct policy_doc *doc,
+		      struct sotto_errmsg *err)
+{
+	int rc;
+
+	memset(doc, 0, sizeof(*doc));
+	rc = each_row(st, "SELECT g.id, g.name, m.name FROM grp g"
+		      " LEFT JOIN grp_member x ON x.grp = g.id"
+		      " LEFT JOIN member m ON m.id = x.member"
+		      " ORDER BY g.name, m.name", load_group, doc, err);
+	if (!rc)
+		rc = each_row(st, "SELECT allow, src, dst FROM rule ORDER BY pos",
+			      load_rule, doc, err);
+	if (!rc)
+		rc = each_row(st, "SELECT p.addr, p.plen, p.action, g.name FROM policy p"
+			      " LEFT JOIN grp g ON g.id = p.grp"
+			      " ORDER BY length(p.addr), p.addr, p.plen, g.name",
+			      load_net, doc, err);
+	if (!rc)
+		rc = each_row(st, "SELECT value FROM meta WHERE key = 'deny_rest'",
+			      load_rest, doc, err);
+	if (rc)
+		policy_doc_free(doc);
+	return rc;
+}
+
+int store_policy_version(struct store *st, uint64_t *version,
+			 struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " SQL_VERSION, "");
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	*version = rc == 1 ? sqlite3_column_int64(s, 0) : 0;
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+int store_each_change(struct store *st, uint64_t after,
+		      int (*fn)(void *arg, const struct store_change *c),
+		      void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT version, kind, grp, member, addr, plen FROM policy_change"
+			" WHERE version > ? ORDER BY id", "i", (int64_t)after);
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		struct store_change c = {
+			.version = sqlite3_column_int64(s, 0),
+			.kind = sqlite3_column_int(s, 1),
+			.grp = sqlite3_column_int64(s, 2),
+			.member = sqlite3_column_int64(s, 3),
+		};
+
+		if (sqlite3_column_type(s, 4) != SQLITE_NULL &&
+		    column_prefix(s, 4, &c.prefix)) {
+			rc = damaged(st, "a change of policy", err);
+			break;
+		}
+		rc = fn(arg, &c);
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+/* ---- changing ---- */
+
+static int change_rules(struct store *st, struct sotto_errmsg *err)
+{
+	return sql_exec(st, err, "INSERT INTO policy_change(version, kind) VALUES("
+			SQL_VERSION ", ?)", "i", (int64_t)CHANGE_RULES);
+}
+
+static int put_rules(struct store *st, const struct policy_rule *r, uint32_t n,
+		     bool deny_rest, struct sotto_errmsg *err)
+{
+	char src[POLICY_SIDE_STR], dst[POLICY_SIDE_STR];
+	int rc = sql_run(st, "DELETE FROM rule", err);
+	uint32_t i;
+
+	for (i = 0; i < n && !rc; i++)
+		rc = sql_exec(st, err,
+			      "INSERT INTO rule(allow, src, dst) VALUES(?,?,?)",
+			      "iss", (int64_t)r[i].allow,
+			      policy_side_str(&r[i].src, src),
+			      policy_side_str(&r[i].dst, dst));
+	if (!rc)
+		rc = sql_exec(st, err,
+			      "UPDATE meta SET value = ? WHERE key = 'deny_rest'",
+			      "i", (int64_t)deny_rest);
+	return rc ? rc : change_rules(st, err);
+}
+
+/* What @doc wants, in tables beside the real ones. */
+static int want_group(struct store *st, const struct policy_group *g,
+		      bool lenient, struct sotto_errmsg *err)
+{
+	int rc = sql_exec(st, err, "INSERT OR IGNORE INTO grp(name) VALUES(?)",
+			  "s", g->name);
+	uint32_t i;
+
+	if (!rc)
+		rc = sql_exec(st, err, "INSERT INTO temp.want_grp VALUES(?)",
+			      "s", g->name);
+	for (i = 0; i < g->n && !rc; i++) {
+		rc = sql_exec(st, err, "INSERT OR IGNORE INTO temp.want_member"
+			      " SELECT g.id, m.id FROM grp g, member m"
+			      " WHERE g.name = ? AND m.name = ? AND m.state <> 2",
+			      "ss", g->name, g->members[i]);
+		if (rc || sqlite3_changes(st->db) || lenient)
+			continue;
+		/* named twice, or not there */
+		if (!sql_has(st, "SELECT 1 FROM member WHERE name = ? AND state <> 2",
+			     g->members[i]))
+			rc = sotto_err(err, SOTTO_E_UNKNOWN,
+				       "group %s: there is no member '%s'",
+				       g->name, g->members[i]);
+	}
+	return rc;
+}
+
+static int want_net(struct store *st, const struct policy_net *n,
+		    struct sotto_errmsg *err)
+{
+	if (!n->group[0])
+		return sql_exec(st, err,
+				"INSERT INTO temp.want_net VALUES(?,?,0,?)",
+				"bii", n->prefix.addr.b,
+				(int)n->prefix.addr.len,
+				(int64_t)n->prefix.plen, (int64_t)n->action);
+	return sql_exec(st, err, "INSERT INTO temp.want_net"
+			" SELECT ?, ?, id, ? FROM grp WHERE name = ?",
+			"biis", n->prefix.addr.b, (int)n->prefix.addr.len,
+			(int64_t)n->prefix.plen, (int64_t)n->action, n->group);
+}
+
+static int want(struct store *st, const struct policy_doc *doc, bool lenient,
+		struct sotto_errmsg *err)
+{
+	int rc = sql_run(st, "DROP TABLE IF EXISTS temp.want_grp;"
+			 "DROP TABLE IF EXISTS temp.want_member;"
+			 "DROP TABLE IF EXISTS temp.want_net;"
+			 "CREATE TEMP TABLE want_grp(name TEXT PRIMARY KEY);"
+			 "CREATE TEMP TABLE want_member(grp, member, PRIMARY KEY(grp, member));"
+			 "CREATE TEMP TABLE want_net(addr, plen, grp, action);", err);
+	uint32_t i;
+
+	for (i = 0; i < doc->groups_n && !rc; i++)
+		rc = want_group(st, &doc->groups[i], lenient, err);
+	for (i = 0; i < doc->nets_n && !rc; i++)
+		rc = want_net(st, &doc->nets[i], err);
+	return rc;
+}
+
+/* The real tables become like those, and the differences are noted. */
+static int become(struct store *st, struct sotto_errmsg *err)
+{
+	return sql_run(st,
+		"INSERT INTO policy_change(version, kind, grp, member)"
+		"  SELECT " SQL_VERSION ", 3, grp, member FROM ("
+		"    SELECT * FROM (SELECT * FROM grp_member EXCEPT SELECT * FROM temp.want_member)"
+		"    UNION"
+		"    SELECT * FROM (SELECT * FROM temp.want_member EXCEPT SELECT * FROM grp_member));"
+		"INSERT INTO policy_change(version, kind, addr, plen, grp)"
+		"  SELECT " SQL_VERSION ", 1, addr, plen, grp FROM ("
+		"    SELECT * FROM (SELECT addr, plen, grp, action FROM policy EXCEPT SELECT * FROM temp.want_net)"
+		"    UNION"
+		"    SELECT * FROM (SELECT * FROM temp.want_net EXCEPT SELECT addr, plen, grp, action FROM policy));"
+		"DELETE FROM policy;"
+		"INSERT INTO policy(addr, plen, grp, action) SELECT * FROM temp.want_net;"
+		"DELETE FROM grp_member;"
+		"INSERT INTO grp_member SELECT * FROM temp.want_member;"
+		"DELETE FROM grp WHERE name NOT IN (SELECT name FROM temp.want_grp);"
+		"DROP TABLE temp.want_grp;"
+		"DROP TABLE temp.want_member;"
+		"DROP TABLE temp.want_net;", err);
+}
+
+static int put_trial(struct store *st, const struct store_trial *t,
+		     struct sotto_errmsg *err)
+{
+	int rc = sql_run(st, "DELETE FROM trial", err);
+
+	if (rc || !t)
+		return rc;
+	return sql_exec(st, err, "INSERT INTO trial VALUES(1, ?, ?, ?)", "iis",
+			t->until, t->seconds, t->previous);
+}
+
+int store_policy_apply(struct store *st, const char *actor, const char *event,
+		       const struct policy_doc *doc,
+		       const struct store_trial *trial, bool lenient,
+		       int64_t now, struct sotto_errmsg *err)
+{
+	char detail[128];
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	sqlite3_snprintf(sizeof(detail), detail,
+			 "%u groups, %u rules, %u networks%s", doc->groups_n,
+			 doc->rules_n, doc->nets_n, trial ? "; on trial" : "");
+	rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = want(st, doc, lenient, err);
+	if (!rc)
+		rc = become(st, err);
+	if (!rc)
+		rc = put_rules(st, doc->rules, doc->rules_n, doc->deny_rest,
+			       err);
+	if (!rc)
+		rc = put_trial(st, trial, err);
+	if (!rc)
+		rc = sql_audit(st, actor, event, "", detail, now, err);
+	return sql_end(st, rc, err);
+}
+
+int store_policy_rules(struct store *st, const char *actor,
+		       const struct policy_rule *rules, uint32_t n,
+		       bool deny_rest, const char *detail, int64_t now,
+		       struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = put_rules(st, rules, n, deny_rest, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "policy.rules", "", detail, now, err);
+	return sql_end(st, rc, err);
+}
+
+/* SOTTO_E_UNKNOWN if there is no such group; "" is all members, 0. */
+static int group_id(struct store *st, const char *name, int64_t *id,
+		    struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s;
+	int rc;
+
+	*id = 0;
+	if (!*name)
+		return 0;
+	s = sql_prepare(st, err, "SELECT id FROM grp WHERE name = ?", "s", name);
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		*id = sqlite3_column_int64(s, 0);
+	else if (rc == 0)
+		rc = sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'",
+			       name);
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+static int do_net(struct store *st, const struct policy_net *n, bool add,
+		  const char *text, struct sotto_errmsg *err)
+{
+	const struct sotto_prefix *p = &n->prefix;
+	int64_t grp;
+	int rc = group_id(st, n->group, &grp, err);
+
+	if (rc)
+		return rc;
+	if (add)
+		rc = sql_exec(st, err,
+			      "INSERT OR REPLACE INTO policy(addr, plen, grp, action) VALUES(?,?,?,?)",
+			      "biii", p->addr.b, (int)p->addr.len,
+			      (int64_t)p->plen, grp, (int64_t)n->action);
+	else
+		rc = sql_exec(st, err,
+			      "DELETE FROM policy WHERE addr = ? AND plen = ? AND grp = ?",
+			      "bii", p->addr.b, (int)p->addr.len,
+			      (int64_t)p->plen, grp);
+	if (!rc && !sqlite3_changes(st->db))
+		rc = sotto_err(err, SOTTO_E_UNKNOWN,
+			       "there is no policy for %s", text);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_exec(st, err, "INSERT INTO policy_change(version, kind, addr, plen, grp)"
+			      " VALUES(" SQL_VERSION ", 1, ?, ?, ?)", "bii",
+			      p->addr.b, (int)p->addr.len, (int64_t)p->plen,
+			      grp);
+	return rc;
+}
+
+int store_policy_net(struct store *st, const char *actor,
+		     const struct policy_net *n, bool add, int64_t now,
+		     struct sotto_errmsg *err)
+{
+	char text[SOTTO_PREFIX_STR], detail[SOTTO_NAME_MAX + 32];
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	sotto_prefix_str(&n->prefix, text);
+	sqlite3_snprintf(sizeof(detail), detail, "%s%s%s",
+			 add ? policy_action_name(n->action) : "",
+			 n->group[0] ? " @" : "", n->group);
+	rc = do_net(st, n, add, text, err);
+	if (!rc)
+		rc = sql_audit(st, actor, add ? "policy.add" : "policy.del",
+			       text, detail, now, err);
+	return sql_end(st, rc, err);
+}
+
+static int do_member(struct store *st, const char *group, int64_t member,
+		     const char *name, bool add, struct sotto_errmsg *err)
+{
+	int64_t grp;
+	int rc = 0;
+
+	if (add)
+		rc = sql_exec(st, err,
+			      "INSERT OR IGNORE INTO grp(name) VALUES(?)", "s",
+			      group);
+	if (!rc)
+		rc = group_id(st, group, &grp, err);
+	if (!rc && add)
+		rc = sql_exec(st, err, "INSERT OR IGNORE INTO grp_member VALUES(?,?)",
+			      "ii", grp, member);
+	else if (!rc)
+		rc = sql_exec(st, err, "DELETE FROM grp_member WHERE grp = ? AND member = ?",
+			      "ii", grp, member);
+	if (!rc && !sqlite3_changes(st->db))
+		rc = sotto_err(err, add ? SOTTO_E_EXISTS : SOTTO_E_UNKNOWN,
+			       "'%s' is %s in group '%s'", name,
+			       add ? "already" : "not", group);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = sql_exec(st, err, "INSERT INTO policy_change(version, kind, grp, member)"
+			      " VALUES(" SQL_VERSION ", 3, ?, ?)", "ii", grp,
+			      member);
+	return rc;
+}
+
+int store_group_member(struct store *st, const char *actor, const char *group,
+		       int64_t member, const char *name, bool add, int64_t now,
+		       struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = do_member(st, group, member, name, add, err);
+	if (!rc)
+		rc = sql_audit(st, actor, add ? "group.add" : "group.del",
+			       group, name, now, err);
+	return sql_end(st, rc, err);
+}
+
+static int do_group_del(struct store *st, const char *group,
+			struct sotto_errmsg *err)
+{
+	char side[SOTTO_NAME_MAX + 1] = "@";
+	int64_t grp;
+	int rc = group_id(st, group, &grp, err);
+
+	if (rc)
+		return rc;
+	strncat(side, group, SOTTO_NAME_MAX - 1);
+	if (sql_has(st, "SELECT 1 FROM rule WHERE src = ?1 OR dst = ?1", side) ||
+	    sql_has(st, "SELECT 1 FROM policy p JOIN grp g ON g.id = p.grp WHERE g.name = ?1",
+		    group))
+		return sotto_err(err, SOTTO_E_STATE,
+				 "a rule or a network names the group '%s': change that first",
+				 group);
+	rc = sql_exec(st, err, "DELETE FROM grp_member WHERE grp = ?", "i", grp);
+	return rc ? rc : sql_exec(st, err, "DELETE FROM grp WHERE id = ?", "i",
+				  grp);
+}
+
+int store_group_del(struct store *st, const char *actor, const char *group,
+		    int64_t now, struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = do_group_del(st, group, err);
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = change_rules(st, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "group.del", group, "", now, err);
+	return sql_end(st, rc, err);
+}
+
+/* ---- networks behind members ---- */
+
+static int changed_routes(struct store *st, int64_t member,
+			  struct sotto_errmsg *err)
+{
+	return sql_exec(st, err, "INSERT INTO policy_change(version, kind, addr, plen)"
+			" SELECT " SQL_VERSION ", 1, addr, plen FROM route WHERE member = ?",
+			"i", member);
+}
+
+static int put_route(struct store *st, int64_t member,
+		     const struct sotto_prefix *p, struct sotto_errmsg *err)
+{
+	/* a revoked gateway's, kept so that nothing flows in the clear */
+	int rc = sql_exec(st, err, "DELETE FROM route WHERE addr = ? AND plen = ? AND member IN"
+			  " (SELECT id FROM member WHERE state = 2)", "bi",
+			  p->addr.b, (int)p->addr.len, (int64_t)p->plen);
+
+	return rc ? rc : sql_exec(st, err,
+				  "INSERT OR IGNORE INTO route VALUES(?,?,?)",
+				  "bii", p->addr.b, (int)p->addr.len,
+				  (int64_t)p->plen, member);
+}
+
+static int do_routes(struct store *st, int64_t member,
+		     const struct sotto_prefixes *routes,
+		     struct sotto_errmsg *err)
+{
+	int i, rc = sql_policy_changed(st, err);
+
+	if (!rc)
+		rc = changed_routes(st, member, err);
+	if (!rc)
+		rc = sql_exec(st, err, "DELETE FROM route WHERE member = ?",
+			      "i", member);
+	for (i = 0; i < routes->n && !rc; i++)
+		rc = put_route(st, member, &routes->p[i], err);
+	if (!rc)
+		rc = changed_routes(st, member, err);
+	return rc ? rc : change_rules(st, err);
+}
+
+int store_routes_set(struct store *st, const char *actor, int64_t member,
+		     const char *name, const struct sotto_prefixes *routes,
+		     int64_t now, struct sotto_errmsg *err)
+{
+	char detail[SOTTO_ROUTES_MAX * (SOTTO_PREFIX_STR + 1) + 1] = "";
+	char text[SOTTO_PREFIX_STR];
+	int i, rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	for (i = 0; i < routes->n; i++) {
+		strcat(detail, i ? " " : "");
+		strcat(detail, sotto_prefix_str(&routes->p[i], text));
+	}
+	rc = do_routes(st, member, routes, err);
+	if (!rc)
+		rc = sql_audit(st, actor, "member.routes", name, detail, now,
+			       err);
+	return sql_end(st, rc, err);
+}
+
+int store_each_route(struct store *st,
+		     int (*fn)(void *arg, const struct store_route *r),
+		     void *arg, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT addr, plen, member FROM route ORDER BY member, length(addr), addr, plen",
+			"");
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		struct store_route r = { .member = sqlite3_column_int64(s, 2) };
+
+		rc = column_prefix(s, 0, &r.prefix) ?
+		     damaged(st, "a route", err) : fn(arg, &r);
+		if (rc)
+			break;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+/* ---- trials ---- */
+
+int store_trial_get(struct store *st, struct store_trial *t,
+		    struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT until, seconds, previous FROM trial", "");
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1) {
+		t->until = sqlite3_column_int64(s, 0);
+		t->seconds = sqlite3_column_int64(s, 1);
+		t->previous = strdup(column_text(s, 2));
+		rc = t->previous ? 0 : no_memory(err);
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+int store_trial_end(struct store *st, const char *actor, int64_t now,
+		    struct sotto_errmsg *err)
+{
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = sql_run(st, "DELETE FROM trial", err);
+	if (!rc)
+		rc = sql_audit(st, actor, "policy.confirm", "", "", now, err);
+	return sql_end(st, rc, err);
+}
