@@ -87,7 +87,7 @@ $(BUILD)/sotto-authd: $(call objects,$(AUTHD_SRCS)) $(BUILD)/libsotto.a
 	$(link)
 
 $(BUILD)/sotto-load: LIBS = $(COMMON_LIBS) -lsqlite3
-$(BUILD)/sotto-load: $(call objects,$(LOAD_SRCS) $(STORE_SRCS)) $(BUILD)/libsotto.a
+$(BUILD)/sotto-load: $(call objects,$(LOAD_SRCS) $(STORE_SRCS) server/ticket.c) $(BUILD)/libsotto.a
 	$(link)
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRCS) $(LOAD_SRCS) $(GENL_SRCS) $(AGENT_SRCS) \

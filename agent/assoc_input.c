@@ -56,6 +56,7 @@ static void on_dgram(struct agent *ag, const uint8_t *dgram, size_t len)
 		on_data(ag, dgram, len, index);
 		break;
 	case SOTTO_DGRAM_RESP:
+	case SOTTO_DGRAM_RESUMED:
 	case SOTTO_DGRAM_COOKIE:
 	case SOTTO_DGRAM_HINT:
 		if (a->state == ASSOC_HANDSHAKE && index == a->hs.index)

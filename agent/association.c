@@ -284,7 +284,11 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	a->down_ms = 0;
 	a->revoked = false;
 	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
-	a->renew_ms = now + renew_after(ack->rekey_s);
+	/* a resumption puts nothing off */
+	if (!a->resumed || a->renew_ms <= now)
+		a->renew_ms = now + renew_after(ack->rekey_s);
+	a->ticket = ack->ticket;
+	memcpy(a->ticket_secret, ack->ticket_secret, sizeof(a->ticket_secret));
 	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
 	a->keepalive_out = false;
 	memset(&a->trouble, 0, sizeof(a->trouble));
@@ -482,6 +486,8 @@ void assoc_stop(struct agent *ag)
 			sotto_chan_close(&a->chans[i].ch);
 		}
 	sotto_hs_client_wipe(&a->hs);
+	sotto_wipe(&a->ticket, sizeof(a->ticket));
+	sotto_wipe(a->ticket_secret, sizeof(a->ticket_secret));
 	ev_timer_stop(ag->loop, &a->timer);
 	if (a->fd >= 0) {
 		ev_io_stop(ag->loop, &a->io);

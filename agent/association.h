@@ -57,6 +57,9 @@ struct association {
 	unsigned int server;		/* index into the identity's list */
 	unsigned int stale;		/* bit per server: look its name up again */
 	struct sotto_hs_client hs;
+	struct sotto_ticket ticket;	/* in memory only; n 0 = none */
+	uint8_t ticket_secret[SOTTO_SECRET_LEN];
+	bool resumed;			/* the newest handshake used a ticket */
 	uint64_t hs_begun_ms, hs_resend_ms;
 	uint32_t hs_pause_ms;
 	uint64_t retry_ms;
@@ -68,7 +71,7 @@ struct association {
 	bool revoked;
 	uint64_t since_ms;		/* the association stands, across renewals */
 	uint64_t down_ms;		/* no association since; 0 = there is one */
-	uint64_t renew_ms;		/* new handshake due */
+	uint64_t renew_ms;		/* new handshake due, a full one */
 	uint64_t hint_ms;		/* last acted upon a hint */
 	uint32_t keepalive_ms;
 	bool keepalive_out;

@@ -134,14 +134,28 @@ static void send_init(struct agent *ag, uint64_t now)
 		a->hs_pause_ms = SOTTO_HS_RETRY_MAX_MS;
 }
 
-static void send_first(struct agent *ag)
+/*
+ * With a ticket no public keys are needed; but once an hour they are used, so
+ * that a stolen ticket key does not open all that follows.
+ */
+static int make_first(struct agent *ag, bool resume)
 {
 	struct association *a = &ag->assoc;
-	uint64_t now = sotto_now_ms();
-	int ret;
 
-	ret = sotto_hs_client_member(&a->hs, ag->id->server_key, ag->id->static_priv,
-				     ag->id->token, SOTTO_FEATURES);
+	a->resumed = resume;
+	if (resume)
+		return sotto_hs_client_resume(&a->hs, ag->id->server_key, &a->ticket,
+					      a->ticket_secret, ag->id->token,
+					      SOTTO_FEATURES);
+	return sotto_hs_client_member(&a->hs, ag->id->server_key, ag->id->static_priv,
+				      ag->id->token, SOTTO_FEATURES);
+}
+
+static void send_first(struct agent *ag, bool resume)
+{
+	struct association *a = &ag->assoc;
+	int ret = make_first(ag, resume);
+
 	if (ret) {
 		assoc_trouble(ag, "token", "look at the token",
 			      "cannot begin a handshake: %s", sotto_err_text(ret));
@@ -149,9 +163,14 @@ static void send_first(struct agent *ag)
 		return;
 	}
 	a->state = ASSOC_HANDSHAKE;
-	a->hs_begun_ms = now;
 	a->hs_pause_ms = SOTTO_HS_RETRY_FIRST_MS;
-	send_init(ag, now);
+	send_init(ag, sotto_now_ms());
+}
+
+static void forget_ticket(struct association *a)
+{
+	sotto_wipe(&a->ticket, sizeof(a->ticket));
+	sotto_wipe(a->ticket_secret, sizeof(a->ticket_secret));
 }
 
 void handshake_begin(struct agent *ag)
@@ -171,11 +190,17 @@ void handshake_begin(struct agent *ag)
 		handshake_failed(ag);
 		return;
 	}
-	send_first(ag);
+	ag->assoc.hs_begun_ms = sotto_now_ms();
+	send_first(ag, ag->assoc.ticket.n && ag->assoc.hs_begun_ms < ag->assoc.renew_ms);
 }
 
 static void take_hint(struct agent *ag, const struct sotto_hs_result *res)
 {
+	if (ag->assoc.resumed && res->hint == SOTTO_HINT_REFUSED) {
+		forget_ticket(&ag->assoc);
+		send_first(ag, false);
+		return;
+	}
 	switch (res->hint) {
 	case SOTTO_HINT_KEY:
 		assoc_trouble(ag, "wrong_realm_key",
@@ -238,6 +263,8 @@ void handshake_tick(struct agent *ag, uint64_t now)
 		handshake_failed(ag);
 		return;
 	}
-	if (now >= a->hs_resend_ms)
+	if (a->resumed && now - a->hs_begun_ms >= SOTTO_RESUME_MS)
+		send_first(ag, false);
+	else if (now >= a->hs_resend_ms)
 		send_init(ag, now);
 }

@@ -27,27 +27,26 @@ static const struct sotto_chan_ops chan_ops = {
 
 /* ---- lists ---- */
 
-static void half_open_add(struct assoc *as)
+static void half_open_add(struct authd *ad, struct half_open *h)
 {
-	struct authd *ad = as->ad;
-
-	as->next_half = NULL;
-	*ad->half_open_end = as;
-	ad->half_open_end = &as->next_half;
+	h->next = NULL;
+	h->prev = ad->half_open_end;
+	*ad->half_open_end = h;
+	ad->half_open_end = &h->next;
 	ad->half_open_n++;
+	htab_add(&ad->half_by_echo, &h->by_echo,
+		 htab_hash(&ad->half_by_echo, h->echo, sizeof(h->echo)));
 }
 
-static void half_open_del(struct assoc *as)
+static void half_open_del(struct authd *ad, struct half_open *h)
 {
-	struct authd *ad = as->ad;
-	struct assoc **at = &ad->half_open;
-
-	while (*at != as)
-		at = &(*at)->next_half;
-	*at = as->next_half;
-	if (ad->half_open_end == &as->next_half)
-		ad->half_open_end = at;
+	*h->prev = h->next;
+	if (h->next)
+		h->next->prev = h->prev;
+	else
+		ad->half_open_end = h->prev;
 	ad->half_open_n--;
+	htab_del(&ad->half_by_echo, &h->by_echo);
 }
 
 static void member_link(struct assoc *as)
@@ -94,7 +93,7 @@ static void assoc_free(struct assoc *as)
 	wheel_del(&ad->wheel, &as->timer);
 	htab_del(&ad->assocs, &as->by_index);
 	if (as->state == ASSOC_HALF_OPEN)
-		half_open_del(as);
+		half_open_del(ad, as->half);
 	if (as->state == ASSOC_ENROLLING)
 		ad->enrolling_n--;
 	if (as->member && as->member->current == as)
@@ -102,7 +101,7 @@ static void assoc_free(struct assoc *as)
 	sotto_chan_close(&as->chan);
 	if (as->member)
 		member_unlink(as);
-	free(as->resp);
+	free(as->half);
 	sotto_wipe(as, sizeof(*as));
 	free(as);
 }
@@ -225,16 +224,33 @@ static void send_cookie(struct authd *ad, const struct path *to,
 
 /* ---- handshake ---- */
 
-static struct assoc *find_repeat(struct authd *ad,
-				 const struct sotto_init_view *v)
+static struct half_open *find_repeat(struct authd *ad,
+				     const struct sotto_init_view *v)
 {
-	struct assoc *as;
+	uint64_t hash = htab_hash(&ad->half_by_echo, v->echo, SOTTO_ECHO_LEN);
+	struct hnode *n;
 
-	for (as = ad->half_open; as; as = as->next_half)
-		if (as->chan.keys.remote_index == v->index &&
-		    !memcmp(as->echo, v->echo, SOTTO_ECHO_LEN))
-			return as;
+	htab_for_hash(&ad->half_by_echo, n, hash) {
+		struct half_open *h =
+			container_of(n, struct half_open, by_echo);
+
+		if (h->as->chan.keys.remote_index == v->index &&
+		    !memcmp(h->echo, v->echo, SOTTO_ECHO_LEN))
+			return h;
+	}
 	return NULL;
+}
+
+/* A ticket costs little to open, Diffie-Hellman much. */
+static bool take_without_cookie(struct authd *ad, bool resume)
+{
+	uint32_t rate = ad->conf.cookie_rate;
+
+	if (!resume)
+		return bucket_take(&ad->inits, ad->now_ms, rate * 60, rate);
+	if (rate)
+		rate += AUTHD_RESUME_RATE;
+	return bucket_take(&ad->resumes, ad->now_ms, rate * 60, rate);
 }
 
 /* Return routability while many come, then the limit of this source. */
@@ -244,8 +260,7 @@ static bool init_admitted(struct authd *ad, const struct path *from,
 	bool cookie = sotto_cookie_valid(&ad->cookies, ad->now_ms, &from->peer,
 					 from->port, v->cookie);
 
-	if (!bucket_take(&ad->inits, ad->now_ms, ad->conf.cookie_rate * 60,
-			 ad->conf.cookie_rate) && !cookie) {
+	if (!take_without_cookie(ad, v->kind == SOTTO_HS_RESUME) && !cookie) {
 		ad->stats.cookies_missing++;
 		send_cookie(ad, from, v);
 		return false;
@@ -272,16 +287,36 @@ static void cap_half_open(struct authd *ad, struct member *m)
 		assoc_free(oldest);
 	if (ad->half_open_n >= AUTHD_HALF_OPEN_MAX) {
 		ad->stats.half_open_full++;
-		assoc_free(ad->half_open);
+		assoc_free(ad->half_open->as);
 	}
 }
 
-static void finish_half_open(struct assoc *as, const struct sotto_init_view *v,
+static struct half_open *half_open_new(struct assoc *as,
+				       const struct sotto_init_view *v,
+				       const uint8_t *resp, size_t len)
+{
+	struct half_open *h = calloc(1, sizeof(*h) + len);
+
+	if (!h)
+		return NULL;
+	h->as = as;
+	memcpy(h->echo, v->echo, sizeof(h->echo));
+	h->resp_len = len;
+	memcpy(h->resp, resp, len);
+	return h;
+}
+
+static bool finish_half_open(struct assoc *as, const struct sotto_init_view *v,
 			     const struct sotto_chan_keys *keys,
 			     const uint8_t *resp, size_t len)
 {
 	struct authd *ad = as->ad;
 
+	as->half = half_open_new(as, v, resp, len);
+	if (!as->half) {
+		free(as);
+		return false;
+	}
 	cap_half_open(ad, as->member);
 	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
 	htab_add(&ad->assocs, &as->by_index,
@@ -289,32 +324,27 @@ static void finish_half_open(struct assoc *as, const struct sotto_init_view *v,
 			   sizeof(keys->local_index)));
 	if (as->member)
 		member_link(as);
-	half_open_add(as);
-	memcpy(as->echo, v->echo, sizeof(as->echo));
-	as->resp = malloc(len);
-	if (as->resp) {
-		memcpy(as->resp, resp, len);
-		as->resp_len = len;
-	}
+	half_open_add(ad, as->half);
 	set_end(as, ad->now_ms + SOTTO_HALF_OPEN_MS);
 	net_send(ad, &as->path, resp, len);
+	return true;
 }
 
-static void answer_init(struct assoc *as, struct noise_hs *hs,
+static bool answer_init(struct assoc *as, struct noise_hs *hs,
 			const struct sotto_init_view *v, uint32_t features)
 {
-	struct authd *ad = as->ad;
 	struct sotto_chan_keys keys;
 	uint8_t resp[SOTTO_DGRAM_MAX];
 	size_t len;
+	bool ok = !sotto_hs_server_write(hs, v->index, free_index(as->ad),
+					 features, resp, &len, &keys);
 
-	memcpy(as->static_pub, hs->rs, sizeof(as->static_pub));
-	if (sotto_hs_server_write(hs, v->index, free_index(ad), features, resp,
-				  &len, &keys))
+	if (!ok)
 		free(as);
 	else
-		finish_half_open(as, v, &keys, resp, len);
+		ok = finish_half_open(as, v, &keys, resp, len);
 	sotto_wipe(&keys, sizeof(keys));
+	return ok;
 }
 
 static void init_unknown(struct authd *ad, const struct path *from,
@@ -334,7 +364,7 @@ static void init_member(struct authd *ad, const struct path *from,
 			uint32_t features)
 {
 	struct member *m = member_by_key(ad, hs->rs);
-	struct sotto_token *token;
+	struct sotto_borrowed_token token;
 	struct assoc *as;
 
 	if (!m || m->state != MEMBER_ACTIVE) {
@@ -342,21 +372,17 @@ static void init_member(struct authd *ad, const struct path *from,
 		return;
 	}
 	as = assoc_new(ad, m, from);
-	token = sotto_token_memory(m->token_secret);
-	if (as && token) {
-		sotto_hs_server_member(hs, token);
-		answer_init(as, hs, v, features);
-	} else {
-		free(as);
-	}
-	sotto_token_close(token);
+	if (!as)
+		return;
+	sotto_hs_server_member(hs, sotto_token_borrow(&token, m->token_secret));
+	answer_init(as, hs, v, features);
 }
 
 static void init_enrol(struct authd *ad, const struct path *from,
 		       const struct sotto_init_view *v, struct noise_hs *hs,
 		       const struct sotto_msg_assoc_init *init)
 {
-	uint8_t psk[SOTTO_SECRET_LEN];
+	uint8_t psk[SOTTO_SECRET_LEN], static_pub[SOTTO_PUB_LEN];
 	struct assoc *as;
 
 	if (limiter_empty(&ad->failures, ad->now_ms, &from->peer) ||
@@ -371,12 +397,82 @@ static void init_enrol(struct authd *ad, const struct path *from,
 		return;
 	}
 	as = assoc_new(ad, NULL, from);
-	if (as) {
-		memcpy(as->code_id, init->code_id, sizeof(as->code_id));
-		sotto_hs_server_enrol(hs, psk);
-		answer_init(as, hs, v, init->features);
+	sotto_hs_server_enrol(hs, psk);
+	memcpy(static_pub, hs->rs, sizeof(static_pub));
+	if (as && answer_init(as, hs, v, init->features)) {
+		memcpy(as->half->code_id, init->code_id, SOTTO_CODE_ID_LEN);
+		memcpy(as->half->static_pub, static_pub, sizeof(static_pub));
 	}
 	sotto_wipe(psk, sizeof(psk));
+}
+
+/* ---- resumption ---- */
+
+static struct member *ticket_member(struct authd *ad,
+				    const struct sotto_init_view *v,
+				    struct ticket_content *c)
+{
+	struct member *m;
+
+	if (ticket_open(ad->tickets, v->ticket, v->ticket_len, authd_wall(), c))
+		return NULL;
+	m = member_by_id(ad, c->member);
+	return m && m->state == MEMBER_ACTIVE ? m : NULL;
+}
+
+static void answer_resume(struct assoc *as, const struct sotto_init_view *v,
+			  const uint8_t *secret)
+{
+	struct sotto_borrowed_token token;
+	struct sotto_chan_keys keys;
+	uint8_t resp[SOTTO_DGRAM_MAX];
+	size_t len;
+
+	if (sotto_hs_server_resume(v, secret,
+				   sotto_token_borrow(&token,
+						      as->member->token_secret),
+				   free_index(as->ad), resp, &len, &keys))
+		free(as);
+	else if (finish_half_open(as, v, &keys, resp, len))
+		as->resumed = true;
+	sotto_wipe(&keys, sizeof(keys));
+}
+
+/* No public keys here. Whoever replays a ticket gets a half-open association. */
+static void open_resume(struct authd *ad, const struct path *from,
+			const struct sotto_init_view *v)
+{
+	struct ticket_content c;
+	struct member *m = ticket_member(ad, v, &c);
+	struct assoc *as;
+
+	if (!m) {
+		ad->stats.resume_refused++;
+		send_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
+		return;
+	}
+	as = assoc_new(ad, m, from);
+	if (as)
+		answer_resume(as, v, c.secret);
+	sotto_wipe(&c, sizeof(c));
+}
+
+bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack)
+{
+	struct ticket_content c = {
+		.member = as->member->id,
+		.made = authd_wall(),
+	};
+	struct authd *ad = as->ad;
+	struct sotto_errmsg err;
+
+	if (!(as->chan.keys.features & SOTTO_FEATURE_RESUME) ||
+	    tickets_turn(ad->tickets, ad->store, c.made, &err))
+		return false;
+	ticket_make(ad->tickets, &c, &ack->ticket);
+	memcpy(ack->ticket_secret, c.secret, sizeof(c.secret));
+	sotto_wipe(&c, sizeof(c));
+	return true;
 }
 
 /* Public-key work begins here. */
@@ -423,14 +519,18 @@ static void input_init(struct authd *ad, const struct path *from,
 		       const uint8_t *dgram, size_t len)
 {
 	struct sotto_init_view v;
-	struct assoc *as;
+	struct half_open *h;
 
 	if (!init_sound(ad, from, &v, dgram, len))
 		return;
-	as = find_repeat(ad, &v);
-	if (as && as->resp)
-		net_send(ad, from, as->resp, as->resp_len);
-	else if (init_admitted(ad, from, &v))
+	h = find_repeat(ad, &v);
+	if (h)
+		net_send(ad, from, h->resp, h->resp_len);
+	else if (!init_admitted(ad, from, &v))
+		return;
+	else if (v.kind == SOTTO_HS_RESUME)
+		open_resume(ad, from, &v);
+	else
 		open_init(ad, from, &v);
 }
 
@@ -445,6 +545,7 @@ static void become_current(struct assoc *as)
 	as->state = ASSOC_CURRENT;
 	m->current = as;
 	ad->stats.assocs++;
+	ad->stats.resumed += as->resumed;
 	if (!old) {
 		ad->online_n++;
 		m->online_since = authd_wall();
@@ -461,10 +562,10 @@ static void become_current(struct assoc *as)
 /* The agent's first valid datagram: only now does anything change. */
 static void confirm(struct assoc *as)
 {
-	half_open_del(as);
-	free(as->resp);
-	as->resp = NULL;
+	half_open_del(as->ad, as->half);
 	if (as->member) {
+		free(as->half);
+		as->half = NULL;
 		become_current(as);
 		return;
 	}
@@ -504,7 +605,8 @@ void assoc_input(struct authd *ad, const struct path *from,
 {
 	uint32_t index;
 
-	if (len && dgram[0] == SOTTO_DGRAM_INIT)
+	if (len && (dgram[0] == SOTTO_DGRAM_INIT ||
+		    dgram[0] == SOTTO_DGRAM_RESUME))
 		input_init(ad, from, dgram, len);
 	else if (sotto_dgram_index(dgram, len, &index) == SOTTO_DGRAM_DATA)
 		input_data(ad, from, dgram, len, index);
@@ -585,7 +687,9 @@ int assoc_setup(struct authd *ad)
 	sotto_hs_mac_key(ad->realm->pub, ad->mac_key);
 	sotto_cookies_init(&ad->cookies, sotto_now_ms());
 	ad->half_open_end = &ad->half_open;
-	if (htab_init(&ad->assocs) ||
+	ad->tickets = sotto_secret_alloc(sizeof(*ad->tickets));
+	if (!ad->tickets || htab_init(&ad->assocs) ||
+	    htab_init(&ad->half_by_echo) ||
 	    limiter_init(&ad->sources, AUTHD_SOURCES,
 			 ad->conf.source_rate * 60,
 			 ad->conf.source_rate * AUTHD_SOURCE_BURST) ||
@@ -618,6 +722,8 @@ void assoc_teardown(struct authd *ad)
 			assoc_free(container_of(ad->assocs.bucket[i],
 						struct assoc, by_index));
 	htab_free(&ad->assocs);
+	htab_free(&ad->half_by_echo);
+	sotto_secret_free(ad->tickets);
 	limiter_free(&ad->sources);
 	limiter_free(&ad->failures);
 	sotto_wipe(&ad->cookies, sizeof(ad->cookies));

@@ -23,6 +23,7 @@
 #include "loop.h"
 #include "secret.h"
 #include "store.h"
+#include "ticket.h"
 #include "usock.h"
 #include "wheel.h"
 
@@ -70,6 +71,7 @@ struct authd_stats {
 	uint64_t dgrams_in, dgrams_out, dgrams_lost, malformed;
 	uint64_t inits, init_bad_mac, init_refused, init_limited;
 	uint64_t cookies, cookies_missing, hints, half_open_full;
+	uint64_t resumed, resume_refused;
 	uint64_t assocs, enrolments, enrolments_refused;
 	uint64_t requests, offers, grants, refusals;
 	uint64_t sessions_gone, revocations, pushes_failed, grants_lost;
@@ -93,10 +95,12 @@ struct authd {
 	uint8_t mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */
-	struct assoc *half_open, **half_open_end; /* oldest first */
+	struct htab half_by_echo;
+	struct half_open *half_open, **half_open_end; /* oldest first */
+	struct tickets *tickets;	/* in secret memory */
 	unsigned int half_open_n, enrolling_n;
 	struct limiter sources, failures;
-	struct bucket inits, hints;
+	struct bucket inits, resumes, hints;
 
 	/* member.c */
 	struct htab members_by_key, members_by_name, members_by_addr,
@@ -146,6 +150,20 @@ enum assoc_state {
 	ASSOC_ENDING,		/* revoked: lives until its notice is acknowledged */
 };
 
+/** struct half_open - what is only needed until the agent confirms, and while
+ * it enrols.
+ */
+struct half_open {
+	struct assoc *as;
+	struct half_open *next, **prev;
+	struct hnode by_echo;
+	uint8_t echo[SOTTO_ECHO_LEN];		/* of its INIT, for repeats */
+	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolling */
+	uint8_t static_pub[SOTTO_PUB_LEN];	/* likewise */
+	uint16_t resp_len;
+	uint8_t resp[];				/* message 2 */
+};
+
 /** struct assoc - one association; owned by association.c. */
 struct assoc {
 	struct authd *ad;
@@ -157,13 +175,9 @@ struct assoc {
 	struct wheel_timer timer;
 	uint64_t end_ms;			/* dies at the latest */
 	bool dead;				/* to be freed after this turn */
-	struct assoc *next_half;
+	bool resumed;				/* by a ticket */
 	struct assoc *next;			/* of the same member */
-	uint8_t echo[SOTTO_ECHO_LEN];		/* of its INIT, for repeats */
-	uint16_t resp_len;
-	uint8_t *resp;				/* message 2, while half open */
-	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolling */
-	uint8_t static_pub[SOTTO_PUB_LEN];
+	struct half_open *half;			/* while half open or enrolling */
 };
 
 int assoc_setup(struct authd *ad);
@@ -179,6 +193,8 @@ struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
  */
 void assoc_push(struct authd *ad, struct member *m,
 		const struct sotto_msg *msg);
+/** assoc_ticket() - a ticket for the agent's next association, if it wants one. */
+bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack);
 /** assoc_rearm() - after requests were made on as->chan. */
 void assoc_rearm(struct assoc *as);
 /** assoc_end() - wiped and freed after the present event. */

@@ -13,6 +13,7 @@
 #define AUTHD_ENROLLING_MAX	256	/* associations of enrolling hosts */
 #define AUTHD_ENROL_MS		60000	/* such an association's life */
 #define AUTHD_COOKIE_RATE	200	/* INITs per second beyond which cookies are asked for */
+#define AUTHD_RESUME_RATE	20000	/* and RESUMEs beside that: they cost no Diffie-Hellman */
 #define AUTHD_SOURCE_RATE	50	/* handshakes per second of one source (IPv6: /64) */
 #define AUTHD_SOURCE_BURST	4	/* seconds of that at once */
 #define AUTHD_FAIL_RATE_MIN	6	/* failed enrolments per minute of one source */

@@ -177,6 +177,8 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 		rc = policy_setup(ad, err);
 	if (!rc && (assoc_setup(ad) || session_setup(ad)))
 		rc = sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	if (!rc)
+		rc = tickets_load(ad->tickets, ad->store, authd_wall(), err);
 	if (rc)
 		return rc;
 	grantlog_setup(ad);

@@ -75,7 +75,8 @@ void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	enum sotto_refusal why = SOTTO_REFUSAL_INTERNAL;
 	struct store_member sm = { 0 };
 	struct sotto_errmsg err;
-	int rc = store_register(ad->store, as->code_id, as->static_pub,
+	int rc = store_register(ad->store, as->half->code_id,
+				as->half->static_pub,
 				authd_wall(), &sm, &why, &err);
 
 	(void)m;

@@ -32,7 +32,9 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 				    SOTTO_KEEPALIVE_MS / 1000;
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
+	assoc_ticket(as, &ack.hello_ack);
 	answer(as, id, &ack);
+	sotto_wipe(&ack, sizeof(ack));
 	reconcile_hello(ad, mb, h);
 	policy_hello(ad, mb, h->policy_version);
 }

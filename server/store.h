@@ -212,6 +212,14 @@ int store_each_audit(struct store *st, int limit,
 int store_grants(struct store *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err);
 
+/** store_secret_get(), store_secret_set() - a secret of the server's own, of at
+ * most 256 bytes, sealed; SOTTO_E_UNKNOWN if there is none of this name.
+ */
+int store_secret_get(struct store *st, const char *name, void *out, size_t len,
+		     struct sotto_errmsg *err);
+int store_secret_set(struct store *st, const char *name, const void *secret,
+		     size_t len, struct sotto_errmsg *err);
+
 /** typedef store_bulk_fn - fill in the next member; false: there is none. */
 typedef bool (*store_bulk_fn)(void *arg, struct store_member *m);
 /** store_bulk_members() - enrolled members by the thousand, in one transaction,

@@ -59,6 +59,10 @@ struct sim {
 	struct sotto_chan chan;
 	uint64_t instance, listing, next_request;
 	int loss, dup;			/* per cent, each way */
+	uint32_t features;		/* offered in handshakes */
+	bool resume;			/* by the ticket that hello-ack brought */
+	struct sotto_ticket ticket;
+	uint8_t ticket_secret[32];
 	bool decline, mute;		/* refuse offers; do not answer them */
 	struct sim_ask asks[SIM_SESSIONS];
 	int asks_n;
@@ -365,16 +369,25 @@ static inline void sim_free(struct sim *s)
 			sims[i] = sims[--sims_n];
 }
 
+static inline int sim_begin(struct sim *s, bool enrol)
+{
+	if (enrol)
+		return sotto_hs_client_enrol(&s->hs, s->server_key, s->priv,
+					     s->code, s->features);
+	if (s->resume)
+		return sotto_hs_client_resume(&s->hs, s->server_key, &s->ticket,
+					      s->ticket_secret, s->token,
+					      s->features);
+	return sotto_hs_client_member(&s->hs, s->server_key, s->priv, s->token,
+				      s->features);
+}
+
 /* Sends message 1 until something comes of it, or @ms are over. */
 static inline enum sotto_hs_event sim_handshake(struct sim *s, bool enrol, int ms)
 {
 	uint64_t end = sotto_now_ms() + ms;
-	int rc = enrol ? sotto_hs_client_enrol(&s->hs, s->server_key, s->priv,
-					       s->code, 0) :
-			 sotto_hs_client_member(&s->hs, s->server_key, s->priv,
-						s->token, 0);
 
-	EXPECT_EQ(rc, 0);
+	EXPECT_EQ(sim_begin(s, enrol), 0);
 	s->hs_event = SOTTO_HS_IGNORED;
 	memset(&s->hs_res, 0, sizeof(s->hs_res));
 	while (sotto_now_ms() < end) {
@@ -443,7 +456,11 @@ static inline bool sim_hello(struct sim *s, uint32_t live_count)
 	m.hello.ciphers = (struct sotto_ciphers) { 2, { 2, 1 } };
 	m.hello.data_port = 7689;
 	strcpy(m.hello.version, "sim");
-	return sim_call(s, &m) == SOTTO_MSG_HELLO_ACK;
+	if (sim_call(s, &m) != SOTTO_MSG_HELLO_ACK)
+		return false;
+	s->ticket = s->answer.hello_ack.ticket;
+	memcpy(s->ticket_secret, s->answer.hello_ack.ticket_secret, 32);
+	return true;
 }
 
 static inline bool sim_live(struct sim *s, uint64_t id, const uint8_t peer[32])

@@ -100,6 +100,12 @@ static void fill_vias(struct fill *f, struct sotto_vias *vs)
 	}
 }
 
+static void fill_ticket(struct fill *f, struct sotto_ticket *t)
+{
+	t->n = fill_count(f, SOTTO_TICKET_MIN, SOTTO_TICKET_MAX);
+	fill_bytes(f, t->b, t->n);
+}
+
 static void fill_list(struct fill *f, const struct sotto_field *fd, void *p)
 {
 	struct sotto_ciphers *cs = p;
@@ -164,6 +170,9 @@ static void fill_field(struct fill *f, const struct sotto_field *fd, void *p)
 		break;
 	case SOTTO_FORM_VIAS:
 		fill_vias(f, p);
+		break;
+	case SOTTO_FORM_TICKET:
+		fill_ticket(f, p);
 		break;
 	default:
 		fill_list(f, fd, p);

@@ -161,6 +161,25 @@ def first_data(dgram, key, index):
     assert frame == struct.pack(">BBHI", 1, 0, 0x13, 1), "keepalive"
 
 
+def resumption(v):
+    resume, resumed = HX(v["resume"]), HX(v["resumed"])
+    mac_key = blake(b"sotto init mac v1" + HX(v["server_public"]), 32)
+    assert resume[:4] == bytes([6, 1, 0, 0]), "RESUME"
+    assert blake(resume[:-32], 16, mac_key) == resume[-32:-16], "mac"
+    assert resume[40:44] == struct.pack(">I", 1), "features"
+    nonce_a, nonce_s = resume[8:40], resumed[8:40]
+    salt = blake(b"sotto resumption v1" + resume[:-32] + nonce_s, 32)
+    psk = hmac.new(HX(v["token_secret"]), b"sotto resumption psk v1" +
+                   nonce_a + nonce_s, hashlib.sha256).digest()
+    okm = hkdf(salt, HX(v["ticket_secret"]) + psk,
+               b"sotto resumption keys v1", 96)
+    assert resumed[:8] == bytes([7, 1, 0, 0]) + resume[4:8], "RESUMED"
+    answer = attributes(ChaCha20Poly1305(okm[:32]).decrypt(
+        nonce(0), resumed[40:], resumed[:40]))
+    assert list(answer) == [19, 21], "assoc-resp"
+    assert okm[32:] == HX(v["key_to_server"] + v["key_to_agent"]), "keys"
+
+
 def address(text):
     packed = ipaddress.ip_address(text).packed
     return bytes([len(packed)]) + packed
@@ -227,6 +246,7 @@ def main():
     (to_server, _), index = handshake(vectors["member_handshake"])
     first_data(HX(vectors["member_first_data"]), to_server, index)
     handshake(vectors["enrolment_handshake"])
+    resumption(vectors["resumption"])
     for v in vectors["session_keys"]:
         session_keys(v)
     enrolment_line(vectors["enrolment_line"])

@@ -298,6 +298,43 @@ static json_t *shake_json(const struct shake *s, bool enrol)
 	return o;
 }
 
+/* An association by a ticket: RESUME, RESUMED, and what comes of them. */
+static json_t *resumption_json(void)
+{
+	struct sotto_ticket ticket = { .n = 92 };
+	uint8_t server[32], server_pub[32], secret[32], token[32];
+	uint8_t resumed[SOTTO_DGRAM_MAX];
+	struct sotto_borrowed_token bt;
+	struct sotto_hs_client c;
+	struct sotto_hs_result res;
+	struct sotto_init_view v;
+	struct sotto_chan_keys srv;
+	json_t *o = json_object();
+	size_t len;
+
+	noise_keypair(server, server_pub);
+	randombytes_buf(ticket.b, ticket.n);
+	randombytes_buf(secret, 32);
+	randombytes_buf(token, 32);
+	EXPECT_EQ(sotto_hs_client_resume(&c, server_pub, &ticket, secret,
+					 sotto_token_borrow(&bt, token),
+					 SOTTO_FEATURE_RESUME), 0);
+	EXPECT_EQ(sotto_init_parse(&v, c.dgram, c.len), 0);
+	EXPECT(v.ticket_len == ticket.n && !memcmp(v.ticket, ticket.b, ticket.n));
+	EXPECT_EQ(sotto_hs_server_resume(&v, secret, &bt.token, 0x5e4e4e4f,
+					 resumed, &len, &srv), 0);
+	SET_HEX(o, "server_public", server_pub);
+	SET_HEX(o, "ticket_secret", secret);
+	SET_HEX(o, "token_secret", token);
+	json_object_set_new(o, "resume", hexs(c.dgram, c.len));
+	json_object_set_new(o, "resumed", hexs(resumed, len));
+	EXPECT_EQ(sotto_hs_client_input(&c, resumed, len, &res), SOTTO_HS_DONE);
+	EXPECT(!memcmp(res.keys.tx, srv.rx, 32));
+	SET_HEX(o, "key_to_server", res.keys.tx);
+	SET_HEX(o, "key_to_agent", res.keys.rx);
+	return o;
+}
+
 static uint8_t sealed[SOTTO_DGRAM_MAX];
 static size_t sealed_len;
 
@@ -383,6 +420,7 @@ static json_t *make_all(void)
 			    keys_entry(1, false), keys_entry(2, false),
 			    keys_entry(1, true)));
 	json_object_set_new(o, "messages", make_messages());
+	json_object_set_new(o, "resumption", resumption_json());
 	return o;
 }
 

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "handshake_wire.h"
 #include "kdf.h"
 #include "secret.h"
 
@@ -16,8 +17,6 @@
 #define MAC_LABEL	"sotto init mac v1"
 #define CODE_LABEL	"sotto enrolment v1"
 
-#define OUTER_LEN	8	/* type, version, kind, 0, index */
-#define INIT_TAIL	(SOTTO_MAC_LEN + SOTTO_COOKIE_LEN)
 /* e, sealed s, empty sealed payload */
 #define INIT_MIN	(OUTER_LEN + 32 + 48 + 16 + INIT_TAIL)
 #define RESP_MIN	(OUTER_LEN + 32 + 16)
@@ -59,7 +58,7 @@ const char *sotto_hint_text(unsigned int hint)
 	return hints[hint].text;
 }
 
-static void put_outer(uint8_t *out, uint8_t type, uint8_t kind, uint32_t index)
+void sotto_put_outer(uint8_t *out, uint8_t type, uint8_t kind, uint32_t index)
 {
 	struct sotto_wbuf w;
 
@@ -140,6 +139,14 @@ void sotto_hs_mac_key(const uint8_t server_key[SOTTO_PUB_LEN], uint8_t key[32])
 
 /* ---- agent's side ---- */
 
+void sotto_put_tail(struct sotto_hs_client *c, size_t len)
+{
+	crypto_generichash(c->dgram + len, SOTTO_MAC_LEN, c->dgram, len,
+			   c->mac_key, 32);
+	c->len = len + INIT_TAIL;
+	memset(c->dgram + c->len - SOTTO_COOKIE_LEN, 0, SOTTO_COOKIE_LEN);
+}
+
 static int client_begin(struct sotto_hs_client *c, enum sotto_hs_kind kind,
 			const uint8_t *server_key, const uint8_t *priv,
 			const struct sotto_msg *init)
@@ -150,7 +157,7 @@ static int client_begin(struct sotto_hs_client *c, enum sotto_hs_kind kind,
 
 	c->kind = kind;
 	c->index = randombytes_random();
-	put_outer(c->dgram, SOTTO_DGRAM_INIT, kind, c->index);
+	sotto_put_outer(c->dgram, SOTTO_DGRAM_INIT, kind, c->index);
 	sotto_hs_mac_key(server_key, c->mac_key);
 	rc = begin_noise(&c->noise, true, c->dgram, priv, server_key);
 	if (!rc)
@@ -162,10 +169,7 @@ static int client_begin(struct sotto_hs_client *c, enum sotto_hs_kind kind,
 				 &noise_len);
 	if (rc)
 		return rc;
-	c->len = OUTER_LEN + noise_len + INIT_TAIL;
-	crypto_generichash(c->dgram + OUTER_LEN + noise_len, SOTTO_MAC_LEN,
-			   c->dgram, OUTER_LEN + noise_len, c->mac_key, 32);
-	memset(c->dgram + c->len - SOTTO_COOKIE_LEN, 0, SOTTO_COOKIE_LEN);
+	sotto_put_tail(c, OUTER_LEN + noise_len);
 	return 0;
 }
 
@@ -274,6 +278,17 @@ static enum sotto_hs_event client_resp(struct sotto_hs_client *c,
 	return SOTTO_HS_DONE;
 }
 
+static enum sotto_hs_event client_resumed(struct sotto_hs_client *c,
+					  const uint8_t *dgram, size_t len,
+					  struct sotto_hs_result *res)
+{
+	if (sotto_hs_resumed(c, dgram, len, &res->keys))
+		return SOTTO_HS_FAILED;
+	res->keys.local_index = c->index;
+	sotto_hs_client_wipe(c);
+	return SOTTO_HS_DONE;
+}
+
 enum sotto_hs_event sotto_hs_client_input(struct sotto_hs_client *c,
 					  const uint8_t *dgram, size_t len,
 					  struct sotto_hs_result *res)
@@ -286,7 +301,11 @@ enum sotto_hs_event sotto_hs_client_input(struct sotto_hs_client *c,
 		return SOTTO_HS_IGNORED;
 	switch (type) {
 	case SOTTO_DGRAM_RESP:
-		return client_resp(c, dgram, len, res);
+		return c->kind == SOTTO_HS_RESUME ? SOTTO_HS_IGNORED :
+		       client_resp(c, dgram, len, res);
+	case SOTTO_DGRAM_RESUMED:
+		return c->kind == SOTTO_HS_RESUME ?
+		       client_resumed(c, dgram, len, res) : SOTTO_HS_IGNORED;
 	case SOTTO_DGRAM_COOKIE:
 		return client_cookie(c, dgram, len);
 	case SOTTO_DGRAM_HINT:
@@ -353,30 +372,57 @@ bool sotto_cookie_valid(struct sotto_cookies *ck, uint64_t now_ms,
 	return false;
 }
 
+/* INIT: e, sealed s, sealed payload. */
+static int parse_noise(struct sotto_init_view *v)
+{
+	v->kind = v->dgram[2];
+	if (v->len < INIT_MIN)
+		return SOTTO_E_SHORT;
+	if (v->kind != SOTTO_HS_MEMBER && v->kind != SOTTO_HS_ENROL)
+		return SOTTO_E_BAD;
+	v->noise = v->dgram + OUTER_LEN;
+	v->noise_len = v->len - OUTER_LEN - INIT_TAIL;
+	return 0;
+}
+
+/* RESUME: nonce, features, ticket. */
+static int parse_resume(struct sotto_init_view *v)
+{
+	struct sotto_rbuf r;
+
+	v->kind = SOTTO_HS_RESUME;
+	if (v->len < RESUME_FIXED + SOTTO_TICKET_MIN)
+		return SOTTO_E_SHORT;
+	if (v->len > RESUME_FIXED + SOTTO_TICKET_MAX || v->dgram[2])
+		return SOTTO_E_BAD;
+	sotto_rbuf_init(&r, v->dgram + OUTER_LEN + RESUME_NONCE, 4);
+	v->features = sotto_get_u32(&r);
+	v->ticket = v->dgram + OUTER_LEN + RESUME_NONCE + 4;
+	v->ticket_len = v->len - RESUME_FIXED;
+	return 0;
+}
+
 int sotto_init_parse(struct sotto_init_view *v, const uint8_t *dgram,
 		     size_t len)
 {
 	memset(v, 0, sizeof(*v));
-	if (len < INIT_MIN)
+	if (len < OUTER_LEN + SOTTO_ECHO_LEN + INIT_TAIL)
 		return SOTTO_E_SHORT;
-	if (dgram[0] != SOTTO_DGRAM_INIT || len > SOTTO_DGRAM_MAX)
+	if ((dgram[0] != SOTTO_DGRAM_INIT && dgram[0] != SOTTO_DGRAM_RESUME) ||
+	    len > SOTTO_DGRAM_MAX)
 		return SOTTO_E_BAD;
 	v->dgram = dgram;
 	v->len = len;
 	v->version = dgram[1];
 	v->index = index_of(dgram);
 	v->echo = dgram + OUTER_LEN;
-	if (v->version != SOTTO_PROTO_VERSION)
-		return SOTTO_E_VERSION;
-	v->kind = dgram[2];
-	if ((v->kind != SOTTO_HS_MEMBER && v->kind != SOTTO_HS_ENROL) ||
-	    dgram[3])
-		return SOTTO_E_BAD;
-	v->noise = dgram + OUTER_LEN;
-	v->noise_len = len - OUTER_LEN - INIT_TAIL;
 	v->mac = dgram + len - INIT_TAIL;
 	v->cookie = dgram + len - SOTTO_COOKIE_LEN;
-	return 0;
+	if (v->version != SOTTO_PROTO_VERSION)
+		return SOTTO_E_VERSION;
+	if (dgram[3])
+		return SOTTO_E_BAD;
+	return dgram[0] == SOTTO_DGRAM_INIT ? parse_noise(v) : parse_resume(v);
 }
 
 bool sotto_init_mac_valid(const struct sotto_init_view *v,
@@ -434,7 +480,7 @@ int sotto_hs_server_write(struct noise_hs *hs, uint32_t agent_index,
 
 	m.assoc_resp.features = features & SOTTO_FEATURES;
 	m.assoc_resp.index = local_index;
-	put_outer(out, SOTTO_DGRAM_RESP, 0, agent_index);
+	sotto_put_outer(out, SOTTO_DGRAM_RESP, 0, agent_index);
 	rc = sotto_msg_encode(&m, body, sizeof(body), &body_len);
 	if (!rc)
 		rc = noise_write(hs, body, body_len, out + OUTER_LEN,
@@ -453,7 +499,7 @@ size_t sotto_cookie_dgram(uint8_t *out, uint32_t agent_index,
 			  const uint8_t echo[SOTTO_ECHO_LEN],
 			  const uint8_t cookie[SOTTO_COOKIE_LEN])
 {
-	put_outer(out, SOTTO_DGRAM_COOKIE, 0, agent_index);
+	sotto_put_outer(out, SOTTO_DGRAM_COOKIE, 0, agent_index);
 	memcpy(out + OUTER_LEN, echo, SOTTO_ECHO_LEN);
 	memcpy(out + OUTER_LEN + SOTTO_ECHO_LEN, cookie, SOTTO_COOKIE_LEN);
 	return COOKIE_LEN;
@@ -464,7 +510,7 @@ size_t sotto_hint_dgram(uint8_t *out, enum sotto_hint hint, uint32_t index,
 {
 	uint8_t *tail = out + OUTER_LEN + SOTTO_ECHO_LEN;
 
-	put_outer(out, SOTTO_DGRAM_HINT, hint, index);
+	sotto_put_outer(out, SOTTO_DGRAM_HINT, hint, index);
 	memcpy(out + OUTER_LEN, echo, SOTTO_ECHO_LEN);
 	tail[0] = SOTTO_PROTO_VERSION;
 	tail[1] = SOTTO_PROTO_VERSION;
@@ -491,12 +537,12 @@ enum sotto_dgram sotto_dgram_index(const uint8_t *dgram, size_t len,
 {
 	*index = 0;
 	if (len < OUTER_LEN || dgram[0] < SOTTO_DGRAM_INIT ||
-	    dgram[0] > SOTTO_DGRAM_HINT)
+	    dgram[0] > SOTTO_DGRAM_RESUMED)
 		return 0;
 	/* a HINT comes from a server that may speak another version only */
 	if (dgram[1] != SOTTO_PROTO_VERSION && dgram[0] != SOTTO_DGRAM_HINT)
 		return 0;
-	if (dgram[0] != SOTTO_DGRAM_INIT)
+	if (dgram[0] != SOTTO_DGRAM_INIT && dgram[0] != SOTTO_DGRAM_RESUME)
 		*index = index_of(dgram);
 	return dgram[0];
 }

@@ -23,14 +23,17 @@ enum sotto_dgram {
 	SOTTO_DGRAM_DATA = 3,		/* both: sealed */
 	SOTTO_DGRAM_COOKIE = 4,		/* server -> agent: prove your address */
 	SOTTO_DGRAM_HINT = 5,		/* server -> agent: unauthenticated error */
+	SOTTO_DGRAM_RESUME = 6,		/* agent -> server: a ticket instead of INIT */
+	SOTTO_DGRAM_RESUMED = 7,	/* server -> agent */
 };
 
 /* DATA: type, version, 0, 0, index, counter; a sealed frame is never empty. */
 #define SOTTO_DATA_HEADER	16	/* bytes */
 #define SOTTO_DATA_MIN		(SOTTO_DATA_HEADER + 8 + SOTTO_TAG_LEN)
 
-/* Third byte of INIT. */
+/* Third byte of INIT. RESUME has 0 there. */
 enum sotto_hs_kind {
+	SOTTO_HS_RESUME = 0,		/* by a ticket, without public keys */
 	SOTTO_HS_MEMBER = 1,		/* psk: answer of the member's token */
 	SOTTO_HS_ENROL = 2,		/* psk: from the one-time code */
 };
@@ -62,7 +65,7 @@ struct sotto_hs_client {
 	struct noise_hs noise;
 	enum sotto_hs_kind kind;
 	struct sotto_token *token;	/* borrowed */
-	uint8_t code_psk[SOTTO_SECRET_LEN];
+	uint8_t code_psk[SOTTO_SECRET_LEN]; /* or the ticket's secret */
 	uint8_t mac_key[32];
 	uint32_t index;
 	uint8_t dgram[SOTTO_DGRAM_MAX];	/* INIT, to be sent and repeated as is */
@@ -84,6 +87,16 @@ int sotto_hs_client_enrol(struct sotto_hs_client *c,
 			  const uint8_t server_key[SOTTO_PUB_LEN],
 			  const uint8_t static_priv[SOTTO_SECRET_LEN],
 			  const uint8_t code[SOTTO_CODE_LEN], uint32_t features);
+
+/**
+ * sotto_hs_client_resume() - begin with a ticket, as hello-ack brought it
+ * HINT not-known then means that the ticket is not taken: begin a full one.
+ */
+int sotto_hs_client_resume(struct sotto_hs_client *c,
+			   const uint8_t server_key[SOTTO_PUB_LEN],
+			   const struct sotto_ticket *ticket,
+			   const uint8_t secret[SOTTO_SECRET_LEN],
+			   struct sotto_token *token, uint32_t features);
 
 enum sotto_hs_event {
 	SOTTO_HS_IGNORED,	/* not for this handshake, or forged */
@@ -128,14 +141,19 @@ bool sotto_cookie_valid(struct sotto_cookies *ck, uint64_t now_ms,
 			const struct sotto_addr *addr, uint16_t port,
 			const uint8_t cookie[SOTTO_COOKIE_LEN]);
 
-/** struct sotto_init_view - an INIT taken apart; points into the datagram. */
+/** struct sotto_init_view - an INIT or RESUME taken apart; points into the
+ * datagram.
+ */
 struct sotto_init_view {
 	const uint8_t *dgram;
 	size_t len;
 	uint8_t version, kind;
 	uint32_t index;			/* the agent's */
-	const uint8_t *noise;
+	const uint8_t *noise;		/* INIT */
 	size_t noise_len;
+	uint32_t features;		/* RESUME */
+	const uint8_t *ticket;
+	size_t ticket_len;
 	const uint8_t *echo;		/* SOTTO_ECHO_LEN bytes of its ephemeral */
 	const uint8_t *mac, *cookie;
 };
@@ -175,6 +193,25 @@ int sotto_hs_server_write(struct noise_hs *hs, uint32_t agent_index,
 			  uint32_t local_index, uint32_t features,
 			  uint8_t out[SOTTO_DGRAM_MAX], size_t *len,
 			  struct sotto_chan_keys *keys);
+
+/**
+ * sotto_hs_server_resume() - RESUMED and the keys, from what the ticket held
+ * @secret: the ticket's; @token: the member's. No public-key work.
+ */
+int sotto_hs_server_resume(const struct sotto_init_view *v,
+			   const uint8_t secret[SOTTO_SECRET_LEN],
+			   struct sotto_token *token, uint32_t local_index,
+			   uint8_t out[SOTTO_DGRAM_MAX], size_t *len,
+			   struct sotto_chan_keys *keys);
+
+/** sotto_hs_resume_keys() - resume.c: what both ends derive; 3 keys. */
+int sotto_hs_resume_keys(const uint8_t *resume, size_t len,
+			 const uint8_t nonce[32],
+			 const uint8_t secret[SOTTO_SECRET_LEN],
+			 struct sotto_token *token, uint8_t out[96]);
+/** sotto_hs_resumed() - resume.c: the agent takes RESUMED. */
+int sotto_hs_resumed(struct sotto_hs_client *c, const uint8_t *dgram,
+		     size_t len, struct sotto_chan_keys *keys);
 
 /** sotto_cookie_dgram(), sotto_hint_dgram() - @out holds SOTTO_SMALL_MAX bytes;
  * return the length. Both are shorter than what they answer.

@@ -24,6 +24,8 @@
 #define SOTTO_DGRAM_MAX		1232	/* UDP payload: fits IPv6's 1280 */
 #define SOTTO_BODY_MAX		1192	/* encoded message, sealed into one datagram */
 #define SOTTO_HS_BODY_MAX	256	/* message inside a handshake */
+#define SOTTO_TICKET_MIN	32	/* resumption ticket, opaque to agents */
+#define SOTTO_TICKET_MAX	160
 
 /* Counts inside one message. */
 #define SOTTO_CIPHERS_MAX	4
@@ -52,6 +54,10 @@
 #define SOTTO_HALF_OPEN_MS	10000	/* server: unconfirmed handshakes die */
 #define SOTTO_COOKIE_MS		120000	/* server: cookie secret changes */
 #define SOTTO_HINT_MS		1000	/* agent: acts on one hint per so long */
+
+#define SOTTO_RESUME_MS		1500	/* agent: then a full handshake instead */
+#define SOTTO_TICKET_S		86400	/* server: a ticket's life at most */
+#define SOTTO_TICKET_KEY_S	43200	/* server: tickets' key changes */
 
 /* Association. */
 #define SOTTO_KEEPALIVE_MS	20000	/* agent: asks when nothing was heard so long */

@@ -168,6 +168,14 @@ static void put_vias(struct sotto_wbuf *w, const struct sotto_vias *vs)
 	}
 }
 
+static void put_ticket(struct sotto_wbuf *w, const struct sotto_ticket *t)
+{
+	if (t->n < SOTTO_TICKET_MIN || t->n > SOTTO_TICKET_MAX)
+		w->err = SOTTO_E_VALUE;
+	else
+		sotto_put_bytes(w, t->b, t->n);
+}
+
 static void put_string(struct sotto_wbuf *w, const char *s, size_t size,
 		       bool name)
 {
@@ -215,6 +223,8 @@ static void put_value(struct sotto_wbuf *w, const struct sotto_field *f,
 		return put_prefixes(w, p);
 	case SOTTO_FORM_VIAS:
 		return put_vias(w, p);
+	case SOTTO_FORM_TICKET:
+		return put_ticket(w, p);
 	}
 }
 
@@ -245,7 +255,7 @@ static bool is_empty(const struct sotto_field *f, const void *p)
 {
 	/* lists begin with their count, texts with their first character */
 	if (f->form == SOTTO_FORM_TEXT || f->form == SOTTO_FORM_PREFIXES ||
-	    f->form == SOTTO_FORM_VIAS)
+	    f->form == SOTTO_FORM_VIAS || f->form == SOTTO_FORM_TICKET)
 		return *(const char *)p == 0;
 	return sotto_all_zero(p, f->len);
 }
@@ -428,6 +438,16 @@ static void get_vias(struct sotto_rbuf *r, struct sotto_vias *vs)
 	}
 }
 
+static void get_ticket(struct sotto_rbuf *r, struct sotto_ticket *t)
+{
+	if (r->left < SOTTO_TICKET_MIN || r->left > SOTTO_TICKET_MAX) {
+		r->err = SOTTO_E_BAD;
+		return;
+	}
+	t->n = r->left;
+	sotto_get_bytes(r, t->b, t->n);
+}
+
 static void get_string(struct sotto_rbuf *r, char *s, size_t size, bool name)
 {
 	size_t len = r->left;
@@ -482,6 +502,8 @@ static void get_value(struct sotto_rbuf *r, const struct sotto_field *f,
 		return get_prefixes(r, p);
 	case SOTTO_FORM_VIAS:
 		return get_vias(r, p);
+	case SOTTO_FORM_TICKET:
+		return get_ticket(r, p);
 	}
 }
 

@@ -82,7 +82,14 @@ const char *sotto_refusal_name(unsigned int reason);
 const char *sotto_refusal_text(unsigned int reason);
 
 /* Features, a bit each; both sides' common bits are in effect. */
-#define SOTTO_FEATURES		0u
+#define SOTTO_FEATURE_RESUME	1u	/* tickets, RESUME and RESUMED */
+#define SOTTO_FEATURES		SOTTO_FEATURE_RESUME
+
+/** struct sotto_ticket - what resumes an association; sealed by the server. */
+struct sotto_ticket {
+	uint8_t n;			/* bytes; 0 = none */
+	uint8_t b[SOTTO_TICKET_MAX];
+};
 
 struct sotto_addrs {
 	uint8_t n;
@@ -185,6 +192,8 @@ struct sotto_msg_hello_ack {
 	uint32_t keepalive_s;
 	uint32_t rekey_s;			/* of the association */
 	char version[SOTTO_NAME_MAX];
+	struct sotto_ticket ticket;		/* for the next association */
+	uint8_t ticket_secret[SOTTO_SECRET_LEN];
 };
 
 struct sotto_msg_live {
@@ -356,6 +365,8 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_SKIPPABLE = 128,
 	SOTTO_ATTR_SOFTWARE = 129,
 	SOTTO_ATTR_VIA = 130,
+	SOTTO_ATTR_TICKET = 131,
+	SOTTO_ATTR_TICKET_SECRET = 132,
 };
 
 /* How an attribute's value is written. */
@@ -364,7 +375,7 @@ enum sotto_attr_form {
 	SOTTO_FORM_BYTES, SOTTO_FORM_NAME, SOTTO_FORM_TEXT, SOTTO_FORM_ADDR,
 	SOTTO_FORM_ADDRS, SOTTO_FORM_CIPHERS, SOTTO_FORM_LIFE,
 	SOTTO_FORM_LIVES, SOTTO_FORM_IDS, SOTTO_FORM_POLICIES,
-	SOTTO_FORM_PREFIXES, SOTTO_FORM_VIAS,
+	SOTTO_FORM_PREFIXES, SOTTO_FORM_VIAS, SOTTO_FORM_TICKET,
 };
 
 /** struct sotto_field - an attribute of a message, and where it lives in it. */

@@ -48,6 +48,8 @@ static const struct sotto_field hello_ack_fields[] = {
 	MUST(KEEPALIVE_S, U32, hello_ack.keepalive_s),
 	MUST(REKEY_S, U32, hello_ack.rekey_s),
 	MAY(SOFTWARE, TEXT, hello_ack.version),
+	MAY(TICKET, TICKET, hello_ack.ticket),
+	MAY(TICKET_SECRET, BYTES, hello_ack.ticket_secret),
 };
 
 static const struct sotto_field live_fields[] = {

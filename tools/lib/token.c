@@ -14,17 +14,41 @@ struct memory_token {
 	uint8_t secret[SOTTO_SECRET_LEN];
 };
 
-static int memory_hmac(struct sotto_token *t, const void *data, size_t len,
-		       uint8_t out[32])
+static int hmac(const uint8_t *secret, const void *data, size_t len,
+		uint8_t out[32])
 {
-	struct memory_token *mt = (struct memory_token *)t;
 	crypto_auth_hmacsha256_state st;
 
-	crypto_auth_hmacsha256_init(&st, mt->secret, sizeof(mt->secret));
+	crypto_auth_hmacsha256_init(&st, secret, SOTTO_SECRET_LEN);
 	crypto_auth_hmacsha256_update(&st, data, len);
 	crypto_auth_hmacsha256_final(&st, out);
 	sotto_wipe(&st, sizeof(st));
 	return 0;
+}
+
+static int memory_hmac(struct sotto_token *t, const void *data, size_t len,
+		       uint8_t out[32])
+{
+	return hmac(((struct memory_token *)t)->secret, data, len, out);
+}
+
+static int borrowed_hmac(struct sotto_token *t, const void *data, size_t len,
+			 uint8_t out[32])
+{
+	return hmac(((struct sotto_borrowed_token *)t)->secret, data, len, out);
+}
+
+static const struct sotto_token_ops borrowed_ops = {
+	.hmac = borrowed_hmac,
+};
+
+struct sotto_token *
+sotto_token_borrow(struct sotto_borrowed_token *bt,
+		   const uint8_t secret[SOTTO_SECRET_LEN])
+{
+	bt->token.ops = &borrowed_ops;
+	bt->secret = secret;
+	return &bt->token;
 }
 
 static void memory_close(struct sotto_token *t)

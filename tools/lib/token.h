@@ -31,6 +31,17 @@ struct sotto_token {
 struct sotto_token *
 sotto_token_memory(const uint8_t secret[SOTTO_SECRET_LEN]);
 
+/** struct sotto_borrowed_token - over a secret that is its owner's. */
+struct sotto_borrowed_token {
+	struct sotto_token token;
+	const uint8_t *secret;
+};
+
+/** sotto_token_borrow() - for one operation, without an allocation; not closed. */
+struct sotto_token *
+sotto_token_borrow(struct sotto_borrowed_token *bt,
+		   const uint8_t secret[SOTTO_SECRET_LEN]);
+
 /** sotto_token_file() - open the key file @path (32 bytes, mode 0600). */
 int sotto_token_file(const char *path, struct sotto_token **out,
 		     struct sotto_errmsg *err);

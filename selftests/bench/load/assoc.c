@@ -14,7 +14,8 @@ struct flight {
 	uint32_t member;
 	bool busy, keyed;		/* keyed: HELLO was sent */
 	uint64_t begun_us, sent_us;
-	struct sotto_token *token;
+	uint8_t token_secret[SOTTO_SECRET_LEN];
+	struct sotto_borrowed_token token;
 	struct sotto_hs_client hs;
 };
 
@@ -56,27 +57,34 @@ static void setup(void)
 
 static void flight_end(struct flight *f)
 {
-	sotto_token_close(f->token);
-	f->token = NULL;
 	f->busy = false;
 	flight_of[f->member] = -1;
 	flying--;
 }
 
-static void begin_full(struct flight *f)
+static int begin_full(struct flight *f, struct sotto_token *token)
 {
-	uint8_t priv[SOTTO_SECRET_LEN], secret[SOTTO_SECRET_LEN];
+	uint8_t priv[SOTTO_SECRET_LEN];
 
 	keys_private(f->member, priv);
-	keys_token(f->member, secret);
-	f->token = sotto_token_memory(secret);
-	if (!f->token || sotto_hs_client_member(&f->hs, ld.realm_pub, priv,
-						f->token, SOTTO_FEATURES))
-		die("a handshake cannot be begun");
+	return sotto_hs_client_member(&f->hs, ld.realm_pub, priv, token,
+				      SOTTO_FEATURES);
+}
+
+static int begin_resume(struct flight *f, struct sotto_token *token)
+{
+	uint8_t secret[SOTTO_SECRET_LEN];
+	struct sotto_ticket ticket;
+
+	keys_ticket(f->member, &ticket, secret);
+	return sotto_hs_client_resume(&f->hs, ld.realm_pub, &ticket, secret,
+				      token, SOTTO_FEATURES);
 }
 
 static void flight_begin(struct flight *f, enum assoc_how how, uint32_t member)
 {
+	struct sotto_token *token;
+
 	f->member = member;
 	f->busy = true;
 	f->keyed = false;
@@ -86,8 +94,10 @@ static void flight_begin(struct flight *f, enum assoc_how how, uint32_t member)
 	flying++;
 	ld.peer[member].up = false;
 	next_index = member;
-	(void)how;
-	begin_full(f);
+	keys_token(member, f->token_secret);
+	token = sotto_token_borrow(&f->token, f->token_secret);
+	if (how == ASSOC_FULL ? begin_full(f, token) : begin_resume(f, token))
+		die("a handshake cannot be begun");
 	wire_send(member, f->hs.dgram, f->hs.len);
 }
 

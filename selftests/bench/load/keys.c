@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../../server/store.h"
+#include "../../../server/ticket.h"
 #include "file.h"
 #include "load.h"
 #include "paths.h"
@@ -85,4 +85,42 @@ void realm_make(uint32_t n)
 	sotto_path(key, SOTTO_STATE, "authd/realm.key");
 	if (sotto_file_write(key, 0600, false, priv, sizeof(priv), &err))
 		die("%s", err.text);
+}
+
+static void open_store(struct store **st, struct sotto_errmsg *err)
+{
+	uint8_t priv[SOTTO_SECRET_LEN];
+	char path[SOTTO_PATH_MAX];
+	struct seal_key seal;
+
+	derive("sotto load realm", 0, priv);
+	crypto_scalarmult_base(ld.realm_pub, priv);
+	seal_key_derive(&seal, priv);
+	if (store_open(sotto_path(path, SOTTO_STATE, "authd/realm.db"), false,
+		       &seal, st, err))
+		die("%s", err->text);
+}
+
+/* The server made the ticket keys when it started. */
+void realm_open(void)
+{
+	static struct tickets t;
+	struct sotto_errmsg err;
+	struct store *st;
+
+	open_store(&st, &err);
+	if (tickets_load(&t, st, time(NULL), &err))
+		die("%s", err.text);
+	store_close(st);
+	ld.tickets = &t;
+}
+
+/* Members are numbered from 1 on in the database. */
+void keys_ticket(uint32_t i, struct sotto_ticket *out,
+		 uint8_t secret[SOTTO_SECRET_LEN])
+{
+	struct ticket_content c = { .member = i + 1, .made = time(NULL) };
+
+	ticket_make(ld.tickets, &c, out);
+	memcpy(secret, c.secret, SOTTO_SECRET_LEN);
 }

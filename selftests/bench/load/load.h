@@ -46,6 +46,7 @@ struct load {
 	uint32_t members;
 	uint32_t up_n;			/* the first so many are associated */
 	struct peer *peer;
+	struct tickets *tickets;		/* the realm's keys of them */
 	uint8_t realm_pub[SOTTO_PUB_LEN];
 	uint64_t policy_version;
 	uint32_t alive_next;			/* keepalive goes round */
@@ -62,6 +63,11 @@ void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* ---- keys.c ---- */
 
+/** keys_ticket() - as the server would have given member @i: the realm is ours. */
+void keys_ticket(uint32_t i, struct sotto_ticket *out,
+		 uint8_t secret[SOTTO_SECRET_LEN]);
+/** realm_open() - its public key, and the keys of its tickets. */
+void realm_open(void);
 /** keys_private(), keys_token() - of member @i; the same in every run. */
 void keys_private(uint32_t i, uint8_t out[SOTTO_SECRET_LEN]);
 void keys_token(uint32_t i, uint8_t out[SOTTO_SECRET_LEN]);

@@ -9,9 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "file.h"
 #include "load.h"
-#include "paths.h"
 
 struct load ld;
 
@@ -47,19 +45,6 @@ static void usage(void)
 	      "      idle=SECONDS            keepalives only\n"
 	      "Each step prints a line of JSON.\n", stderr);
 	exit(2);
-}
-
-static void load_realm(void)
-{
-	uint8_t priv[SOTTO_SECRET_LEN];
-	char path[SOTTO_PATH_MAX];
-	struct sotto_errmsg err;
-	size_t len;
-
-	sotto_path(path, SOTTO_STATE, "authd/realm.key");
-	if (sotto_file_read(path, true, priv, sizeof(priv), &len, &err))
-		die("%s", err.text);
-	crypto_scalarmult_base(ld.realm_pub, priv);
 }
 
 static void idle(double seconds)
@@ -101,7 +86,7 @@ static void run(int argc, char **argv)
 	if (!ld.peer)
 		die("out of memory");
 	ld.alive_us = now_us();
-	load_realm();
+	realm_open();
 	peer_setup();
 	wire_open("127.0.0.1", argv[1]);
 	for (i = 3; i < argc; i++)
