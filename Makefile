@@ -111,7 +111,7 @@ $(BUILD)/unit/test_%: $(OBJ)/selftests/unit/test_%.o $$(call objects,$$(UNIT_SRC
 
 -include selftests/fuzz/Makefile.inc
 
-.PHONY: check stress demo bench profile
+.PHONY: check stress demo bench icount profile
 check: | deps-check
 	$(Q)selftests/check $(CHECK_ARGS)
 stress: programs | deps-check
@@ -120,8 +120,11 @@ demo: all | deps-demo
 	$(Q)$(if $(filter host,$(WHERE)),,$(MAKE) --no-print-directory kmod KDIR= KVER=6.1)
 	$(Q)selftests/demo/run $(WHERE)
 bench: programs | deps-bench
-	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
-	$(Q)selftests/bench/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
+	$(Q)selftests/bench/run $(if $(filter host,$(WHERE)),--place here) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
+# Instructions per packet, which other load on the machine does not change.
+icount: programs | deps-bench
+	$(Q)selftests/bench/run --place icount --rounds $(or $(ROUNDS),3) \
+		--output $(BUILD)/icount.json $(BENCH_ARGS)
 profile: programs | deps-profile
 	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
 	$(Q)selftests/bench/profile $(if $(SECONDS),--seconds $(SECONDS)) $(PROFILE_ARGS)
@@ -151,7 +154,8 @@ help:
 	@echo '  make check              everything; CHECK_ARGS="unit basic" for some of it, CHECK_ARGS=--list to see'
 	@echo '  make stress             the long tests'
 	@echo '  make fuzz               every parser of untrusted bytes; SECONDS= for each, FUZZ="proto admin"'
-	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS='
+	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS=; WHERE=host'
+	@echo '  make icount             instructions per packet, under emulation'
 	@echo '  make profile            where the time goes, system by system'
 	@echo '  make bench-server       sotto-authd under load, and krb5kdc; BENCH_ARGS="--members 1000"'
 	@echo '  make checkpatch sparse  what the kernel community checks'

@@ -47,17 +47,28 @@ else
   FETCH_KDIR = selftests/vm/fetch headers $(KVER)
 endif
 
+# kbuild FOLDER: build the modules there.
+define kbuild
+	$(Q)kdir="$(KDIR)"; [ -n "$$kdir" ] || kdir=$$($(FETCH_KDIR)) || exit; \
+	[ ! -d "$$kdir/build" ] || kdir=$$kdir/build; \
+	$(MAKE) --no-print-directory -s -C "$$kdir" M=$(CURDIR)/$(1) $(KFLAGS) modules
+endef
+
 .PHONY: kmod kmod-all
 kmod: | deps-build
 	$(Q)scripts/link-sources kmod $(KMOD_SRC)/kmod
 	$(Q)ln -sfn $(CURDIR)/uapi $(KMOD_SRC)/uapi
-	$(Q)kdir="$(KDIR)"; [ -n "$$kdir" ] || kdir=$$($(FETCH_KDIR)) || exit; \
-	[ ! -d "$$kdir/build" ] || kdir=$$kdir/build; \
-	echo "  KMOD    $(KMOD)/sotto.ko"; \
-	$(MAKE) --no-print-directory -s -C "$$kdir" M=$(CURDIR)/$(KMOD_SRC)/kmod \
-		$(KFLAGS) modules
+	@echo "  KMOD    $(KMOD)/sotto.ko"
+	$(call kbuild,$(KMOD_SRC)/kmod)
 	$(Q)scripts/update $(KMOD_SRC)/kmod/sotto.ko $(KMOD)/sotto.ko
 	$(Q)$(if $(DEBUG)$(findstring uml,$(KNAME)),:,scripts/update $(KMOD)/sotto.ko kmod/sotto.ko)
+
+# What measures the ciphers for the benchmark, for the same kernels.
+.PHONY: kmod-cipher
+kmod-cipher: | deps-build
+	$(Q)scripts/link-sources selftests/bench/cipher $(KMOD)/cipher
+	@echo "  KMOD    $(KMOD)/cipher/sotto_bench_cipher.ko"
+	$(call kbuild,$(KMOD)/cipher)
 
 # Every kernel that the module must build for.
 kmod-all:

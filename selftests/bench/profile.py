@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Say what samples of a guest's kernel were taken in.
 
-usage: profile.py DIR TOP SYSTEM…
+usage: profile.py DIR HZ SECONDS TOP SYSTEM…
 
 DIR holds the guest's kallsyms and, for each system, SYSTEM.ip with one hexadecimal address
-a line. Prints a table of shares, then the TOP functions of each system.
+a line, taken HZ times per second of processor time in SECONDS, and SYSTEM.iperf, iperf3's
+report. Prints processor seconds per gigabyte by kind, then the TOP functions of each system.
 """
 import bisect
 import collections
+import json
 import re
 import sys
 
@@ -66,27 +68,35 @@ def name_of(address, table, starts):
 	return f"{name} [{module}]" if module else name, kind(name, module)
 
 
+def seconds_per_gb(path, hz, seconds):
+	"""What one sample stands for."""
+	with open(path) as report:
+		rate = json.load(report)["end"]["sum_received"]["bits_per_second"]
+	return 1 / hz / (rate / 8e9 * seconds)
+
+
 def main():
-	top = int(sys.argv[2])
-	table = symbols(sys.argv[1] + "/kallsyms")
+	place, hz, seconds, top = sys.argv[1], *map(int, sys.argv[2:5])
+	table = symbols(place + "/kallsyms")
 	starts = [entry[0] for entry in table]
 	lists = []
-	print("%-16s" % "share, %" + "".join("%10s" % k for k in KINDS) + "   samples")
-	for system in sys.argv[3:]:
+	print("%-16s" % "CPU s/GB" + "".join("%10s" % k for k in KINDS) + "     total   samples")
+	for system in sys.argv[5:]:
 		functions, kinds = collections.Counter(), collections.Counter()
-		with open(f"{sys.argv[1]}/{system}.ip") as lines:
+		with open(f"{place}/{system}.ip") as lines:
 			for line in lines:
 				found = name_of(int(line, 16), table, starts)
 				functions[found] += 1
 				kinds[found[1]] += 1
-		total = sum(kinds.values()) or 1
-		print("%-16s" % system + "".join("%10.1f" % (kinds[k] * 100 / total) for k in KINDS) +
-		      "%10d" % total)
-		lists.append((system, total, functions.most_common(top)))
-	for system, total, functions in lists:
-		print(f"\n{system}:")
+		one = seconds_per_gb(f"{place}/{system}.iperf", hz, seconds)
+		total = sum(kinds.values())
+		print("%-16s" % system + "".join("%10.2f" % (kinds[k] * one) for k in KINDS) +
+		      "%10.2f%10d" % (total * one, total))
+		lists.append((system, total, one, functions.most_common(top)))
+	for system, total, one, functions in lists:
+		print(f"\n{system}: share, s/GB")
 		for (name, what), count in functions:
-			print("  %5.1f %%  %-9s %s" % (count * 100 / total, what, name))
+			print("  %5.1f %% %6.3f  %-9s %s" % (count * 100 / total, count * one, what, name))
 
 
 main()

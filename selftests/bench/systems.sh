@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-# The systems under measurement, each between a pair of namespaces of its own; sourced by guest.
+# The systems under measurement, each between namespaces of its own; sourced by guest.
 #
-# setup_NAME A B makes the system NAME work from the namespace A (10.N.0.1) to B (10.N.0.2)
-# and sets $target if B is to be spoken to at another address.
+# setup_NAME makes the system NAME work from the namespace A (address $a) to B ($b), and sets
+# $target if B is to be spoken to at another address.
 
-# Of the devices. Others come with the next settings.
-SETTINGS="offloads-on"
+# way_of SETTING: how A and B are joined: "direct" by one veth, or "routed" by a third
+# namespace that forwards between two.
+way_of() {
+	case $1 in
+	forward) echo routed ;;
+	*) echo direct ;;
+	esac
+}
 
 declare -A target_of
 
@@ -15,11 +21,15 @@ die() {
 }
 
 in_a() {
-	ip netns exec "bench-$system-a" "$@"
+	ip netns exec "bench-$way-$system-a" "$@"
 }
 
 in_b() {
-	ip netns exec "bench-$system-b" "$@"
+	ip netns exec "bench-$way-$system-b" "$@"
+}
+
+in_gw() {
+	ip netns exec "bench-$way-$system-gw" "$@"
 }
 
 # Vectorised ciphers for all that ask for one, before anybody does; see vector/.
@@ -34,10 +44,27 @@ load_vector_ciphers() {
 	done
 }
 
-# enter SYSTEM: what follows is about this one.
+# enter SYSTEM WAY: what follows is about this one.
 enter() {
-	system=$1
-	target=${target_of[$system]}
+	system=$1 way=$2
+	target=${target_of[$way/$system]}
+}
+
+# offloads SETTING: make the devices of the pair so. The link's, and those of the tunnel if it
+# has any: in offloads-off no packet is ever merged with another.
+offloads() {
+	local end
+
+	for end in in_a in_b; do
+		case $1 in
+		gro) $end ethtool -K eth0 tso off gso off tx-udp-segmentation off gro on ;;
+		offloads-off)
+			$end ethtool -K eth0 tso off gso off tx-udp-segmentation off gro off &&
+				{ [ "$system" != wireguard ] || $end ethtool -K wg0 tso off gso off gro off; }
+			;;
+		*) $end ethtool -K eth0 tso on gso on tx-udp-segmentation on gro off ;;
+		esac >/dev/null || die "$system: the offloads cannot be set for $1"
+	done
 }
 
 # key: 36 random bytes as 0x… (32 of key, 4 of salt)
@@ -49,9 +76,9 @@ setup_plain() {
 	:
 }
 
-# sotto_sa NAMESPACE DIRECTION SPI PEER CIPHER KEY
+# sotto_sa in_a|in_b DIRECTION SPI PEER CIPHER KEY
 sotto_sa() {
-	ip netns exec "$1" sotto sa add "$2" spi "$3" peer "$4" cipher "$5" key-file - <<<"$6"
+	"$1" sotto sa add "$2" spi "$3" peer "$4" cipher "$5" key-file - <<<"$6"
 }
 
 setup_sotto() {
@@ -61,10 +88,10 @@ setup_sotto() {
 	in_a sotto up --no-agent && in_b sotto up --no-agent &&
 		in_a sotto addr add "$a" && in_b sotto addr add "$b" &&
 		in_a sotto policy add "$b/32" protect && in_b sotto policy add "$a/32" protect &&
-		sotto_sa "bench-$system-a" in 0x1001 "$b" "$cipher" "$back" &&
-		sotto_sa "bench-$system-b" in 0x1002 "$a" "$cipher" "$there" &&
-		sotto_sa "bench-$system-a" out 0x1002 "$b" "$cipher" "$there" &&
-		sotto_sa "bench-$system-b" out 0x1001 "$a" "$cipher" "$back"
+		sotto_sa in_a in 0x1001 "$b" "$cipher" "$back" &&
+		sotto_sa in_b in 0x1002 "$a" "$cipher" "$there" &&
+		sotto_sa in_a out 0x1002 "$b" "$cipher" "$there" &&
+		sotto_sa in_b out 0x1001 "$a" "$cipher" "$back"
 }
 
 setup_sotto-chacha20() {
@@ -90,7 +117,7 @@ setup_wireguard() {
 	key_a=$(wg genkey) key_b=$(wg genkey)
 	wireguard_end in_a "10.$n.1.1" "$key_a" "$(wg pubkey <<<"$key_b")" "10.$n.1.2" "$b" &&
 		wireguard_end in_b "10.$n.1.2" "$key_b" "$(wg pubkey <<<"$key_a")" "10.$n.1.1" "$a" &&
-		target_of[$system]=10.$n.1.2
+		target_of[$way/$system]=10.$n.1.2
 }
 
 # The receiving side of ESP in UDP: a UDP (17) socket with UDP_ENCAP (100) set to
@@ -132,7 +159,7 @@ setup_xfrm() {
 	done
 	xfrm_policies || return
 	for end in a b; do
-		(exec ip netns exec "bench-$system-$end" perl -MSocket -e "$espinudp") &
+		(exec ip netns exec "bench-$way-$system-$end" perl -MSocket -e "$espinudp") &
 		disown
 	done
 }
@@ -151,7 +178,7 @@ sealed_so_far() {
 	sotto-*) in_a sotto -j stats | jq .out_sealed ;;
 	wireguard) in_a wg show wg0 transfer | awk '{ print int($3 / 1440) }' ;;
 	xfrm-*) in_a ip -s xfrm state | awk '
-		/^src/ { out = $2 ~ /\.1$/ }
+		/^src/ { out = $2 ~ /\.2\.1$/ }
 		out && /[0-9]\(packets\)/ { sub(/.*, /, ""); print $1 + 0 }' ;;
 	*) echo 0 ;;
 	esac
@@ -166,24 +193,47 @@ assert_sealed() {
 	[ $((now - $1)) -gt 1000 ] || die "$system: the traffic was not encrypted (${1} packets before, $now after)"
 }
 
-pair_up() {
-	local a=10.$n.0.1 b=10.$n.0.2
-
-	target_of[$system]=$b
-	ip netns add "bench-$system-a" && ip netns add "bench-$system-b" &&
-		in_a ip link add eth0 type veth peer name eth0 netns "bench-$system-b" &&
+# join_WAY: set $a and $b, and connect them.
+join_direct() {
+	a=10.$n.2.1 b=10.$n.2.2
+	in_a ip link add eth0 type veth peer name eth0 netns "bench-$way-$system-b" &&
 		in_a ip address add "$a/24" dev eth0 && in_b ip address add "$b/24" dev eth0 &&
-		in_a ip link set lo up && in_b ip link set lo up &&
-		in_a ip link set eth0 up && in_b ip link set eth0 up || return
-	"setup_$system" || return
-	in_b iperf3 -s -D || return
-	in_a ping -n -q -c 3 -i 0.2 -W 2 "${target_of[$system]}" >/dev/null || die "$system: no ping comes through"
+		in_a ip link set eth0 up && in_b ip link set eth0 up
 }
 
-pairs_up() {
-	local n=20
+join_routed() {
+	a=10.$n.2.1 b=10.$n.3.1
+	ip netns add "bench-$way-$system-gw" &&
+		in_gw sysctl -qw net.ipv4.ip_forward=1 &&
+		in_a ip link add eth0 type veth peer name eth0 netns "bench-$way-$system-gw" &&
+		in_b ip link add eth0 type veth peer name eth1 netns "bench-$way-$system-gw" &&
+		in_a ip address add "$a/24" dev eth0 && in_b ip address add "$b/24" dev eth0 &&
+		in_gw ip address add "10.$n.2.2/24" dev eth0 &&
+		in_gw ip address add "10.$n.3.2/24" dev eth1 &&
+		in_gw ip link set eth0 up && in_gw ip link set eth1 up &&
+		in_a ip link set eth0 up && in_b ip link set eth0 up &&
+		in_a ip route add default via "10.$n.2.2" && in_b ip route add default via "10.$n.3.2"
+}
 
-	for system in "$@"; do
+pair_up() {
+	local a b
+
+	ip netns add "bench-$way-$system-a" && ip netns add "bench-$way-$system-b" &&
+		in_a ip link set lo up && in_b ip link set lo up &&
+		"join_$way" || return
+	target_of[$way/$system]=$b
+	"setup_$system" || return
+	in_b iperf3 -s -D || return
+	in_a ping -n -q -c 3 -i 0.2 -W 2 "${target_of[$way/$system]}" >/dev/null ||
+		die "$system: no ping comes through"
+}
+
+# pairs_up SYSTEM/WAY…
+pairs_up() {
+	local n=20 pair
+
+	for pair; do
+		system=${pair%/*} way=${pair#*/}
 		[ "$(type -t "setup_$system")" = function ] || die "there is no system '$system'"
 		pair_up || die "$system cannot be set up on this kernel ($(uname -r))"
 		n=$((n + 1))
@@ -196,7 +246,7 @@ pairs_down() {
 
 	for name in $(ip netns list | sed -n 's/^\(bench-[^ ]*\).*/\1/p'); do
 		case $name in
-		bench-sotto-*)
+		bench-*-sotto-*)
 			ip netns exec "$name" sotto policy flush
 			ip netns exec "$name" sotto down
 			;;
