@@ -36,6 +36,13 @@
 #include <linux/netdevice.h>
 #endif
 
+/* 6.3 gave IPv4 a limit of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define sotto_gso_max_size(dev, skb)	netif_get_gso_max_size(dev, skb)
+#else
+#define sotto_gso_max_size(dev, skb)	READ_ONCE((dev)->gso_max_size)
+#endif
+
 /* 6.2 gave the handlers around a command another view of it; .cmd is in both. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define genl_split_ops			genl_ops

@@ -78,7 +78,7 @@ struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 				      unsigned int n_src, unsigned int n_dst)
 {
 	size_t req_at = ALIGN(sizeof(struct sotto_crypt), crypto_tfm_ctx_alignment());
-	size_t req_len = sizeof(struct aead_request) + crypto_aead_reqsize(aead);
+	size_t req_len = sotto_crypto_req_len(aead);
 	size_t sg_at = ALIGN(req_at + req_len, __alignof__(struct scatterlist));
 	struct sotto_crypt *c;
 	u8 *mem;

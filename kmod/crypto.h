@@ -27,6 +27,15 @@ void sotto_crypto_exit(void);
  */
 struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key);
 
+/* Bytes of a request that fits each CPU's own memory: sa->inline_req. */
+#define SOTTO_CRYPT_CPU_REQ	1280
+
+/* Bytes of a request, with what its transform wants behind it. */
+static inline size_t sotto_crypto_req_len(struct crypto_aead *aead)
+{
+	return sizeof(struct aead_request) + crypto_aead_reqsize(aead);
+}
+
 /* "aes256gcm", "chacha20poly1305" */
 const char *sotto_crypto_name(u8 cipher);
 
@@ -34,7 +43,6 @@ const char *sotto_crypto_name(u8 cipher);
  * struct sotto_crypt - one AEAD request with all that it points to
  * @aad: first entry of @src and @dst
  * @nonce: salt and IV
- * @trailer: pad, pad length and next header (sealing only)
  * @src: scatterlist of the input
  * @dst: scatterlist of the output, or @src itself
  * @req: follows, with the transform's context
@@ -43,13 +51,10 @@ const char *sotto_crypto_name(u8 cipher);
  * @owner: whose transform this is, for the completion
  * @state: where an opened packet goes on
  * @seq: sequence number
- * @mtu: of the outer path (sealing only)
- * @dummy: RFC 4303 section 2.6 (sealing only)
  */
 struct sotto_crypt {
 	struct sotto_esp_aad aad;
 	u8 nonce[SOTTO_NONCE_LEN];
-	u8 trailer[3 + SOTTO_TRAILER_LEN];
 	struct scatterlist *src, *dst;
 	struct aead_request *req;
 
@@ -57,8 +62,6 @@ struct sotto_crypt {
 	void *owner;
 	struct nf_hook_state state;
 	u64 seq;
-	unsigned int mtu;
-	bool dummy;
 };
 
 /**

@@ -9,6 +9,7 @@
 #include "policy.h"
 #include "replay.h"
 #include "sa.h"
+#include "seal.h"
 
 bool sotto_keylog;
 module_param_named(keylog, sotto_keylog, bool, 0444);
@@ -30,9 +31,12 @@ static int __init sotto_init(void)
 	err = sotto_selftest();
 	if (err)
 		return err;
-	err = sotto_sa_init();
+	err = sotto_seal_init();
 	if (err)
 		return err;
+	err = sotto_sa_init();
+	if (err)
+		goto err_seal;
 	err = sotto_netns_init();
 	if (err)
 		goto err_sa;
@@ -52,6 +56,8 @@ err_netns:
 	sotto_netns_exit();
 err_sa:
 	sotto_sa_exit();
+err_seal:
+	sotto_seal_exit();
 	return err;
 }
 
@@ -61,6 +67,7 @@ static void __exit sotto_exit(void)
 	sotto_guard_exit();
 	sotto_netns_exit();
 	sotto_sa_exit();
+	sotto_seal_exit();
 }
 
 module_init(sotto_init);

@@ -88,15 +88,15 @@ void sotto_sa_put(struct sotto_sa *sa)
 	queue_rcu_work(sotto_sa_wq, &sa->free_work);
 }
 
-bool sotto_sa_next_seq(struct sotto_sa *sa, u64 *seq)
+bool sotto_sa_take_seq(struct sotto_sa *sa, unsigned int n, u64 *seq)
 {
-	u64 next = atomic64_inc_return(&sa->seq);
+	u64 last = atomic64_add_return(n, &sa->seq);
 
-	if (unlikely(next > SOTTO_SEQ_MAX)) {
+	if (unlikely(last > SOTTO_SEQ_MAX)) {
 		atomic64_set(&sa->seq, SOTTO_SEQ_MAX);
 		return false;
 	}
-	*seq = next;
+	*seq = last - n + 1;
 	return true;
 }
 
@@ -589,6 +589,8 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 		goto err_free;
 	}
 	sa->async = crypto_aead_alg(sa->aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
+	sa->inline_req = !sa->async &&
+			 sotto_crypto_req_len(sa->aead) <= SOTTO_CRYPT_CPU_REQ;
 
 	err = sotto_sa_link(ns, sa, extack);
 	if (err)

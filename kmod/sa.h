@@ -53,6 +53,7 @@ enum sotto_sa_flags {
  * @ns: its namespace
  * @aead: keyed transform, ours
  * @async: it may complete later, in another context
+ * @inline_req: it does not, and a CPU's own memory is enough for its requests
  * @seq: out: last number handed out
  * @lock: in: protects @replay, @packets, @bytes
  * @pair: in: the outbound SA that waits for us or answers through us (RCU,
@@ -70,7 +71,7 @@ struct sotto_sa {
 	u8 cipher;
 	u8 mode;
 	u8 n_peer, n_local, n_behind;
-	bool async;
+	bool async, inline_req;
 	u8 salt[SOTTO_SALT_LEN];
 	__be16 sport, dport;
 	unsigned long flags;
@@ -155,13 +156,14 @@ static inline bool sotto_sa_get(struct sotto_sa *sa)
 }
 
 /**
- * sotto_sa_next_seq() - hand out a sequence number, never twice
+ * sotto_sa_take_seq() - hand out sequence numbers, never twice
  * @sa: outbound
- * @seq: filled
+ * @n: how many in a row
+ * @seq: filled with the first
  *
  * Return: false when the SA is used up (RFC 4303 section 3.3.3).
  */
-bool sotto_sa_next_seq(struct sotto_sa *sa, u64 *seq);
+bool sotto_sa_take_seq(struct sotto_sa *sa, unsigned int n, u64 *seq);
 
 /* Time and volume: has this SA reached a hard limit? Sends the soft event. */
 bool sotto_sa_expired(struct sotto_sa *sa);

@@ -441,7 +441,8 @@ enum sotto_trace_attr {
  *              + sum of IN_DROP_*
  *
  * They count packets as they are on the wire: a GSO packet counts as its
- * segments once it is cut. OUT_QUEUED is a gauge. The kernel's own dummies are
+ * segments once it is cut or sealed. OUT_BURSTS counts sealed GSO packets, each
+ * of which is in OUT_SEALED as its segments. OUT_QUEUED is a gauge. The kernel's own dummies are
  * OUT_DUMMY alone.
  *
  * SOTTO_STATS(_) lists them once: the enum, and the names that `sotto -s`
@@ -498,7 +499,8 @@ enum sotto_trace_attr {
 	_(EVENTS_LOST, "events_lost")					\
 	_(OUT_DROP_MODE, "out_drop_mode")				\
 	_(IN_DROP_ECN, "in_drop_ecn")				\
-	_(IN_BURSTS, "in_bursts")
+	_(IN_BURSTS, "in_bursts")					\
+	_(OUT_BURSTS, "out_bursts")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {

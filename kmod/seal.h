@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sealing: what one packet (seal.c) and a burst (seal_burst.c) have in common. */
+#ifndef _SOTTO_SEAL_H
+#define _SOTTO_SEAL_H
+
+#include <linux/scatterlist.h>
+#include <linux/skbuff.h>
+
+#include "crypto.h"
+#include "skb.h"
+#include "wire.h"
+
+struct sotto_sa;
+struct sotto_tunnel;
+
+/**
+ * struct sotto_seal - a packet or a burst being encrypted
+ * @aad: first entry of @sg
+ * @nonce: salt and IV
+ * @sa: whose transform it is
+ * @skb: written in full but for the encryption, which works in place
+ * @mtu: of the outer path
+ * @dummy: RFC 4303 section 2.6
+ * @seq: number of the segment under way
+ * @left: segments that are not sealed yet, that one included
+ * @n: segments in all
+ * @seg_len: ESP length of each but the last; 0: one packet, @sg says where it is
+ * @frag: page fragment that has the segment under way
+ * @off: where in that fragment
+ * @req: in the memory that follows
+ * @sg: AAD, then what is encrypted
+ *
+ * Plaintext, headers and checksums are in @skb already, so that nothing else has to
+ * live for as long as a transform may take.
+ */
+struct sotto_seal {
+	struct sotto_esp_aad aad;
+	u8 nonce[SOTTO_NONCE_LEN];
+	struct sotto_sa *sa;
+	struct sk_buff *skb;
+	unsigned int mtu;
+	bool dummy;
+
+	u64 seq;
+	unsigned int left, n;
+	unsigned int seg_len;
+	unsigned int frag, off;
+
+	struct aead_request *req;
+	struct scatterlist sg[2 + MAX_SKB_FRAGS];
+};
+
+int sotto_seal_init(void);
+void sotto_seal_exit(void);
+
+/**
+ * sotto_seal_get() - a context for one packet or burst
+ * @sa: outbound
+ *
+ * This CPU's own if @sa's transform never completes later, so: at most one at a
+ * time, with BH off. Return: NULL when there is no memory.
+ */
+struct sotto_seal *sotto_seal_get(struct sotto_sa *sa);
+void sotto_seal_put(struct sotto_seal *s);
+
+/* Encrypt and send. Consumes @s; @s->skb, @n and @seq are set. */
+void sotto_seal_start(struct sotto_seal *s);
+
+/* This CPU's page for bursts. BH off. */
+struct page_frag *sotto_seal_pages(void);
+
+/* Take over what every sealed packet inherits of @skb, but for its owner. */
+void sotto_seal_inherit(struct sk_buff *out, struct sk_buff *skb);
+
+/*
+ * Write IP, as it was but for length and protocol, and UDP. The device completes
+ * the checksum. @out->len is final; but for the headers @out may still be unwritten.
+ */
+void sotto_seal_outer(struct sotto_sa *sa, struct sk_buff *out,
+		      const struct sk_buff *skb, const struct sotto_pkt *p);
+
+/* Write the ESP header at @at. */
+void sotto_seal_esp(const struct sotto_sa *sa, void *at, u64 seq);
+
+/* Write pad and trailer behind @len bytes at @at. Return: what there is then. */
+unsigned int sotto_seal_trailer(u8 *at, unsigned int len, u8 nexthdr);
+
+/* Length of ESP around @len bytes. */
+static inline unsigned int sotto_esp_len(unsigned int len)
+{
+	return sizeof(struct sotto_esp_hdr) + ALIGN(len + SOTTO_TRAILER_LEN, 4) +
+	       SOTTO_ICV_LEN;
+}
+
+/**
+ * sotto_seal_own() - the socket goes on paying until the packet has left (TSQ)
+ * @to: sealed packet
+ * @from: what it was made of
+ * @last: nothing else is made of @from
+ */
+void sotto_seal_own(struct sk_buff *to, struct sk_buff *from, bool last);
+
+/**
+ * sotto_seal_packet() - seal one packet
+ * @sa: outbound
+ * @skb: the packet, consumed on success
+ * @p: of it
+ * @mtu: of the outer path
+ * @dummy: count it as such
+ *
+ * Return: 0 when the packet is on its way, or the counter of what went wrong.
+ */
+int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
+		      const struct sotto_pkt *p, unsigned int mtu, bool dummy);
+
+/* seal_burst.c. Can this GSO packet be sealed as it is? */
+bool sotto_burst_can(struct sk_buff *skb, const struct sotto_pkt *p);
+
+/**
+ * sotto_burst_seal() - seal a GSO packet as few of the same kind
+ * @t: tunnel it goes through
+ * @sa: outbound
+ * @skb: one that sotto_burst_can() was true of
+ * @p: of it
+ * @mtu: of the outer path
+ *
+ * Return: 0 when it is consumed, or the counter of what went wrong before any of
+ * it was sent.
+ */
+int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		     const struct sotto_pkt *p, unsigned int mtu);
+
+/* send.c: @packets of @len bytes in all have been sealed. */
+void sotto_seal_count(struct sotto_tunnel *t, struct sotto_sa *sa,
+		      unsigned int packets, unsigned int len);
+/* send.c: a sealed packet or burst goes to the wire. */
+void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu);
+
+#endif /* _SOTTO_SEAL_H */

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sealing bursts. A GSO packet of TCP or UDP becomes as few of UDP as its sealed
+ * form fits: equal ESP segments in fresh pages, one trip through the rest of the
+ * stack. The inner packets exist only here, so their headers and checksums are made
+ * here, as segmentation would have made them.
+ */
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/checksum.h>
+#include <net/ip.h>
+
+#include "compat.h"
+#include "netns.h"
+#include "sa.h"
+#include "seal.h"
+#include "skb.h"
+
+/* What UDP's own segmentation and GRO take. */
+#define SOTTO_BURST_SEGS	64
+
+/**
+ * struct sotto_burst - what is left of a GSO packet
+ * @skb: the packet
+ * @p: of it
+ * @head: its transport header
+ * @head_len: length of that
+ * @mss: payload in each segment but the last
+ * @seg_len: ESP length of each but the last
+ * @segs: segments left
+ * @left: payload left
+ * @first: the next segment is the first of all
+ * @tcp_seq: of the next segment
+ * @pseudo: sum of the pseudo header without the length
+ * @st: reads the payload
+ * @consumed: how much of it was read
+ * @avail: bytes at @data
+ * @data: what @st gave last
+ * @seq: ESP's number of the next segment
+ */
+struct sotto_burst {
+	struct sk_buff *skb;
+	const struct sotto_pkt *p;
+	const void *head;
+	unsigned int head_len, mss, seg_len;
+	unsigned int segs, left;
+	bool first;
+	u32 tcp_seq;
+	__wsum pseudo;
+
+	struct skb_seq_state st;
+	unsigned int consumed, avail;
+	const u8 *data;
+	u64 seq;
+};
+
+/* Of the transport header; 0 where there is none that we know. */
+static unsigned int sotto_burst_head_len(struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	const struct tcphdr *th;
+
+	if (p->proto == IPPROTO_UDP)
+		return sizeof(struct udphdr);
+	if (!pskb_may_pull(skb, p->l4 + sizeof(*th)))
+		return 0;
+	th = (const void *)skb_network_header(skb) + p->l4;
+	return th->doff * 4 < sizeof(*th) ? 0 : th->doff * 4;
+}
+
+bool sotto_burst_can(struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	unsigned int mss = skb_shinfo(skb)->gso_size, type = skb_shinfo(skb)->gso_type;
+	unsigned int known, field, len;
+
+	if (p->proto == IPPROTO_TCP) {
+		known = p->dst.family == AF_INET ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+		field = offsetof(struct tcphdr, check);
+	} else if (p->proto == IPPROTO_UDP) {
+		known = SKB_GSO_UDP_L4;
+		field = offsetof(struct udphdr, check);
+	} else {
+		return false;
+	}
+	/* Anything that says more than this is for the stack to segment. */
+	if (!(type & known) ||
+	    (type & ~(known | SKB_GSO_DODGY | SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID)))
+		return false;
+	if (mss == GSO_BY_FRAGS || skb->len > IP_MAX_MTU || skb_has_frag_list(skb) ||
+	    skb_dst(skb)->lwtstate)
+		return false;
+	if (skb->ip_summed != CHECKSUM_PARTIAL || skb->csum_offset != field ||
+	    skb_checksum_start_offset(skb) != p->l4)
+		return false;
+
+	len = sotto_burst_head_len(skb, p);
+	return len && pskb_may_pull(skb, p->l4 + len) && skb->len > p->l4 + len + mss;
+}
+
+static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
+			      const struct sotto_pkt *p)
+{
+	unsigned int len = skb->len - p->l4;
+	__sum16 check;
+
+	b->skb = skb;
+	b->p = p;
+	b->head = skb->data + p->l4;
+	b->head_len = sotto_burst_head_len(skb, p);
+	b->mss = skb_shinfo(skb)->gso_size;
+	b->seg_len = sotto_esp_len(b->head_len + b->mss);
+	b->left = len - b->head_len;
+	b->segs = DIV_ROUND_UP(b->left, b->mss);
+	b->first = true;
+	b->tcp_seq = 0;
+	if (p->proto == IPPROTO_TCP) {
+		b->tcp_seq = ntohl(((const struct tcphdr *)b->head)->seq);
+		check = ((const struct tcphdr *)b->head)->check;
+	} else {
+		check = ((const struct udphdr *)b->head)->check;
+	}
+	b->pseudo = csum_sub(csum_unfold(check), (__force __wsum)htonl(len));
+
+	skb_prepare_seq_read(skb, p->l4 + b->head_len, skb->len, &b->st);
+	b->consumed = 0;
+	b->avail = 0;
+}
+
+/* Segments that fit one burst. Beyond a device's own limits it would fall apart. */
+static unsigned int sotto_burst_max(const struct sotto_burst *b)
+{
+	const struct net_device *dev = b->skb->dev;
+	unsigned int len, segs, hdr = b->p->l4 + sizeof(struct udphdr);
+
+	len = min_t(unsigned int, IP_MAX_MTU,
+		    sotto_gso_max_size(dev, b->skb) - LL_RESERVED_SPACE(dev));
+	segs = min_t(unsigned int, SOTTO_BURST_SEGS, READ_ONCE(dev->gso_max_segs));
+	if (len < hdr + b->seg_len)
+		return 1;
+	return clamp_t(unsigned int, (len - hdr) / b->seg_len, 1, segs ?: 1);
+}
+
+/* Return: the sum of what was copied. */
+static __wsum sotto_burst_copy(struct sotto_burst *b, u8 *to, unsigned int len)
+{
+	unsigned int n, done = 0;
+	__wsum sum = 0;
+
+	while (done < len) {
+		if (!b->avail)
+			b->avail = skb_seq_read(b->consumed, &b->data, &b->st);
+		if (WARN_ON_ONCE(!b->avail))
+			break;
+		n = min(len - done, b->avail);
+		sum = csum_block_add(sum, csum_partial_copy_nocheck(b->data, to + done, n),
+				     done);
+		b->data += n;
+		b->avail -= n;
+		b->consumed += n;
+		done += n;
+	}
+	return sum;
+}
+
+/* CWR is the first one's, FIN and PSH are the last one's. */
+static void sotto_burst_tcp(struct sotto_burst *b, struct tcphdr *th, unsigned int len,
+			    __wsum sum)
+{
+	th->seq = htonl(b->tcp_seq);
+	b->tcp_seq += len;
+	if (!b->first)
+		th->cwr = 0;
+	if (b->left) {
+		th->fin = 0;
+		th->psh = 0;
+	}
+	th->check = 0;
+	th->check = csum_fold(csum_partial(th, b->head_len, sum));
+}
+
+static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
+{
+	uh->len = htons(sizeof(*uh) + len);
+	uh->check = 0;
+	uh->check = csum_fold(csum_partial(uh, sizeof(*uh), sum)) ?: CSUM_MANGLED_0;
+}
+
+/* Write the next segment but for the encryption. Return: its ESP length. */
+static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa, u8 *at)
+{
+	unsigned int len = min(b->mss, b->left);
+	u8 *head = at + sizeof(struct sotto_esp_hdr);
+	__wsum sum;
+
+	sotto_seal_esp(sa, at, b->seq++);
+	memcpy(head, b->head, b->head_len);
+	sum = sotto_burst_copy(b, head + b->head_len, len);
+	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(b->head_len + len)));
+	b->left -= len;
+	b->segs--;
+	if (b->p->proto == IPPROTO_TCP)
+		sotto_burst_tcp(b, (struct tcphdr *)head, len, sum);
+	else
+		sotto_burst_udp((struct udphdr *)head, len, sum);
+	b->first = false;
+	sotto_seal_trailer(head, b->head_len + len, b->p->proto);
+	return sotto_esp_len(b->head_len + len);
+}
+
+/*
+ * Write up to @n segments. No segment lies in two fragments, so that each is one
+ * piece of memory to the cipher. Return: how many there is memory for.
+ */
+static unsigned int sotto_burst_fill(struct sotto_burst *b, struct sotto_sa *sa,
+				     struct sk_buff *out, unsigned int n)
+{
+	struct page_frag *pages = sotto_seal_pages();
+	unsigned int done = 0, len, i;
+	u8 *at;
+
+	for (i = 0; i < MAX_SKB_FRAGS && done < n; i++) {
+		if (!skb_page_frag_refill(b->seg_len, pages, GFP_ATOMIC | __GFP_NOWARN) ||
+		    pages->offset + b->seg_len > pages->size)
+			break;
+		at = page_address(pages->page) + pages->offset;
+		len = 0;
+		while (done < n && pages->offset + len + b->seg_len <= pages->size) {
+			len += sotto_burst_segment(b, sa, at + len);
+			done++;
+		}
+		get_page(pages->page);
+		skb_fill_page_desc(out, i, pages->page, pages->offset, len);
+		pages->offset += ALIGN(len, SMP_CACHE_BYTES);
+		out->len += len;
+		out->data_len += len;
+		out->truesize += len;
+	}
+	return done;
+}
+
+static struct sk_buff *sotto_burst_alloc(struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	unsigned int hdr = p->l4 + sizeof(struct udphdr);
+	unsigned int reserve = LL_RESERVED_SPACE(skb->dev);
+	struct sk_buff *out = alloc_skb(reserve + hdr, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!out)
+		return NULL;
+	skb_reserve(out, reserve);
+	skb_put(out, hdr);
+	sotto_seal_inherit(out, skb);
+	return out;
+}
+
+/* One packet with up to @n segments. Return: its context, or NULL without memory. */
+static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_sa *sa,
+					   unsigned int n)
+{
+	struct sotto_seal *s = sotto_seal_get(sa);
+
+	if (!s)
+		return NULL;
+	s->skb = sotto_burst_alloc(b->skb, b->p);
+	if (!s->skb)
+		goto err_seal;
+	s->seq = b->seq;
+	s->n = sotto_burst_fill(b, sa, s->skb, n);
+	if (!s->n)
+		goto err_skb;
+	sotto_seal_outer(sa, s->skb, b->skb, b->p);
+	if (s->n > 1) {
+		skb_shinfo(s->skb)->gso_type = SKB_GSO_UDP_L4;
+		skb_shinfo(s->skb)->gso_size = b->seg_len;
+		skb_shinfo(s->skb)->gso_segs = s->n;
+	}
+	s->seg_len = b->seg_len;
+	s->frag = 0;
+	s->off = 0;
+	sg_init_table(s->sg, 2);
+	sg_set_buf(&s->sg[0], &s->aad, sizeof(s->aad));
+	return s;
+
+err_skb:
+	kfree_skb(s->skb);
+err_seal:
+	sotto_seal_put(s);
+	return NULL;
+}
+
+int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		     const struct sotto_pkt *p, unsigned int mtu)
+{
+	unsigned int segs, each, max, len;
+	struct sotto_net *ns = sa->ns;
+	struct sotto_burst b;
+	struct sotto_seal *s;
+
+	sotto_burst_begin(&b, skb, p);
+	segs = b.segs;
+	len = skb->len + (segs - 1) * (p->l4 + b.head_len);
+	max = sotto_burst_max(&b);
+	each = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs, max));
+	if (!sotto_sa_take_seq(sa, segs, &b.seq)) {
+		skb_abort_seq_read(&b.st);
+		return SOTTO_STAT_OUT_DROP_SEQ_EXHAUSTED;
+	}
+
+	while (b.segs) {
+		s = sotto_burst_make(&b, sa, min(each, b.segs));
+		if (!s)
+			break;
+		s->mtu = mtu;
+		sotto_seal_own(s->skb, skb, !b.segs);
+		sotto_seal_start(s);
+	}
+	skb_abort_seq_read(&b.st);
+	if (b.segs == segs)
+		return SOTTO_STAT_OUT_DROP_NOMEM;
+
+	sotto_seal_count(t, sa, segs, len);
+	sotto_stat_add(ns, SOTTO_STAT_OUT_SEEN, segs - 1);
+	if (b.segs) {
+		sotto_stat_add(ns, SOTTO_STAT_OUT_DROP_NOMEM, b.segs - 1);
+		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
+	} else {
+		consume_skb(skb);
+	}
+	return 0;
+}
