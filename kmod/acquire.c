@@ -223,6 +223,13 @@ int sotto_acquire_fail(struct sotto_net *ns, const struct sotto_addr *dst,
 		spin_unlock(&t->lock);
 		goto out;
 	}
+	if (reason == SOTTO_REASON_REROUTE) {
+		sotto_tunnel_take_queue(t, &list);
+		spin_unlock(&t->lock);
+		sotto_tunnel_reroute(t, &list);
+		err = 0;
+		goto out;
+	}
 	if (t->action == SOTTO_ACTION_PREFER && reason == SOTTO_REASON_NOT_MEMBER) {
 		sotto_acquire_hold(t, SOTTO_TUNNEL_CLEAR, reason, hold_ms);
 		drain = sotto_tunnel_begin_drain(t);

@@ -179,21 +179,16 @@ bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
 		   : !sotto_local_is(ns, &p->dst);
 }
 
-/* Behind everybody else: now it is decided. Consumes @skb. */
-static int sotto_out_ok(struct net *net, struct sock *sk, struct sk_buff *skb)
+void sotto_out(struct sotto_net *ns, struct sk_buff *skb)
 {
 	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
-	struct sotto_net *ns = sotto_net(net);
 	const struct sotto_addr *to;
 	enum sotto_action action;
 	struct sotto_pkt p;
 
-	rcu_read_lock();
-	local_bh_disable();
-	sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
 	if (!sotto_pkt_parse(skb, pf, &p)) {
 		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_HEADER);
-		goto out;
+		return;
 	}
 	action = sotto_policy_route(ns, &p.dst, &to);
 	if (action == SOTTO_ACTION_BLOCK)
@@ -202,7 +197,17 @@ static int sotto_out_ok(struct net *net, struct sock *sk, struct sk_buff *skb)
 		sotto_send_clear(ns, skb);
 	else
 		sotto_send(ns, skb, &p, to, action);
-out:
+}
+
+/* Behind everybody else: now it is decided. Consumes @skb. */
+static int sotto_out_ok(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	struct sotto_net *ns = sotto_net(net);
+
+	rcu_read_lock();
+	local_bh_disable();
+	sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
+	sotto_out(ns, skb);
 	local_bh_enable();
 	rcu_read_unlock();
 	return 0;

@@ -71,6 +71,8 @@ bool sotto_is_data(struct sotto_net *ns, struct sk_buff *skb,
 /* hook.c: what no policy touches. @out: on its way out. */
 bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
 		  const struct sotto_pkt *p, bool out);
+/* hook.c: a packet that wants to leave is judged by policy. Consumes @skb. BH off. */
+void sotto_out(struct sotto_net *ns, struct sk_buff *skb);
 /* hook.c: the entries behind our own, then the saved okfn. Consumes @skb. */
 void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state);
 

@@ -274,6 +274,15 @@ void sotto_tunnel_delete(struct sotto_tunnel *t, enum sotto_stat why)
 	sotto_tunnel_remove(t, why, false);
 }
 
+void sotto_tunnel_reroute(struct sotto_tunnel *t, struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+
+	sotto_tunnel_delete(t, SOTTO_STAT_OUT_DROP_REFUSED);
+	while ((skb = sotto_tunnel_dequeue(list)))
+		sotto_out(t->ns, skb);
+}
+
 void sotto_tunnel_unbind(struct sotto_tunnel *t, struct sotto_sa *sa)
 {
 	bool ours;

@@ -98,6 +98,8 @@ void sotto_tunnel_take_queue(struct sotto_tunnel *t, struct sk_buff_head *list);
 /* Refuse each packet of @list with an ICMP error where one is due. */
 void sotto_tunnel_refuse_all(struct sotto_tunnel *t, struct sk_buff_head *list,
 			     enum sotto_stat why);
+/* Put @t away; each packet of @list asks policy again. rcu_read_lock(), BH off. */
+void sotto_tunnel_reroute(struct sotto_tunnel *t, struct sk_buff_head *list);
 /* If this says true the caller is to call sotto_tunnel_drain(), unlocked. */
 bool sotto_tunnel_begin_drain(struct sotto_tunnel *t);
 /* rcu_read_lock(), BH off. */

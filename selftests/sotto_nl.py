@@ -123,7 +123,8 @@ def decode(enum, prefix, data):
 
 def objects(data):
     """The top level of a message as {OBJECT: …}."""
-    names = {v: n for n, v in H.enums["sotto_attr"].items() if not n.startswith("__")}
+    names = {v: n for n, v in H.enums["sotto_attr"].items()
+             if not n.startswith("__") and not n.endswith("_MAX")}
     out = {}
     for kind, payload in split(data):
         name = names[kind]

@@ -157,7 +157,7 @@ COMMANDS = [
             wrong=[("two families", dict(DST="10.9.0.2", SRC="fd09::1"), errno.EINVAL)]),
     Command("ACQUIRE_FAIL", "ACQUIRE", dict(ID=1, DST="10.9.0.7", REASON=4),
             required=("ID", "DST", "REASON"), others=dict(HOLD_MS=1000),
-            bad=dict(ID=[0], REASON=[0, 12, 255]),
+            bad=dict(ID=[0], REASON=[0, 13, 255]),
             wrong=[("no such acquire", dict(ID=0x70000000, DST="10.9.0.7", REASON=4), errno.ENOENT)]),
 ]
 DUMPS = ["ADDR_GET", "POLICY_GET", "TUNNEL_GET", "SA_GET"]

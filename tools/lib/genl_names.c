@@ -52,6 +52,7 @@ static const char *const reason_names[] = {
 	[SOTTO_REASON_LIMIT] = "limit",
 	[SOTTO_REASON_PIN] = "pin",
 	[SOTTO_REASON_INTERNAL] = "internal",
+	[SOTTO_REASON_REROUTE] = "reroute",
 };
 
 static const char *const reason_texts[] = {
@@ -67,6 +68,7 @@ static const char *const reason_texts[] = {
 	[SOTTO_REASON_LIMIT] = "a limit was reached",
 	[SOTTO_REASON_PIN] = "the peer's key is not the pinned one",
 	[SOTTO_REASON_INTERNAL] = "the agent failed; its log says more",
+	[SOTTO_REASON_REROUTE] = "policy has changed; packets take another way",
 };
 
 static const char *const event_names[] = {

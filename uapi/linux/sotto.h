@@ -328,6 +328,9 @@ enum sotto_reason {
 	SOTTO_REASON_LIMIT,		/* a limit of server or agent was reached */
 	SOTTO_REASON_PIN,		/* peer's key differs from its pin */
 	SOTTO_REASON_INTERNAL,		/* the agent failed; its log says more */
+	SOTTO_REASON_REROUTE,		/* ACQUIRE_FAIL: no failure: policy now has a gateway,
+					 * so the waiting packets ask it again
+					 */
 
 	__SOTTO_REASON_MAX
 };
