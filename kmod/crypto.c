@@ -28,10 +28,29 @@ const char *sotto_crypto_name(u8 cipher)
 
 static struct crypto_aead *sotto_held[__SOTTO_CIPHER_MAX];
 
+/*
+ * Each CPU has memory for one request, so that a packet of few pieces and a
+ * synchronous transform need no allocation. Not of the per-CPU allocator: that may
+ * take it from vmalloc(), and scatterlists point into it.
+ */
+#define SOTTO_CRYPT_CPU_LEN	2048	/* bytes */
+
+struct sotto_crypt_cpu {
+	bool busy;
+	u8 *mem;
+};
+
+static DEFINE_PER_CPU(struct sotto_crypt_cpu, sotto_crypt_cpu);
+
 void sotto_crypto_init(void)
 {
 	struct crypto_aead *aead;
-	int i;
+	int i, cpu;
+
+	/* One that gets none allocates for each packet. */
+	for_each_possible_cpu(cpu)
+		per_cpu(sotto_crypt_cpu, cpu).mem = kmalloc_node(SOTTO_CRYPT_CPU_LEN, GFP_KERNEL,
+								 cpu_to_node(cpu));
 
 	for (i = SOTTO_CIPHER_UNSPEC + 1; i < __SOTTO_CIPHER_MAX; i++) {
 		aead = crypto_alloc_aead(sotto_algs[i], 0, 0);
@@ -45,8 +64,10 @@ void sotto_crypto_init(void)
 
 void sotto_crypto_exit(void)
 {
-	int i;
+	int i, cpu;
 
+	for_each_possible_cpu(cpu)
+		kfree_sensitive(per_cpu(sotto_crypt_cpu, cpu).mem);
 	for (i = 0; i < __SOTTO_CIPHER_MAX; i++)
 		if (sotto_held[i])
 			crypto_free_aead(sotto_held[i]);
@@ -74,6 +95,17 @@ struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key)
 	return aead;
 }
 
+static u8 *sotto_crypt_mem(struct crypto_aead *aead, size_t len)
+{
+	struct sotto_crypt_cpu *cpu = this_cpu_ptr(&sotto_crypt_cpu);
+
+	if (len > SOTTO_CRYPT_CPU_LEN || cpu->busy || !cpu->mem ||
+	    (crypto_aead_alg(aead)->base.cra_flags & CRYPTO_ALG_ASYNC))
+		return kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
+	cpu->busy = true;
+	return cpu->mem;
+}
+
 struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 				      unsigned int n_src, unsigned int n_dst)
 {
@@ -83,8 +115,7 @@ struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 	struct sotto_crypt *c;
 	u8 *mem;
 
-	mem = kmalloc(sg_at + (n_src + n_dst) * sizeof(struct scatterlist),
-		      GFP_ATOMIC | __GFP_NOWARN);
+	mem = sotto_crypt_mem(aead, sg_at + (n_src + n_dst) * sizeof(struct scatterlist));
 	if (!mem)
 		return NULL;
 
@@ -115,6 +146,11 @@ void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
 
 void sotto_crypt_free(struct sotto_crypt *c)
 {
+	struct sotto_crypt_cpu *cpu = this_cpu_ptr(&sotto_crypt_cpu);
+
 	memzero_explicit(c->nonce, sizeof(c->nonce));
-	kfree(c);
+	if ((u8 *)c == cpu->mem)
+		cpu->busy = false;
+	else
+		kfree(c);
 }

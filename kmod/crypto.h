@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 #include <linux/sotto.h>
 
+#include "skb.h"
 #include "wire.h"
 
 /*
@@ -50,6 +51,7 @@ const char *sotto_crypto_name(u8 cipher);
  * @out: packet that is written, may be @in
  * @owner: whose transform this is, for the completion
  * @state: where an opened packet goes on
+ * @p: of the packet that is opened
  * @seq: sequence number
  */
 struct sotto_crypt {
@@ -61,16 +63,19 @@ struct sotto_crypt {
 	struct sk_buff *in, *out;
 	void *owner;
 	struct nf_hook_state state;
+	struct sotto_pkt p;
 	u64 seq;
 };
 
 /**
- * sotto_crypt_alloc() - one allocation for request, AAD, nonce and scatterlists
+ * sotto_crypt_alloc() - memory for request, AAD, nonce and scatterlists, in one
  * @aead: transform
  * @n_src: entries of the source list, the AAD's included
  * @n_dst: entries of the destination list, 0 to work in place
  *
- * The first entry of each list is set to the AAD. GFP_ATOMIC.
+ * With BH off. It is this CPU's own memory if @aead never completes later, and if
+ * it is large enough and free; so give it back before anything else is done that
+ * may come here again. The first entry of each list is set to the AAD.
  */
 struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 				      unsigned int n_src, unsigned int n_dst);

@@ -44,4 +44,10 @@ struct sotto_event_info {
  */
 void sotto_nl_event(struct sotto_net *ns, const struct sotto_event_info *ev);
 
+/*
+ * Is it worth making a hint? Not when nobody listens; and under a flood none goes
+ * until the next tick, which costs a look and is counted.
+ */
+bool sotto_nl_wants_hints(struct sotto_net *ns);
+
 #endif /* _SOTTO_NETLINK_H */

@@ -117,30 +117,30 @@ static bool sotto_nl_take_token(struct sotto_net *ns)
 		ns->hint_tokens = min_t(u64, ns->hint_tokens + fresh, rate);
 		ns->hint_jiffies = jiffies;
 	}
-	if (!ns->hint_tokens)
+	if (!ns->hint_tokens) {
+		WRITE_ONCE(ns->hint_dry, jiffies);
 		return false;
+	}
 	ns->hint_tokens--;
 	return true;
 }
 
-/* May this event go? @lost is how many were left out before it. */
-static bool sotto_nl_admit(struct sotto_net *ns, enum sotto_event type, u32 *lost)
+static void sotto_nl_lost(struct sotto_net *ns, u32 n)
+{
+	atomic_add(n, &ns->hints_lost);
+	sotto_stat_inc(ns, SOTTO_STAT_EVENTS_LOST);
+}
+
+static bool sotto_nl_admit(struct sotto_net *ns, enum sotto_event type)
 {
 	bool ok;
 
+	if (!sotto_nl_is_hint(type))
+		return true;
 	spin_lock_bh(&ns->hint_lock);
-	ok = !sotto_nl_is_hint(type) || sotto_nl_take_token(ns);
-	*lost = ns->hints_lost;
-	ns->hints_lost = ok ? 0 : *lost + 1;
+	ok = sotto_nl_take_token(ns);
 	spin_unlock_bh(&ns->hint_lock);
 	return ok;
-}
-
-static void sotto_nl_lost(struct sotto_net *ns, u32 lost)
-{
-	spin_lock_bh(&ns->hint_lock);
-	ns->hints_lost += lost;
-	spin_unlock_bh(&ns->hint_lock);
 }
 
 static int sotto_nl_put_event(struct sk_buff *skb, const struct sotto_event_info *ev,
@@ -192,18 +192,29 @@ static void sotto_nl_send_event(struct sotto_net *ns, const struct sotto_event_i
 
 	if (!genl_has_listeners(&sotto_genl_family, ns->net, SOTTO_NL_EVENTS))
 		return;
-	if (!sotto_nl_admit(ns, ev->type, &lost)) {
-		sotto_stat_inc(ns, SOTTO_STAT_EVENTS_LOST);
+	if (!sotto_nl_admit(ns, ev->type)) {
+		sotto_nl_lost(ns, 1);
 		return;
 	}
+	/* How many were left out before this one. */
+	lost = atomic_xchg(&ns->hints_lost, 0);
 	skb = sotto_nl_event_msg(ev, lost);
 	if (!skb) {
 		sotto_nl_lost(ns, lost + 1);
-		sotto_stat_inc(ns, SOTTO_STAT_EVENTS_LOST);
 		return;
 	}
 	genlmsg_multicast_netns(&sotto_genl_family, ns->net, skb, 0,
 				SOTTO_NL_EVENTS, GFP_ATOMIC);
+}
+
+bool sotto_nl_wants_hints(struct sotto_net *ns)
+{
+	if (!genl_has_listeners(&sotto_genl_family, ns->net, SOTTO_NL_EVENTS))
+		return false;
+	if (READ_ONCE(ns->hint_dry) != jiffies)
+		return true;
+	sotto_nl_lost(ns, 1);
+	return false;
 }
 
 void sotto_nl_event(struct sotto_net *ns, const struct sotto_event_info *ev)

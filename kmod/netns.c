@@ -264,6 +264,7 @@ static int __net_init sotto_net_init(struct net *net)
 	sotto_limits_default(&ns->limits);
 	ns->hint_tokens = ns->limits.event_rate;
 	ns->hint_jiffies = jiffies;
+	ns->hint_dry = jiffies - 1;
 	xa_init_flags(&ns->sas_in, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_BH);
 	xa_init_flags(&ns->sas_out, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 

@@ -133,7 +133,8 @@ struct sotto_net {
 	spinlock_t hint_lock;		/* the token bucket */
 	u32 hint_tokens;
 	unsigned long hint_jiffies;
-	u32 hints_lost;
+	unsigned long hint_dry;		/* jiffies when it was last found empty */
+	atomic_t hints_lost;
 };
 
 extern unsigned int sotto_net_id;

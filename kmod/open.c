@@ -52,18 +52,21 @@ static int sotto_open_sg(struct sotto_crypt *c, unsigned int hdr)
 	return 0;
 }
 
-/* Early look: spares the work, decides nothing for good. */
+static void sotto_open_count(struct sotto_sa *sa, u64 *counter)
+{
+	spin_lock(&sa->lock);
+	(*counter)++;
+	spin_unlock(&sa->lock);
+}
+
+/* Early look, without the lock: spares the work, decides nothing for good. */
 static bool sotto_open_look(struct sotto_sa *sa, u32 seq_lo, u64 *seq)
 {
-	bool fresh;
-
-	spin_lock_bh(&sa->lock);
 	*seq = sotto_replay_esn(sa->replay, seq_lo);
-	fresh = sotto_replay_check(sa->replay, *seq);
-	if (!fresh)
-		sa->replays++;
-	spin_unlock_bh(&sa->lock);
-	return fresh;
+	if (likely(sotto_replay_check(sa->replay, *seq)))
+		return true;
+	sotto_open_count(sa, &sa->replays);
+	return false;
 }
 
 /* Count and move the window: the packet is authentic. */
@@ -71,7 +74,7 @@ static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len)
 {
 	bool fresh;
 
-	spin_lock_bh(&sa->lock);
+	spin_lock(&sa->lock);
 	fresh = sotto_replay_update(sa->replay, seq);
 	if (fresh) {
 		sa->rx_packets++;
@@ -79,20 +82,13 @@ static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len)
 	} else {
 		sa->replays++;
 	}
-	spin_unlock_bh(&sa->lock);
+	spin_unlock(&sa->lock);
 	if (!fresh)
 		return SOTTO_STAT_IN_DROP_REPLAY;
 
-	if (!test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
+	if (unlikely(!test_bit(SOTTO_SA_CONFIRMED, &sa->flags)))
 		sotto_sa_confirm(sa);
 	return 0;
-}
-
-static void sotto_open_auth_failed(struct sotto_sa *sa)
-{
-	spin_lock_bh(&sa->lock);
-	sa->auth_failures++;
-	spin_unlock_bh(&sa->lock);
 }
 
 bool sotto_open_pad_ok(const u8 *pad, unsigned int n)
@@ -201,55 +197,55 @@ void sotto_open_dummy(struct sotto_sa *sa, const struct sotto_pkt *p)
 }
 
 /* Everything behind authentication. Return: 0 or the counter of the drop. */
-static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb,
-			    struct sotto_crypt *c)
+static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
+			    const struct sotto_pkt *p, struct nf_hook_state *state)
 {
-	unsigned int hdr;
-	struct sotto_pkt p;
-	u8 nexthdr, pf = c->state.pf;
+	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
+	u8 nexthdr;
 	int why;
 
-	if (!sotto_pkt_parse(skb, pf, &p))
-		return SOTTO_STAT_IN_DROP_MALFORMED;
-	hdr = p.l4 + SOTTO_ENCAP_LEN;
-	why = sotto_open_account(sa, c->seq, skb->len - SOTTO_ENCAP_LEN - SOTTO_ICV_LEN);
+	why = sotto_open_account(sa, seq, skb->len - SOTTO_ENCAP_LEN - SOTTO_ICV_LEN);
 	if (why)
 		return why;
 	why = sotto_open_trailer(skb, hdr, &nexthdr);
 	if (why)
 		return why;
 	if (nexthdr == IPPROTO_NONE) {
-		sotto_open_dummy(sa, &p);
+		sotto_open_dummy(sa, p);
 		consume_skb(skb);
 		return 0;
 	}
 	if (!sotto_open_proto_ok(skb, nexthdr))
 		return SOTTO_STAT_IN_DROP_PROTOCOL;
 
-	sotto_open_strip(skb, &p);
-	sotto_open_up(sa, skb, &p, nexthdr, &c->state);
+	sotto_open_strip(skb, p);
+	sotto_open_up(sa, skb, p, nexthdr, state);
 	return 0;
 }
 
 static void sotto_open_finish(struct sotto_crypt *c, int err)
 {
+	struct nf_hook_state state = c->state;
 	struct sotto_sa *sa = c->owner;
 	struct sk_buff *skb = c->out;
-	int why;
+	struct sotto_pkt p = c->p;
+	u64 seq = c->seq;
+	int why = 0;
 
 	if (c->in != c->out)
 		consume_skb(c->in);
-	if (err == -EBADMSG) {
-		sotto_open_auth_failed(sa);
+	/* Not kept for what follows: that may well open or seal more packets. */
+	sotto_crypt_free(c);
+	if (likely(!err)) {
+		why = sotto_open_plain(sa, skb, seq, &p, &state);
+	} else if (err == -EBADMSG) {
+		sotto_open_count(sa, &sa->auth_failures);
 		why = SOTTO_STAT_IN_DROP_AUTH;
-	} else if (err) {
-		why = SOTTO_STAT_IN_DROP_CRYPTO;
 	} else {
-		why = sotto_open_plain(sa, skb, c);
+		why = SOTTO_STAT_IN_DROP_CRYPTO;
 	}
 	if (why)
 		sotto_drop(sa->ns, skb, why);
-	sotto_crypt_free(c);
 }
 
 static void sotto_open_done(SOTTO_CRYPTO_DATA *data, int err)
@@ -315,6 +311,7 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
 	c->out = out;
 	c->owner = sa;
 	c->state = *state;
+	c->p = *p;
 	c->seq = seq;
 	sotto_crypt_set(c, sa->salt, sa->spi, seq, esp->iv);
 	if (sotto_open_sg(c, hdr)) {

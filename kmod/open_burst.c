@@ -141,7 +141,7 @@ static void sotto_burst_look(struct sotto_burst *b)
 	struct sotto_sa *sa = b->sa;
 	unsigned int i, stale = 0;
 
-	spin_lock_bh(&sa->lock);
+	spin_lock(&sa->lock);
 	for (i = 0; i < b->n; i++) {
 		b->seq[i] = sotto_replay_esn(sa->replay, b->seq[i]);
 		if (sotto_replay_check(sa->replay, b->seq[i]))
@@ -150,7 +150,7 @@ static void sotto_burst_look(struct sotto_burst *b)
 		stale++;
 	}
 	sa->replays += stale;
-	spin_unlock_bh(&sa->lock);
+	spin_unlock(&sa->lock);
 	if (stale)
 		sotto_stat_add(sa->ns, SOTTO_STAT_IN_DROP_REPLAY, stale);
 }
@@ -174,9 +174,9 @@ static bool sotto_burst_repeats(const struct sotto_burst *b)
 static void sotto_burst_replayed(struct sotto_burst *b)
 {
 	b->seq[b->i] = 0;
-	spin_lock_bh(&b->sa->lock);
+	spin_lock(&b->sa->lock);
 	b->sa->replays++;
-	spin_unlock_bh(&b->sa->lock);
+	spin_unlock(&b->sa->lock);
 	sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_DROP_REPLAY);
 }
 
@@ -465,7 +465,7 @@ static unsigned int sotto_burst_account(struct sotto_burst *b, bool *any)
 	struct sotto_sa *sa = b->sa;
 	unsigned int i, late = 0;
 
-	spin_lock_bh(&sa->lock);
+	spin_lock(&sa->lock);
 	sa->auth_failures += b->forged;
 	for (i = 0; i < b->n; i++) {
 		if (!b->seq[i])
@@ -480,7 +480,7 @@ static unsigned int sotto_burst_account(struct sotto_burst *b, bool *any)
 		sa->rx_bytes += b->p.l4 + sotto_burst_plain(b, i);
 	}
 	sa->replays += late;
-	spin_unlock_bh(&sa->lock);
+	spin_unlock(&sa->lock);
 	return late;
 }
 

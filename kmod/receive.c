@@ -69,7 +69,8 @@ static struct sotto_sa *sotto_receive_sa(struct sotto_net *ns,
 	sa = xa_load(&ns->sas_in, spi);
 	if (!sa || xa_is_value(sa)) {
 		*why = SOTTO_STAT_IN_DROP_UNKNOWN_SPI;
-		sotto_unknown_spi(ns, p, spi);
+		if (sotto_nl_wants_hints(ns))
+			sotto_unknown_spi(ns, p, spi);
 		return NULL;
 	}
 	/*

@@ -16,7 +16,8 @@ void sotto_replay_init(struct sotto_replay *r, u64 top)
 
 u64 sotto_replay_esn(const struct sotto_replay *r, u32 lo)
 {
-	u32 hi = upper_32_bits(r->top), tl = lower_32_bits(r->top);
+	u64 top = READ_ONCE(r->top);
+	u32 hi = upper_32_bits(top), tl = lower_32_bits(top);
 
 	if (tl >= SOTTO_REPLAY_WINDOW - 1) {
 		/* The window lies within one subspace. */
@@ -36,18 +37,21 @@ static unsigned long *sotto_replay_word(struct sotto_replay *r, u64 seq)
 
 bool sotto_replay_check(const struct sotto_replay *r, u64 seq)
 {
+	u64 top = READ_ONCE(r->top);
+
 	if (!seq || seq > SOTTO_SEQ_MAX)
 		return false;
-	if (seq > r->top)
+	if (seq > top)
 		return true;
-	if (r->top - seq >= SOTTO_REPLAY_WINDOW)
+	if (top - seq >= SOTTO_REPLAY_WINDOW)
 		return false;
-	return !(*sotto_replay_word((struct sotto_replay *)r, seq) &
+	return !(READ_ONCE(*sotto_replay_word((struct sotto_replay *)r, seq)) &
 		 BIT(seq % BITS_PER_LONG));
 }
 
 bool sotto_replay_update(struct sotto_replay *r, u64 seq)
 {
+	unsigned long *at;
 	u64 word, last;
 
 	if (!sotto_replay_check(r, seq))
@@ -60,10 +64,11 @@ bool sotto_replay_update(struct sotto_replay *r, u64 seq)
 		if (last - word > SOTTO_REPLAY_WORDS)
 			word = last - SOTTO_REPLAY_WORDS;
 		while (word < last)
-			r->bitmap[++word % SOTTO_REPLAY_WORDS] = 0;
-		r->top = seq;
+			WRITE_ONCE(r->bitmap[++word % SOTTO_REPLAY_WORDS], 0);
+		WRITE_ONCE(r->top, seq);
 	}
-	*sotto_replay_word(r, seq) |= BIT(seq % BITS_PER_LONG);
+	at = sotto_replay_word(r, seq);
+	WRITE_ONCE(*at, *at | BIT(seq % BITS_PER_LONG));
 	return true;
 }
 

@@ -34,7 +34,10 @@ void sotto_replay_init(struct sotto_replay *r, u64 top);
  */
 u64 sotto_replay_esn(const struct sotto_replay *r, u32 lo);
 
-/* Would @seq be accepted? Changes nothing. */
+/*
+ * Would @seq be accepted? Changes nothing. This and sotto_replay_esn() may be asked
+ * without the lock: then the answer may be outdated, and only spares work.
+ */
 bool sotto_replay_check(const struct sotto_replay *r, u64 seq);
 
 /* Accept @seq and move the window, or return false. After authentication only. */

@@ -127,17 +127,23 @@ unsigned int sotto_skb_nsg(const struct sk_buff *skb)
 	return n;
 }
 
-void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why)
+static void sotto_drop_event(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why)
 {
 	struct sotto_event_info ev = { .type = SOTTO_EVENT_DROP, .stat = why };
 	struct sotto_pkt p;
 
-	sotto_stat_inc(ns, why);
 	if (sotto_pkt_parse(skb, skb->protocol == htons(ETH_P_IP) ?
 			    NFPROTO_IPV4 : NFPROTO_IPV6, &p)) {
 		ev.src = &p.src;
 		ev.dst = &p.dst;
 	}
 	sotto_nl_event(ns, &ev);
+}
+
+void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why)
+{
+	sotto_stat_inc(ns, why);
+	if (sotto_nl_wants_hints(ns))
+		sotto_drop_event(ns, skb, why);
 	kfree_skb(skb);
 }
