@@ -37,6 +37,8 @@ static const struct sotto_nl_limit sotto_nl_limits[] = {
 	SOTTO_NL_LIMIT(SOTTO_A_NS_ACQUIRE_TIMEOUT, acquire_timeout_ms,
 		       SOTTO_ACQUIRE_TIMEOUT_MS),
 	SOTTO_NL_LIMIT(SOTTO_A_NS_EVENT_RATE, event_rate, SOTTO_EVENT_RATE),
+	SOTTO_NL_LIMIT(SOTTO_A_NS_GSO, gso, 1),
+	SOTTO_NL_LIMIT(SOTTO_A_NS_GRO, gro, 1),
 };
 
 static u32 *sotto_nl_limit(struct sotto_limits *limits, const struct sotto_nl_limit *l)
@@ -70,6 +72,8 @@ const struct nla_policy sotto_nl_ns_policy[SOTTO_A_NS_ATTR_MAX + 1] = {
 	[SOTTO_A_NS_MAX_NS_QUEUE_BYTES] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_bytes),
 	[SOTTO_A_NS_ACQUIRE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_timeout),
 	[SOTTO_A_NS_EVENT_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_rate),
+	[SOTTO_A_NS_GSO] = NLA_POLICY_MAX(NLA_U32, 1),
+	[SOTTO_A_NS_GRO] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 const struct nla_policy sotto_nl_agent_policy[SOTTO_A_AGENT_ATTR_MAX + 1] = {
@@ -210,6 +214,8 @@ int sotto_nl_ns_set(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	sotto_nl_set_limits(ns, &limits);
+	if (tb[SOTTO_A_NS_GRO])
+		sotto_netns_gro(ns);
 	return 0;
 }
 

@@ -50,7 +50,7 @@ static int sotto_sock_open(struct sotto_net *ns, u8 family, struct socket **sock
 	if (err)
 		return err;
 	setup_udp_tunnel_sock(ns->net, sotto_tunnel_sock(*sock), &cfg);
-	return sotto_sock_gro(*sock, 1);
+	return sotto_sock_gro(*sock, ns->limits.gro);
 }
 
 static void sotto_socks_close(struct sotto_net *ns)
@@ -77,6 +77,15 @@ static int sotto_socks_open(struct sotto_net *ns)
 	if (err)
 		sotto_socks_close(ns);
 	return err;
+}
+
+void sotto_netns_gro(struct sotto_net *ns)
+{
+	lockdep_assert_held(&ns->config);
+	if (ns->sock4)
+		sotto_sock_gro(ns->sock4, ns->limits.gro);
+	if (ns->sock6)
+		sotto_sock_gro(ns->sock6, ns->limits.gro);
 }
 
 int sotto_netns_up(struct sotto_net *ns, struct netlink_ext_ack *extack)
@@ -244,6 +253,8 @@ static void sotto_limits_default(struct sotto_limits *l)
 	l->max_ns_queue_bytes = SOTTO_MAX_NS_QUEUE_BYTES;
 	l->acquire_timeout_ms = SOTTO_ACQUIRE_TIMEOUT_MS;
 	l->event_rate = SOTTO_EVENT_RATE;
+	l->gso = 1;
+	l->gro = 1;
 }
 
 static int __net_init sotto_net_init(struct net *net)

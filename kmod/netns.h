@@ -48,6 +48,8 @@ struct sotto_limits {
 	u32 max_ns_queue_bytes;
 	u32 acquire_timeout_ms;
 	u32 event_rate;
+	u32 gso;
+	u32 gro;
 };
 
 /* Our own protected addresses, and the networks behind us: copied on write. */
@@ -164,6 +166,9 @@ int sotto_netns_up(struct sotto_net *ns, struct netlink_ext_ack *extack);
  * Return: 0, or -EBUSY while a protect or block policy exists.
  */
 int sotto_netns_down(struct sotto_net *ns, struct netlink_ext_ack *extack);
+
+/* Tell the sockets of the data port what limits.gro says; the caller holds ns->config. */
+void sotto_netns_gro(struct sotto_net *ns);
 
 /*
  * Our own addresses, and networks behind us. Writers hold ns->config.

@@ -76,7 +76,7 @@ static int put_settings(struct sgenl *g, const struct sgenl_ns *ns)
 	int ret = 0;
 
 	for (const struct setting *s = settings; !ret && s->name; s++)
-		if (s->attr != SOTTO_A_NS_DATA_PORT && ns->num[s->attr])
+		if (s->attr != SOTTO_A_NS_DATA_PORT && (ns->num[s->attr] || s->max == 1))
 			ret = sgenl_ns_set(g, s->attr, ns->num[s->attr]);
 	return ret;
 }

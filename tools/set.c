@@ -22,7 +22,9 @@ static const char usage[] =
 "               | max-ns-queue-packets packets that wait, in all\n"
 "               | max-ns-queue-bytes   the same in bytes of memory\n"
 "               | acquire-timeout      milliseconds that a packet waits\n"
-"               | event-rate           events per second to the agent }\n"
+"               | event-rate           events per second to the agent\n"
+"               | gso                  on: bursts leave as bursts; off: as packets\n"
+"               | gro                  on: the kernel merges what comes in into bursts }\n"
 "\"sotto status -d\" shows what is set. It lasts until the namespace or module goes.\n";
 
 const struct setting settings[] = {
@@ -42,6 +44,8 @@ const struct setting settings[] = {
 	{ "acquire-timeout", "acquire_timeout_ms",
 	  SOTTO_A_NS_ACQUIRE_TIMEOUT, 1, UINT32_MAX },
 	{ "event-rate", "event_rate", SOTTO_A_NS_EVENT_RATE, 1, UINT32_MAX },
+	{ "gso", "gso", SOTTO_A_NS_GSO, 0, 1 },
+	{ "gro", "gro", SOTTO_A_NS_GRO, 0, 1 },
 	{ NULL, NULL, 0, 0, 0 },
 };
 
@@ -67,6 +71,18 @@ static int unknown(const char *name)
 	return usage_error(usage, "there is no setting \"%s\"", name);
 }
 
+/* A switch is on or off, and everything else a number. */
+static int parse_value(const struct setting *s, const char *text, uint64_t *value)
+{
+	if (s->max > 1)
+		return parse_number(text, s->name, s->min, s->max, value);
+	*value = !strcmp(text, "on");
+	if (!*value && strcmp(text, "off"))
+		return usage_error(usage, "%s takes \"on\" or \"off\", not \"%s\"", s->name,
+				   text);
+	return 0;
+}
+
 int do_set(struct args *a)
 {
 	const struct setting *s;
@@ -86,7 +102,7 @@ int do_set(struct args *a)
 	if (!s)
 		return unknown(name);
 	text = args_value(a, name);
-	if (!text || parse_number(text, name, s->min, s->max, &value) ||
+	if (!text || parse_value(s, text, &value) ||
 	    args_end(a, usage))
 		return EXIT_USAGE;
 	ret = kernel_open(&g);

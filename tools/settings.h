@@ -14,7 +14,7 @@
  * @name: on the command line
  * @json: in JSON output
  * @attr: enum sotto_ns_attr
- * @min, @max: what is permitted; the kernel checks further
+ * @min, @max: what is permitted; the kernel checks further. A @max of 1: a switch.
  */
 struct setting {
 	const char *name;

@@ -145,7 +145,10 @@ static void show_server(const struct status *s)
 static void show_limits(const struct status *s)
 {
 	for (const struct setting *set = settings; set->name; set++)
-		if (set->attr != SOTTO_A_NS_DATA_PORT)
+		if (set->max == 1)
+			printf("setting  %s %s\n", set->name,
+			       s->ns.num[set->attr] ? "on" : "off");
+		else if (set->attr != SOTTO_A_NS_DATA_PORT)
 			printf("limit    %s %u\n", set->name, s->ns.num[set->attr]);
 }
 
@@ -197,7 +200,8 @@ static json_t *module_json(const struct status *s)
 	json_object_set_new(o, "data_port", json_integer(s->ns.data_port));
 	for (const struct setting *set = settings; set->name; set++)
 		if (set->attr != SOTTO_A_NS_DATA_PORT)
-			json_object_set_new(o, set->json,
+			json_object_set_new(o, set->json, set->max == 1 ?
+					    json_boolean(s->ns.num[set->attr]) :
 					    json_integer(s->ns.num[set->attr]));
 	return o;
 }

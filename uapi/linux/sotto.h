@@ -141,6 +141,8 @@ enum sotto_ns_attr {
 	SOTTO_A_NS_ACQUIRE_TIMEOUT,	/* u32 ms (set): queue lives this long */
 	SOTTO_A_NS_EVENT_RATE,		/* u32 (set): events per second at most */
 	SOTTO_A_NS_PAD,
+	SOTTO_A_NS_GSO,			/* u32 (set): 1 = bursts leave as bursts, 0 = as packets */
+	SOTTO_A_NS_GRO,			/* u32 (set): 1 = the stack merges what comes in for us */
 
 	__SOTTO_A_NS_MAX,
 	SOTTO_A_NS_ATTR_MAX = __SOTTO_A_NS_MAX - 1
