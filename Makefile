@@ -42,7 +42,7 @@ endif
 NL_CFLAGS = $(eval NL_CFLAGS := $(shell pkg-config --cflags libnl-3.0 libnl-genl-3.0))$(NL_CFLAGS)
 CPPFLAGS_ALL = -std=c11 -D_GNU_SOURCE= -DSOTTO_VERSION='"$(VERSION)"' -Iuapi -Itools/lib -Itools -I. \
 	$(NL_CFLAGS) $(CPPFLAGS)
-COMMON_LIBS := -lsodium -ljansson -linih -lev
+COMMON_LIBS := -lsodium -ljansson -linih -lev -lseccomp
 GENL_LIBS := -lnl-genl-3 -lnl-3
 
 OBJ := $(BUILD)/obj

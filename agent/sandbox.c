@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../tools/lib/callfilter.h"
 
 #define CAP_WORDS	2	/* _LINUX_CAPABILITY_VERSION_3 */
 
@@ -45,6 +48,25 @@ static int keep_net_admin(void)
 	return syscall(SYS_capset, &head, data);
 }
 
+static const int calls[] = {
+	/* control flow, netlink, local socket */
+	SCMP_SYS(socket), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(accept4),
+	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg), SCMP_SYS(shutdown),
+	/* policy, peers and identity are kept; the configuration is read again */
+	SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(fchmod),
+	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(flock),
+	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(umask), SCMP_SYS(getdents64),
+	/* into the background */
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(chdir),
+	/* the thread that looks names up, and the modules that this loads */
+	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(pread64), SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(ioctl), SCMP_SYS(sendmmsg),
+};
+
 int sandbox_enter(struct sotto_errmsg *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -55,5 +77,5 @@ int sandbox_enter(struct sotto_errmsg *err)
 		return sotto_err_errno(err, "cannot clear ambient capabilities");
 	if (keep_net_admin())
 		return sotto_err_errno(err, "cannot drop capabilities");
-	return 0;
+	return sotto_seccomp(calls, sizeof(calls) / sizeof(calls[0]), err);
 }

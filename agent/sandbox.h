@@ -11,7 +11,8 @@
 void sandbox_limits(void);
 
 /**
- * sandbox_enter() - no new privileges, and of all capabilities CAP_NET_ADMIN alone
+ * sandbox_enter() - no new privileges, of all capabilities CAP_NET_ADMIN alone, and
+ * no system call that the agent does not make
  * Files stay within reach as far as they are our user's own.
  */
 int sandbox_enter(struct sotto_errmsg *err);
