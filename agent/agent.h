@@ -7,6 +7,7 @@
  *   ask.c          sessions that somebody here wants (initiator)
  *   offer.c        sessions that the server offers (responder)
  *   session.c      the sessions that are there, until they end
+ *   pins.c         keys that are believed whatever the server says
  *   policy.c       what the realm wants protected
  *   ctl.c          the local socket
  */
@@ -23,6 +24,7 @@
 #include "kernel.h"
 #include "netwatch.h"
 #include "peers.h"
+#include "pins.h"
 #include "policy.h"
 #include "session.h"
 
@@ -50,6 +52,8 @@ struct agent {
 	struct netwatch netwatch;
 	struct sessions sessions;
 	struct peers peers;
+	struct peers pins;
+	bool realm_first_use;		/* the realm pins whom its members meet */
 	struct realm_policy policy;
 	struct listing listing;
 	struct sotto_usock *ctl;

@@ -113,6 +113,7 @@ int conf_load(struct conf *conf, const char *path, struct sotto_errmsg *err)
 		{ "agent", "log_level", sotto_conf_log_level, &conf->log_level, 0, 0 },
 		{ "agent", "ciphers", set_ciphers, &conf->ciphers, 0, 0 },
 		{ "agent", "pin", set_pin, conf, 0, 0 },
+		{ "agent", "trust_on_first_use", sotto_conf_bool, &conf->first_use, 0, 0 },
 		{ "agent", "up_timeout", sotto_conf_seconds, &conf->up_timeout, 1, 3600 },
 		{ "network", "data_port", sotto_conf_u32, &conf->data_port, 1, 65535 },
 	};

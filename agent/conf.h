@@ -5,6 +5,7 @@
 #ifndef SOTTO_AGENT_CONF_H
 #define SOTTO_AGENT_CONF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../tools/lib/err.h"
@@ -26,6 +27,7 @@ struct conf {
 	struct sotto_ciphers ciphers;	/* offered, most wanted first */
 	uint32_t data_port;
 	uint32_t up_timeout;		/* seconds that sotto up waits */
+	bool first_use;			/* pin whom this host meets */
 	struct conf_pin pins[CONF_PINS_MAX];
 	unsigned int n_pins;
 };

@@ -86,6 +86,66 @@ static json_t *sessions_json(struct agent *ag)
 	return json_pack("{s:o}", "sessions", list);
 }
 
+static int get_name(const json_t *req, const char **name, struct sotto_errmsg *err)
+{
+	int ret = sotto_jx_string(req, "name", name, err);
+
+	if (!ret && !sotto_name_valid(*name))
+		ret = sotto_err(err, SOTTO_E_BAD, "\"%s\" is no member's name", *name);
+	return ret;
+}
+
+static int peer_pin(struct agent *ag, const json_t *req, struct sotto_errmsg *err)
+{
+	uint8_t pub[SOTTO_PUB_LEN];
+	const char *name, *key = NULL;
+	int ret = get_name(req, &name, err);
+
+	if (ret)
+		return ret;
+	if (!json_object_get(req, "key"))
+		return pins_add(ag, name, NULL, err);
+	ret = sotto_jx_string(req, "key", &key, err);
+	if (!ret && sotto_key_parse(pub, key))
+		ret = sotto_err(err, SOTTO_E_BAD, "that is no key: 43 characters, or 64 hex digits");
+	return ret ? ret : pins_add(ag, name, pub, err);
+}
+
+static int peer_unpin(struct agent *ag, const json_t *req, struct sotto_errmsg *err)
+{
+	const char *name;
+	int ret = get_name(req, &name, err);
+
+	return ret ? ret : pins_del(ag, name, err);
+}
+
+/* Commands that take words, and answer no more than that they were done. */
+static const struct {
+	const char *cmd;
+	const char *const words[3];
+	int (*fn)(struct agent *ag, const json_t *req, struct sotto_errmsg *err);
+} acts[] = {
+	{ "peer.pin", { "name", "key", NULL }, peer_pin },
+	{ "peer.unpin", { "name", NULL }, peer_unpin },
+};
+
+static bool act(struct agent *ag, struct sotto_usock_conn *conn, const char *cmd,
+		const json_t *req)
+{
+	struct sotto_errmsg err;
+
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		if (strcmp(cmd, acts[i].cmd))
+			continue;
+		if (sotto_jx_only(req, acts[i].words, &err) || acts[i].fn(ag, req, &err))
+			sotto_usock_fail_err(conn, &err);
+		else
+			sotto_usock_ok(conn, NULL);
+		return true;
+	}
+	return false;
+}
+
 static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *req)
 {
 	static const char *const only_cmd[] = { NULL };
@@ -93,13 +153,20 @@ static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *r
 	struct sotto_errmsg err;
 	const char *cmd;
 
-	if (sotto_jx_string(req, "cmd", &cmd, &err) ||
-	    sotto_jx_only(req, only_cmd, &err)) {
+	if (sotto_jx_string(req, "cmd", &cmd, &err)) {
+		sotto_usock_fail_err(conn, &err);
+		return;
+	}
+	if (act(ag, conn, cmd, req))
+		return;
+	if (sotto_jx_only(req, only_cmd, &err)) {
 		sotto_usock_fail_err(conn, &err);
 	} else if (!strcmp(cmd, "status")) {
 		sotto_usock_ok(conn, status_json(ag));
 	} else if (!strcmp(cmd, "sessions")) {
 		sotto_usock_ok(conn, sessions_json(ag));
+	} else if (!strcmp(cmd, "peers")) {
+		sotto_usock_ok(conn, pins_json(ag));
 	} else if (!strcmp(cmd, "stop")) {
 		sotto_usock_ok(conn, NULL);
 		agent_stop(ag, 0);

@@ -56,11 +56,10 @@ static bool has_cipher(const struct sotto_ciphers *list, uint8_t cipher)
 static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_input *in = &n->in;
-	const uint8_t *pin = conf_pin(&ag->conf, n->peer->name);
 
-	if (pin && memcmp(pin, n->peer->static_pub, SOTTO_PUB_LEN)) {
-		sotto_err_log("peer %s: its static key is not the pinned one; refused",
-			      n->peer->name);
+	if (!pins_fit(ag, n->peer->name, n->peer->static_pub)) {
+		sotto_err_log("peer %s: session %016" PRIx64 ": its static key is not the pinned one; refused",
+			      n->peer->name, in->session_id);
 		return SOTTO_REFUSAL_PIN;
 	}
 	if (!has_cipher(&ag->conf.ciphers, in->cipher) ||
@@ -211,6 +210,7 @@ static struct session *install(struct agent *ag, struct installation *n,
 		session_free(s);
 		return NULL;
 	}
+	pins_first_use(ag, s->peer, s->peer_pub);
 	peers_note(&ag->peers, s->peer, s->peer_pub);
 	sotto_info("peer %s: session %016" PRIx64 " installed (%s, %s, spi in 0x%08x out 0x%08x)",
 		   s->peer, s->id, n->is_a ? "we asked" : "it asked",

@@ -157,10 +157,13 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 	if (!ret)
 		ret = daemon_write_pid(err);
 	if (!ret)
+		ret = pins_load(ag, err);
+	if (!ret)
 		ret = sandbox_enter(err);
 	if (ret)
 		return ret;
-	peers_load(&ag->peers);
+	if (peers_load(&ag->peers, PEERS_FILE))
+		sotto_warn("%s cannot be read as a whole", PEERS_FILE);
 	return kernel_resync(ag);
 }
 
@@ -177,6 +180,7 @@ static void stop(struct agent *ag)
 	ctl_stop(ag);
 	policy_free(ag);
 	peers_free(&ag->peers);
+	peers_free(&ag->pins);
 	free(ag->listing.v);
 	identity_free(ag->id);
 }

@@ -4,6 +4,7 @@
  */
 #include "peers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "../tools/lib/enrol.h"
+#include "../tools/lib/file.h"
 #include "../tools/lib/log.h"
 #include "../tools/lib/paths.h"
 #include "../tools/lib/proto.h"
@@ -60,33 +62,78 @@ static struct peer *insert(struct peers *p, const char *name)
 	return &p->v[i];
 }
 
-static void take_line(struct peers *p, char *line)
+const uint8_t *peers_find(const struct peers *p, const char *name)
+{
+	const struct peer *peer = find(p, name);
+
+	return peer ? peer->pub : NULL;
+}
+
+int peers_set(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
+{
+	struct peer *peer = find(p, name);
+
+	if (!peer)
+		peer = insert(p, name);
+	if (!peer)
+		return SOTTO_E_NOMEM;
+	memcpy(peer->pub, pub, SOTTO_PUB_LEN);
+	return 0;
+}
+
+void peers_remove(struct peers *p, const char *name)
+{
+	size_t i = position(p, name);
+
+	if (i == p->n || strcmp(p->v[i].name, name))
+		return;
+	p->n--;
+	memmove(&p->v[i], &p->v[i + 1], (p->n - i) * sizeof(*p->v));
+}
+
+static int take_line(struct peers *p, char *line)
 {
 	char *save = NULL;
 	char *name = strtok_r(line, " \n", &save);
 	char *key = strtok_r(NULL, " \n", &save);
 	uint8_t pub[SOTTO_PUB_LEN];
-	struct peer *peer;
 
 	if (!key || !sotto_name_valid(name) || sotto_key_parse(pub, key))
-		return;
-	peer = find(p, name);
-	if (!peer)
-		peer = insert(p, name);
-	if (peer)
-		memcpy(peer->pub, pub, sizeof(pub));
+		return SOTTO_E_BAD;
+	return peers_set(p, name, pub);
 }
 
-void peers_load(struct peers *p)
+int peers_load(struct peers *p, const char *file)
 {
 	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
-	FILE *f = fopen(sotto_path(path, SOTTO_STATE, PEERS_FILE), "re");
+	FILE *f = fopen(sotto_path(path, SOTTO_STATE, file), "re");
+	int ret = 0;
 
 	if (!f)
-		return;
+		return errno == ENOENT ? 0 : SOTTO_E_IO;
 	while (fgets(line, sizeof(line), f))
-		take_line(p, line);
+		if (take_line(p, line))
+			ret = SOTTO_E_IO;
 	fclose(f);
+	return ret;
+}
+
+int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX], key[44];
+	char *text = malloc(p->n * LINE_MAX_BYTES + 1);
+	size_t len = 0;
+	int ret;
+
+	if (!text)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	for (size_t i = 0; i < p->n; i++)
+		len += snprintf(text + len, LINE_MAX_BYTES, "%s %s\n", p->v[i].name,
+				sotto_key_text(key, p->v[i].pub));
+	ret = sotto_file_write(sotto_path(path, SOTTO_STATE, file), 0600, true, text, len,
+			       err);
+	free(text);
+	return ret;
 }
 
 void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LEN])
@@ -121,12 +168,8 @@ void peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_L
 
 	if (peer && !memcmp(peer->pub, pub, SOTTO_PUB_LEN))
 		return;
-	if (!peer)
-		peer = insert(p, name);
-	if (!peer)
-		return;
-	memcpy(peer->pub, pub, SOTTO_PUB_LEN);
-	append(peer);
+	if (!peers_set(p, name, pub))
+		append(find(p, name));
 }
 
 void peers_free(struct peers *p)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../tools/lib/err.h"
 #include "../tools/lib/params.h"
 
 #define PEERS_FILE	"agent/peers"	/* under $SOTTO_STATE: "NAME KEY" lines */
@@ -25,13 +26,27 @@ struct peers {
 	size_t n, cap;
 };
 
-/** peers_load() - read the file; lines that make no sense are left out */
-void peers_load(struct peers *p);
+/**
+ * peers_load() - read @file, under $SOTTO_STATE; an absent one is empty
+ * Returns 0, or SOTTO_E_IO if it cannot be read or has a line that makes no
+ * sense; the other lines are there all the same.
+ */
+int peers_load(struct peers *p, const char *file);
+
+/** peers_find() - the key of @name, or NULL */
+const uint8_t *peers_find(const struct peers *p, const char *name);
 
 /** peers_key() - the key of @name into @pub; zero if it is not known */
 void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LEN]);
 
-/** peers_note() - remember, and append to the file if it is news */
+/** peers_set(), peers_remove() - in memory alone; SOTTO_E_NOMEM */
+int peers_set(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+void peers_remove(struct peers *p, const char *name);
+
+/** peers_write() - all of it in the place of @file */
+int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err);
+
+/** peers_note() - remember, and append to PEERS_FILE if it is news */
 void peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
 
 void peers_free(struct peers *p);

@@ -62,6 +62,7 @@ int do_reload(struct args *a);
 int do_enroll(struct args *a);
 int do_realm(struct args *a);
 int do_member(struct args *a);
+int do_peer(struct args *a);
 int do_session(struct args *a);
 
 /* errors.c */

@@ -18,7 +18,7 @@ struct cli_opts opts;
 static const char usage[] =
 "Usage: sotto [ OPTIONS ] COMMAND { ... | help }\n"
 "where  COMMAND := { up | down | reload | status | enroll |\n"
-"                    tunnel | policy | sa | addr | monitor | trace | stats |\n"
+"                    tunnel | policy | sa | addr | peer | monitor | trace | stats |\n"
 "                    set | keylog |\n"
 "                    realm | member | session }\n"
 "       OPTIONS := { -j[son] | -s[tatistics] | -d[etails] | -4 | -6 |\n"
@@ -45,6 +45,7 @@ static const struct command commands[] = {
 	{ "addr", do_addr },
 	{ "monitor", do_monitor },
 	{ "trace", do_trace },
+	{ "peer", do_peer },
 	{ "stats", do_stats },
 	{ "set", do_set },
 	{ "keylog", do_keylog },

@@ -221,19 +221,28 @@ static void test_peers(void)
 	memset(a, 1, sizeof(a));
 	memset(b, 2, sizeof(b));
 	write_file(PEERS_FILE, "nonsense\nbob !!!\n");
-	peers_load(&p);
+	EXPECT_EQ(peers_load(&p, PEERS_FILE), SOTTO_E_IO);
 	EXPECT_EQ(p.n, 0);
 	peers_note(&p, "bob", a);
 	peers_note(&p, "alice", a);
 	peers_note(&p, "bob", b);
 	peers_free(&p);
-	peers_load(&p);
+	peers_load(&p, PEERS_FILE);
 	EXPECT_EQ(p.n, 2);
 	peers_key(&p, "bob", got);
 	EXPECT(!memcmp(got, b, sizeof(got)));
 	peers_key(&p, "carol", got);
 	EXPECT(sotto_all_zero(got, sizeof(got)));
+	peers_remove(&p, "carol");
+	peers_remove(&p, "alice");
+	EXPECT(!peers_find(&p, "alice"));
+	EXPECT_EQ(peers_write(&p, "agent/pins", &err), 0);
 	peers_free(&p);
+	EXPECT_EQ(peers_load(&p, "agent/pins"), 0);
+	EXPECT_EQ(p.n, 1);
+	EXPECT(peers_find(&p, "bob") && !memcmp(peers_find(&p, "bob"), b, sizeof(b)));
+	peers_free(&p);
+	EXPECT_EQ(peers_load(&p, "agent/none"), 0);
 }
 
 static int load_conf(struct conf *conf, const char *text)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pins: the static keys that this host believes in, whatever the server says.
+ */
+#include "pins.h"
+
+#include <string.h>
+
+#include "../tools/lib/enrol.h"
+#include "../tools/lib/log.h"
+#include "agent.h"
+
+int pins_load(struct agent *ag, struct sotto_errmsg *err)
+{
+	if (peers_load(&ag->pins, PINS_FILE))
+		return sotto_err(err, SOTTO_E_IO,
+				 "cannot read the pins: " PINS_FILE " is damaged or not readable");
+	return 0;
+}
+
+/* The pinned key of @name, or NULL. */
+static const uint8_t *pinned(struct agent *ag, const char *name)
+{
+	const uint8_t *pin = conf_pin(&ag->conf, name);
+
+	return pin ? pin : peers_find(&ag->pins, name);
+}
+
+bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
+{
+	const uint8_t *pin = pinned(ag, name);
+
+	return !pin || !memcmp(pin, pub, SOTTO_PUB_LEN);
+}
+
+void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
+{
+	struct sotto_errmsg err;
+
+	if (!(ag->conf.first_use || ag->realm_first_use) || pinned(ag, name))
+		return;
+	if (pins_add(ag, name, pub, &err))
+		sotto_err_log("peer %s: cannot be pinned on first use: %s", name, err.text);
+	else
+		sotto_notice("peer %s: pinned on first use", name);
+}
+
+void pins_realm(struct agent *ag, bool first_use)
+{
+	ag->realm_first_use = first_use;
+}
+
+int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
+	     struct sotto_errmsg *err)
+{
+	if (conf_pin(&ag->conf, name))
+		return sotto_err(err, SOTTO_E_EXISTS, "%s is pinned in the configuration file",
+				 name);
+	if (!pub)
+		pub = peers_find(&ag->peers, name);
+	if (!pub)
+		return sotto_err(err, SOTTO_E_UNKNOWN,
+				 "%s was never spoken to: give its key", name);
+	if (peers_set(&ag->pins, name, pub))
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	return peers_write(&ag->pins, PINS_FILE, err);
+}
+
+int pins_del(struct agent *ag, const char *name, struct sotto_errmsg *err)
+{
+	if (conf_pin(&ag->conf, name))
+		return sotto_err(err, SOTTO_E_STATE,
+				 "%s is pinned in the configuration file: take it out there", name);
+	if (!peers_find(&ag->pins, name))
+		return sotto_err(err, SOTTO_E_UNKNOWN, "%s is not pinned", name);
+	peers_remove(&ag->pins, name);
+	return peers_write(&ag->pins, PINS_FILE, err);
+}
+
+static void add_json(struct agent *ag, json_t *list, const char *name, const uint8_t *pub)
+{
+	const uint8_t *pin = pinned(ag, name);
+	json_t *o = json_object();
+	char key[44];
+
+	json_object_set_new(o, "name", json_string(name));
+	if (pub)
+		json_object_set_new(o, "key", json_string(sotto_key_text(key, pub)));
+	if (pin)
+		json_object_set_new(o, "pin", json_string(sotto_key_text(key, pin)));
+	json_object_set_new(o, "by", json_string(!pin ? "" : conf_pin(&ag->conf, name) ?
+						 "configuration" : "pin"));
+	json_array_append_new(list, o);
+}
+
+json_t *pins_json(struct agent *ag)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ag->peers.n; i++)
+		add_json(ag, list, ag->peers.v[i].name, ag->peers.v[i].pub);
+	for (size_t i = 0; i < ag->pins.n; i++)
+		if (!peers_find(&ag->peers, ag->pins.v[i].name))
+			add_json(ag, list, ag->pins.v[i].name, NULL);
+	for (unsigned int i = 0; i < ag->conf.n_pins; i++)
+		if (!peers_find(&ag->peers, ag->conf.pins[i].name))
+			add_json(ag, list, ag->conf.pins[i].name, NULL);
+	return json_pack("{s:o, s:b}", "peers", list,
+			 "first_use", ag->conf.first_use || ag->realm_first_use);
+}

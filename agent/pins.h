@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pins: the static keys that this host believes in, whatever the server says.
+ * Those of sotto.conf come first; "sotto peer pin" and trust on first use keep
+ * theirs in $SOTTO_STATE/agent/pins, which only the user takes away from.
+ */
+#ifndef SOTTO_AGENT_PINS_H
+#define SOTTO_AGENT_PINS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "peers.h"
+#include "../tools/lib/err.h"
+
+struct agent;
+
+#define PINS_FILE	"agent/pins"	/* under $SOTTO_STATE: "NAME KEY" lines */
+
+/** pins_load() - read the file; one that cannot be read is an error */
+int pins_load(struct agent *ag, struct sotto_errmsg *err);
+
+/** pins_fit() - the key of member @name is @pub, as far as this host knows better */
+bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+
+/** pins_first_use() - @name was met: pin it, if the realm or this host wants that */
+void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+
+/** pins_realm() - what the server says of trust on first use */
+void pins_realm(struct agent *ag, bool first_use);
+
+/** pins_add() - @pub NULL: the key that it had last; on disk when this returns 0 */
+int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
+	     struct sotto_errmsg *err);
+
+/** pins_del() - believe the server again */
+int pins_del(struct agent *ag, const char *name, struct sotto_errmsg *err);
+
+/** pins_json() - all peers that are known or pinned */
+json_t *pins_json(struct agent *ag);
+
+#endif /* SOTTO_AGENT_PINS_H */
