@@ -59,6 +59,7 @@ struct agent {
 	struct sotto_usock *ctl;
 	struct sotto_signals signals;
 	uint64_t started_ms;
+	uint64_t spi_report_ms;		/* unknown SPIs: none before this time */
 	bool leaving;			/* nothing new is begun */
 	unsigned int leave_out;		/* reports that are not answered */
 	ev_timer leave_timer;

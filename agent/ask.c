@@ -286,7 +286,7 @@ static void watch_silence(struct ask *a)
 		return;
 	}
 	if (assoc_silent_ms(ag) >= ASSOC_DOUBT_MS)
-		assoc_doubt(ag);
+		assoc_probe(ag);
 	if (sotto_now_ms() < a->deadline_ms)
 		set_timer(a, sotto_now_ms() + ASK_WATCH_MS);
 }

@@ -28,7 +28,7 @@ struct session;
 
 #define ASKS_MAX		1024	/* destinations asked for at one time */
 #define ASKS_IN_FLIGHT		128	/* of them unanswered by the server */
-#define ASK_OFFER_MS		6000	/* the peer's own offer must come within */
+#define ASK_OFFER_MS		3000	/* the peer's own offer must come within */
 #define ASK_HOLD_MS		1000	/* a failure of ours is remembered so long */
 #define ASK_REKEY_MS		10000	/* deadline of a rekey */
 #define ASK_FRESH_MS		5000	/* an unconfirmed session is waited for */

@@ -31,6 +31,20 @@ static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t
 	assoc_doubt(ag);
 }
 
+/* An ICMP error: anybody can send one. It is a reason to look, at most once a second. */
+static void on_refused(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	uint64_t now = sotto_now_ms();
+
+	assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
+		      "nothing listens on %s", a->server_text);
+	if (now - a->hint_ms < SOTTO_HINT_MS)
+		return;
+	a->hint_ms = now;
+	assoc_doubt(ag);
+}
+
 static void on_data(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
 {
 	struct association *a = &ag->assoc;
@@ -71,18 +85,17 @@ static void on_dgram(struct agent *ag, const uint8_t *dgram, size_t len)
 
 void assoc_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct agent *ag = w->data;
+	struct assoc_sock *s = w->data;
+	struct agent *ag = s->ag;
 	uint8_t dgram[SOTTO_DGRAM_MAX + 1];
 
 	(void)loop;
 	(void)revents;
-	for (int i = 0; i < DGRAMS_PER_WAKE && ag->assoc.fd >= 0; i++) {
-		ssize_t n = recv(ag->assoc.fd, dgram, sizeof(dgram), MSG_DONTWAIT);
+	for (int i = 0; i < DGRAMS_PER_WAKE && s->fd >= 0; i++) {
+		ssize_t n = recv(s->fd, dgram, sizeof(dgram), MSG_DONTWAIT);
 
 		if (n < 0 && errno == ECONNREFUSED) {
-			assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
-				      "nothing listens on %s", ag->assoc.server_text);
-			assoc_doubt(ag);
+			on_refused(ag);
 			continue;
 		}
 		if (n < 0)

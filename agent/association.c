@@ -81,6 +81,15 @@ const char *assoc_state_name(const struct agent *ag)
 	}
 }
 
+/* There is a channel, and no reason to think that nobody hears. */
+static bool stands(struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+	const struct sotto_chan *ch = assoc_channel(ag);
+
+	return ch && !a->down_ms && (!a->doubted || ch->rx_ms > a->hs_begun_ms);
+}
+
 void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...)
 {
@@ -88,6 +97,8 @@ void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 	bool news = strcmp(t->error, error);
 	va_list ap;
 
+	if (stands(ag))
+		return;	/* what fails is only an attempt beside it */
 	snprintf(t->error, sizeof(t->error), "%s", error);
 	snprintf(t->advice, sizeof(t->advice), "%s", advice);
 	va_start(ap, fmt);
@@ -97,11 +108,20 @@ void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		sotto_warn("server %s: %s (%s)", ag->assoc.server_text, t->message, error);
 }
 
-void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len)
+void assoc_close_sock(struct assoc_sock *s)
 {
-	if (ag->assoc.fd < 0)
+	if (!s || s->fd < 0)
 		return;
-	if (send(ag->assoc.fd, dgram, len, MSG_DONTWAIT) >= 0)
+	ev_io_stop(s->ag->loop, &s->io);
+	close(s->fd);
+	s->fd = -1;
+}
+
+void assoc_send(struct assoc_sock *s, const uint8_t *dgram, size_t len)
+{
+	struct agent *ag = s->ag;
+
+	if (s->fd < 0 || send(s->fd, dgram, len, MSG_DONTWAIT) >= 0)
 		return;
 	if (errno == ECONNREFUSED)
 		assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
@@ -114,7 +134,7 @@ void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len)
 
 static void chan_send(void *arg, const uint8_t *dgram, size_t len)
 {
-	assoc_send(((struct assoc_chan *)arg)->ag, dgram, len);
+	assoc_send(((struct assoc_chan *)arg)->sock, dgram, len);
 }
 
 static void chan_request(void *arg, uint32_t id, const struct sotto_msg *m)
@@ -152,7 +172,10 @@ void assoc_doubt(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 
-	if (attempt_runs(a) || a->revoked)
+	if (a->revoked)
+		return;
+	a->doubted = true;
+	if (attempt_runs(a))
 		return;
 	if (a->state == ASSOC_RESTING && a->down_ms)
 		return;	/* its time comes */
@@ -185,24 +208,52 @@ void assoc_look_for_move(struct agent *ag)
 	} else if (handshake_moved(ag)) {
 		sotto_notice("server %s: this host's address changed", a->server_text);
 		a->moved = true;
+		a->doubted = true;
 		handshake_begin(ag);
 	}
 	assoc_kick(ag);
+}
+
+/* An attempt beside a channel that stands has failed: the channel goes on. */
+static void stay(struct agent *ag, uint64_t now)
+{
+	struct association *a = &ag->assoc;
+
+	a->server = a->home;
+	handshake_drop_socket(ag);
+	a->state = ASSOC_STEADY;
+	a->doubted = false;
+	a->home_ms = now + ASSOC_HOME_MS;
+	if (a->renew_ms < now + ASSOC_HOME_MS)
+		a->renew_ms = now + ASSOC_HOME_MS;
+}
+
+/* Each server at once, then a rest before the next round. */
+static uint32_t pause_before_next(struct association *a, unsigned int n_servers)
+{
+	uint32_t wait = a->revoked ? ASSOC_REVOKED_MS : a->backoff_ms;
+
+	if (++a->tried % n_servers && !a->revoked)
+		return 0;
+	a->backoff_ms *= 2;
+	if (a->backoff_ms > ASSOC_BACKOFF_MAX_MS)
+		a->backoff_ms = ASSOC_BACKOFF_MAX_MS;
+	return wait / 2 + randombytes_uniform(wait);
 }
 
 void handshake_failed(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 	uint64_t now = sotto_now_ms();
-	uint32_t wait = a->revoked ? ASSOC_REVOKED_MS : a->backoff_ms;
 
+	if (stands(ag)) {
+		stay(ag, now);
+		return;
+	}
 	mark_down(ag, a->hs_begun_ms ? a->hs_begun_ms : now);
 	a->state = ASSOC_RESTING;
 	a->stale |= 1u << a->server;
-	a->retry_ms = now + wait / 2 + randombytes_uniform(wait);
-	a->backoff_ms *= 2;
-	if (a->backoff_ms > ASSOC_BACKOFF_MAX_MS)
-		a->backoff_ms = ASSOC_BACKOFF_MAX_MS;
+	a->retry_ms = now + pause_before_next(a, ag->id->n_servers);
 	a->server = (a->server + 1) % ag->id->n_servers;
 	ask_retry(ag);
 }
@@ -272,7 +323,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 {
 	struct association *a = &ag->assoc;
 	uint64_t now = sotto_now_ms();
-	bool was_down = a->down_ms;
+	bool was_down = a->down_ms || a->home != a->server;
 
 	if (current(ag)->open) {
 		sotto_chan_adopt(&next(ag)->ch, &current(ag)->ch, now);
@@ -280,8 +331,15 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 		current(ag)->open = false;
 	}
 	a->current = !a->current;
+	for (int i = 0; i < 2; i++)
+		if (&a->socks[i] != current(ag)->sock)
+			assoc_close_sock(&a->socks[i]);
 	a->state = ASSOC_STEADY;
 	a->down_ms = 0;
+	a->home = a->server;
+	a->tried = 0;
+	a->doubted = false;
+	a->home_ms = now + ASSOC_HOME_MS;
 	a->revoked = false;
 	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
 	/* a resumption puts nothing off */
@@ -328,6 +386,7 @@ void handshake_done(struct agent *ag, struct sotto_hs_result *res)
 		sotto_chan_close(&c->ch);
 	c->ag = ag;
 	c->open = true;
+	c->sock = a->sock;
 	sotto_chan_init(&c->ch, &res->keys, &chan_ops, c, now);
 	a->state = ASSOC_HELLO;
 	if (request_hello(ag, &c->ch, on_hello))
@@ -373,14 +432,37 @@ static uint64_t keepalive_due(struct agent *ag)
 	return ch->rx_ms + ag->assoc.keepalive_ms;
 }
 
-static void keepalive(struct agent *ag, uint64_t now)
+static void ask_keepalive(struct agent *ag, uint64_t now)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
 
-	if (now < keepalive_due(ag))
-		return;
 	ag->assoc.keepalive_out = !sotto_chan_request(assoc_channel(ag), now, &m,
-						      SOTTO_CALL_MS, on_keepalive, ag, NULL);
+						      ASSOC_PROBE_MS, on_keepalive, ag, NULL);
+}
+
+static void keepalive(struct agent *ag, uint64_t now)
+{
+	if (now >= keepalive_due(ag))
+		ask_keepalive(ag, now);
+}
+
+void assoc_probe(struct agent *ag)
+{
+	if (keepalive_due(ag) == UINT64_MAX)
+		return;
+	ask_keepalive(ag, sotto_now_ms());
+	assoc_kick(ag);
+}
+
+/* The list is in the order of preference, for all members: so that all meet at one. */
+static void go_home(struct agent *ag, uint64_t now)
+{
+	struct association *a = &ag->assoc;
+
+	a->home_ms = now + ASSOC_HOME_MS;
+	a->server = 0;
+	a->moved = true;
+	handshake_begin(ag);
 }
 
 static void attempt_tick(struct agent *ag, uint64_t now)
@@ -398,13 +480,15 @@ static void attempt_tick(struct agent *ag, uint64_t now)
 	case ASSOC_STEADY:
 		if (now >= a->renew_ms)
 			handshake_begin(ag);
+		else if (a->home && now >= a->home_ms)
+			go_home(ag, now);
 		break;
 	default:
 		break;
 	}
 	/* the old channel may still work, but nobody should count on it */
 	if ((a->state == ASSOC_HANDSHAKE || a->state == ASSOC_HELLO) &&
-	    now - a->hs_begun_ms >= ASSOC_PATIENCE_MS)
+	    now - a->hs_begun_ms >= ASSOC_PATIENCE_MS && !stands(ag))
 		mark_down(ag, a->hs_begun_ms);
 }
 
@@ -413,17 +497,17 @@ static uint64_t min_ms(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t attempt_due(const struct association *a)
+static uint64_t attempt_due(const struct agent *ag)
 {
+	const struct association *a = &ag->assoc;
+
 	switch (a->state) {
 	case ASSOC_RESTING:
 		return a->retry_ms;
 	case ASSOC_STEADY:
-		return a->renew_ms;
+		return a->home ? min_ms(a->renew_ms, a->home_ms) : a->renew_ms;
 	case ASSOC_HANDSHAKE:
-		if (!a->down_ms)
-			return min_ms(a->hs_resend_ms, a->hs_begun_ms + ASSOC_PATIENCE_MS);
-		return min_ms(a->hs_resend_ms, a->hs_begun_ms + ASSOC_TRY_MS);
+		return min_ms(a->hs_resend_ms, handshake_ends(ag));
 	default:
 		return UINT64_MAX;
 	}
@@ -434,7 +518,7 @@ void assoc_kick(struct agent *ag)
 	struct association *a = &ag->assoc;
 	uint64_t at;
 
-	at = min_ms(attempt_due(a), keepalive_due(ag));
+	at = min_ms(attempt_due(ag), keepalive_due(ag));
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open)
 			at = min_ms(at, sotto_chan_next(&a->chans[i].ch));
@@ -458,11 +542,21 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	assoc_kick(ag);
 }
 
+void assoc_init(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	for (int i = 0; i < 2; i++) {
+		a->socks[i].ag = ag;
+		a->socks[i].fd = -1;
+	}
+	a->sock = &a->socks[0];
+}
+
 void assoc_start(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 
-	a->fd = -1;
 	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
 	a->keepalive_ms = SOTTO_KEEPALIVE_MS;
 	a->down_ms = sotto_now_ms();
@@ -489,9 +583,6 @@ void assoc_stop(struct agent *ag)
 	sotto_wipe(&a->ticket, sizeof(a->ticket));
 	sotto_wipe(a->ticket_secret, sizeof(a->ticket_secret));
 	ev_timer_stop(ag->loop, &a->timer);
-	if (a->fd >= 0) {
-		ev_io_stop(ag->loop, &a->io);
-		close(a->fd);
-		a->fd = -1;
-	}
+	for (int i = 0; i < 2; i++)
+		assoc_close_sock(&a->socks[i]);
 }

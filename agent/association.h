@@ -22,9 +22,13 @@ struct agent;
 /* Times of our own; those of the protocol are in params.h. */
 #define ASSOC_BACKOFF_FIRST_MS	500	/* after a failed handshake, then doubled */
 #define ASSOC_BACKOFF_MAX_MS	30000
-#define ASSOC_TRY_MS		6000	/* one handshake with one server */
-#define ASSOC_DOUBT_MS		1500	/* a request unanswered so long is a doubt */
-#define ASSOC_PATIENCE_MS	2000	/* then sessions are refused: no server */
+#define ASSOC_TRY_MS		6000	/* one handshake with one server, at most */
+#define ASSOC_TRY_FIRST_MS	1500	/* the same in the first round of several servers */
+#define ASSOC_FAST_INITS	4	/* message 1: so many at the first pace */
+#define ASSOC_DOUBT_MS		1500	/* a request unanswered so long: is the server there? */
+#define ASSOC_PROBE_MS		3000	/* a keepalive unanswered so long is a doubt */
+#define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
+#define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
 
 enum assoc_state {
@@ -35,11 +39,19 @@ enum assoc_state {
 	ASSOC_STEADY,		/* nothing under way */
 };
 
-/** struct assoc_chan - a channel, and whose it is */
+/** struct assoc_sock - a socket, connected to one server */
+struct assoc_sock {
+	struct agent *ag;
+	int fd;				/* -1 = none */
+	ev_io io;
+};
+
+/** struct assoc_chan - a channel, whose it is, and its socket */
 struct assoc_chan {
 	struct agent *ag;
 	struct sotto_chan ch;
 	bool open;
+	struct assoc_sock *sock;
 };
 
 /** struct assoc_trouble - why there is no association */
@@ -50,17 +62,22 @@ struct assoc_trouble {
 };
 
 struct association {
-	int fd;				/* -1 = none */
-	ev_io io;
+	struct assoc_sock socks[2];
+	struct assoc_sock *sock;	/* that handshakes use */
 	ev_timer timer;
 	enum assoc_state state;
-	unsigned int server;		/* index into the identity's list */
+	unsigned int server;		/* tried or used: index into the identity's list */
+	unsigned int home;		/* of the current channel */
+	unsigned int tried;		/* handshakes that failed since it was lost */
+	bool doubted;			/* the handshake is because the channel is silent */
+	uint64_t home_ms;		/* an earlier server is tried next */
 	unsigned int stale;		/* bit per server: look its name up again */
 	struct sotto_hs_client hs;
 	struct sotto_ticket ticket;	/* in memory only; n 0 = none */
 	uint8_t ticket_secret[SOTTO_SECRET_LEN];
 	bool resumed;			/* the newest handshake used a ticket */
 	uint64_t hs_begun_ms, hs_resend_ms;
+	unsigned int hs_sent;
 	uint32_t hs_pause_ms;
 	uint64_t retry_ms;
 	uint32_t backoff_ms;
@@ -85,6 +102,8 @@ struct association {
 	struct resolve_job *job;
 };
 
+/** assoc_init() - before anything else; then assoc_stop() is safe */
+void assoc_init(struct agent *ag);
 void assoc_start(struct agent *ag);
 
 /** assoc_stop() - tell the server, and close all */
@@ -98,6 +117,9 @@ uint64_t assoc_silent_ms(struct agent *ag);
 
 /** assoc_reachable() - there is hope that a request is answered in time */
 bool assoc_reachable(const struct agent *ag);
+
+/** assoc_probe() - is the server there? A keepalive now; unanswered it is a doubt */
+void assoc_probe(struct agent *ag);
 
 /** assoc_doubt() - something was not answered: try a new handshake beside */
 void assoc_doubt(struct agent *ag);
@@ -122,6 +144,8 @@ void handshake_begin(struct agent *ag);
 bool handshake_moved(struct agent *ag);
 /** handshake_input() - RESP, COOKIE or HINT */
 void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len);
+/** handshake_ends() - when it is given up */
+uint64_t handshake_ends(const struct agent *ag);
 /** handshake_tick() - repeat or give up */
 void handshake_tick(struct agent *ag, uint64_t now);
 /** handshake_done() - association.c: keys are there */
@@ -131,8 +155,12 @@ void handshake_failed(struct agent *ag);
 /** assoc_trouble() - say why; @error is the stable name */
 void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/** assoc_send() - a datagram to the server */
-void assoc_send(struct agent *ag, const uint8_t *dgram, size_t len);
+/** handshake_drop_socket() - back to the current channel's, if it has one */
+void handshake_drop_socket(struct agent *ag);
+/** assoc_send() - a datagram to the server at the end of @s */
+void assoc_send(struct assoc_sock *s, const uint8_t *dgram, size_t len);
+/** assoc_close_sock() - close it, if it is open */
+void assoc_close_sock(struct assoc_sock *s);
 /** assoc_settle() - do what callbacks of a channel must not */
 void assoc_settle(struct agent *ag);
 /** assoc_readable() - libev's callback of the socket */

@@ -14,15 +14,13 @@
 #include "../tools/lib/secret.h"
 #include "agent.h"
 
-static void close_socket(struct agent *ag)
+static void name_server(struct agent *ag)
 {
-	struct association *a = &ag->assoc;
+	const struct sotto_endpoint *ep = &ag->id->servers[ag->assoc.server];
+	bool v6 = strchr(ep->host, ':');
 
-	if (a->fd < 0)
-		return;
-	ev_io_stop(ag->loop, &a->io);
-	close(a->fd);
-	a->fd = -1;
+	snprintf(ag->assoc.server_text, sizeof(ag->assoc.server_text),
+		 v6 ? "[%s]:%u" : "%s:%u", ep->host, ep->port);
 }
 
 /*
@@ -39,42 +37,70 @@ static bool known_address(struct agent *ag, unsigned int i, struct sotto_addr *a
 
 static int make_socket(struct agent *ag, const struct sotto_addr *addr, uint16_t port)
 {
-	struct association *a = &ag->assoc;
 	struct sockaddr_storage ss;
 	socklen_t len = sotto_addr_to_sockaddr(addr, port, &ss);
 	char text[SOTTO_ADDR_STR];
+	int fd;
 
-	a->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (a->fd < 0 || connect(a->fd, (struct sockaddr *)&ss, len)) {
-		assoc_trouble(ag, "unreachable", "look at \"ip route get\"",
-			      "cannot reach %s: %s", sotto_addr_str(addr, text),
-			      strerror(errno));
-		return SOTTO_E_IO;
-	}
-	return 0;
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&ss, len))
+		return fd;
+	assoc_trouble(ag, "unreachable", "look at \"ip route get\"", "cannot reach %s: %s",
+		      sotto_addr_str(addr, text), strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* That the channel in use does not need. */
+static struct assoc_sock *spare(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	const struct assoc_chan *c = &a->chans[a->current];
+
+	return c->open && c->sock == &a->socks[0] ? &a->socks[1] : &a->socks[0];
 }
 
 /*
  * A new socket each time an association is begun anew, so that a host that
- * moved gets its new address; a mere renewal keeps the flow it has.
+ * moved gets its new address; a mere renewal keeps the flow it has. The old one
+ * stays for as long as the old channel is in use, but one flow alone is exempt:
+ * this matters only to a server whose address is protected itself.
  */
 static int open_socket(struct agent *ag, const struct sotto_addr *addr)
 {
 	struct association *a = &ag->assoc;
+	struct assoc_sock *s = spare(ag);
+	int fd = make_socket(ag, addr, ag->id->servers[a->server].port);
 
-	close_socket(ag);
-	if (make_socket(ag, addr, ag->id->servers[a->server].port) ||
-	    kernel_exempt(ag, a->fd)) {
-		if (a->fd >= 0)
-			close(a->fd);
-		a->fd = -1;
+	assoc_close_sock(s);
+	if (fd < 0)
+		return SOTTO_E_IO;
+	if (kernel_exempt(ag, fd)) {
+		close(fd);
 		return SOTTO_E_IO;
 	}
-	ev_io_init(&a->io, assoc_readable, a->fd, EV_READ);
-	a->io.data = ag;
-	ev_io_start(ag->loop, &a->io);
+	s->fd = fd;
+	a->sock = s;
+	ev_io_init(&s->io, assoc_readable, fd, EV_READ);
+	s->io.data = s;
+	ev_io_start(ag->loop, &s->io);
 	a->moved = false;
 	return 0;
+}
+
+void handshake_drop_socket(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+	struct assoc_chan *c = &a->chans[a->current];
+
+	a->moved = false;
+	name_server(ag);
+	if (!c->open || a->sock == c->sock)
+		return;
+	assoc_close_sock(a->sock);
+	a->sock = c->sock;
+	kernel_exempt(ag, c->sock->fd);
 }
 
 /* The local address that a fresh socket to the same place would get. */
@@ -101,24 +127,15 @@ bool handshake_moved(struct agent *ag)
 	socklen_t n = sizeof(ss);
 	struct sotto_addr ours, fresh;
 
-	if (ag->assoc.fd < 0 || getsockname(ag->assoc.fd, (struct sockaddr *)&ss, &n) ||
+	if (ag->assoc.sock->fd < 0 || getsockname(ag->assoc.sock->fd, (struct sockaddr *)&ss, &n) ||
 	    sotto_addr_from_sockaddr(&ours, NULL, &ss))
 		return false;
 	n = sizeof(ss);
 	/* without a way to the server there is nothing better to be had */
-	if (getpeername(ag->assoc.fd, (struct sockaddr *)&ss, &n) ||
+	if (getpeername(ag->assoc.sock->fd, (struct sockaddr *)&ss, &n) ||
 	    fresh_address(&ss, n, &fresh))
 		return false;
 	return !sotto_addr_eq(&ours, &fresh);
-}
-
-static void name_server(struct agent *ag)
-{
-	const struct sotto_endpoint *ep = &ag->id->servers[ag->assoc.server];
-	bool v6 = strchr(ep->host, ':');
-
-	snprintf(ag->assoc.server_text, sizeof(ag->assoc.server_text),
-		 v6 ? "[%s]:%u" : "%s:%u", ep->host, ep->port);
 }
 
 static void send_init(struct agent *ag, uint64_t now)
@@ -126,10 +143,11 @@ static void send_init(struct agent *ag, uint64_t now)
 	struct association *a = &ag->assoc;
 	uint32_t quarter = a->hs_pause_ms / 4;
 
-	assoc_send(ag, a->hs.dgram, a->hs.len);
+	assoc_send(a->sock, a->hs.dgram, a->hs.len);
 	a->hs_resend_ms = now + a->hs_pause_ms - quarter +
 			  randombytes_uniform(2 * quarter + 1);
-	a->hs_pause_ms *= 2;
+	if (++a->hs_sent >= ASSOC_FAST_INITS)
+		a->hs_pause_ms *= 2;
 	if (a->hs_pause_ms > SOTTO_HS_RETRY_MAX_MS)
 		a->hs_pause_ms = SOTTO_HS_RETRY_MAX_MS;
 }
@@ -164,6 +182,7 @@ static void send_first(struct agent *ag, bool resume)
 	}
 	a->state = ASSOC_HANDSHAKE;
 	a->hs_pause_ms = SOTTO_HS_RETRY_FIRST_MS;
+	a->hs_sent = 0;
 	send_init(ag, sotto_now_ms());
 }
 
@@ -185,7 +204,7 @@ void handshake_begin(struct agent *ag)
 		return;
 	}
 	/* renewal: the channel works, and so does its socket */
-	if ((!assoc_channel(ag) || a->down_ms || a->fd < 0 || a->moved) &&
+	if ((!assoc_channel(ag) || a->down_ms || a->sock->fd < 0 || a->moved) &&
 	    open_socket(ag, &addr)) {
 		handshake_failed(ag);
 		return;
@@ -235,7 +254,7 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 		sotto_wipe(&res, sizeof(res));
 		break;
 	case SOTTO_HS_RESEND:
-		assoc_send(ag, a->hs.dgram, a->hs.len);
+		assoc_send(a->sock, a->hs.dgram, a->hs.len);
 		break;
 	case SOTTO_HS_HINTED:
 		take_hint(ag, &res);
@@ -250,11 +269,22 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 	}
 }
 
+/* With several servers none is waited for long before all were tried. */
+uint64_t handshake_ends(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+	uint32_t ms = ASSOC_TRY_MS;
+
+	if (ag->id->n_servers > 1)
+		ms = ASSOC_TRY_FIRST_MS * (1 + a->tried / ag->id->n_servers);
+	return a->hs_begun_ms + (ms < ASSOC_TRY_MS ? ms : ASSOC_TRY_MS);
+}
+
 void handshake_tick(struct agent *ag, uint64_t now)
 {
 	struct association *a = &ag->assoc;
 
-	if (now - a->hs_begun_ms >= ASSOC_TRY_MS) {
+	if (now >= handshake_ends(ag)) {
 		if (!a->trouble.error[0])
 			assoc_trouble(ag, "no_answer",
 				      "is sotto-authd running on the gateway, and does a firewall let its UDP port through?",

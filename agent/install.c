@@ -57,6 +57,8 @@ static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_input *in = &n->in;
 
+	if (session_shunned(ag, n->peer->static_pub))
+		return SOTTO_REFUSAL_REVOKED;
 	if (!pins_fit(ag, n->peer->name, n->peer->static_pub)) {
 		sotto_err_log("peer %s: session %016" PRIx64 ": its static key is not the pinned one; refused",
 			      n->peer->name, in->session_id);
@@ -87,8 +89,8 @@ static uint64_t soft(const struct installation *n, uint64_t soft, uint64_t hard)
 {
 	if (!soft)
 		return 0;
-	if (n->is_a)
-		return soft - soft / 100 * randombytes_uniform(10);
+	if (n->is_a)	/* up to a tenth earlier: those made together are not replaced so */
+		return soft - (uint64_t)(soft / 10.0 * randombytes_uniform(1 << 16) / (1 << 16));
 	return hard > soft ? soft + (hard - soft) / 2 : soft;
 }
 

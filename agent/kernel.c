@@ -15,6 +15,7 @@
 #include "../tools/lib/log.h"
 #include "agent.h"
 #include "ask.h"
+#include "requests.h"
 
 static int on_acquire(struct agent *ag, struct nlattr *nest)
 {
@@ -33,6 +34,8 @@ static int on_acquire(struct agent *ag, struct nlattr *nest)
 
 static void on_sa_event(struct agent *ag, const struct sgenl_event *e)
 {
+	if (e->type == SOTTO_EVENT_SA_DELETED && !e->spi)
+		kernel_resync(ag);	/* all at once */
 	if (!e->session)
 		return;	/* installed by hand */
 	switch (e->type) {
@@ -62,7 +65,10 @@ static int on_event(uint8_t cmd, struct nlattr **tb, void *arg)
 		return on_acquire(ag, tb[SOTTO_A_ACQUIRE]);
 	if (sgenl_parse_event(tb[SOTTO_A_EVENT], &e))
 		return 0;
-	on_sa_event(ag, &e);
+	if (e.type == SOTTO_EVENT_UNKNOWN_SPI)
+		report_spi_unknown(ag, e.spi, &e.src);
+	else
+		on_sa_event(ag, &e);
 	return 0;
 }
 

@@ -191,7 +191,7 @@ static int run(struct agent *ag)
 	int ret;
 
 	ag->loop = ev_loop_new(EVFLAG_AUTO);
-	ag->assoc.fd = -1;
+	assoc_init(ag);
 	ag->started_ms = sotto_now_ms();
 	ret = start(ag, &err);
 	if (ret) {

@@ -15,7 +15,7 @@
 #include "offer.h"
 
 #define LISTING_IN_FLIGHT	8	/* unanswered messages of it */
-#define HELLO_MS	4000	/* the first answer on a new channel */
+#define HELLO_MS	5000	/* the first answer on a new channel */
 
 static void on_gone(struct agent *ag, const struct sotto_msg_session_ids *m)
 {
@@ -27,6 +27,8 @@ static void on_peer_gone(struct agent *ag, const struct sotto_msg_peer_gone *m)
 {
 	unsigned int n = session_peer_gone(ag, m->name, m->static_pub);
 
+	if (m->reason == SOTTO_REFUSAL_REVOKED)
+		session_shun(ag, m->static_pub);
 	sotto_notice("peer %s: gone (%s); %u sessions dropped", m->name,
 		     sotto_refusal_name(m->reason), n);
 }
@@ -161,6 +163,40 @@ void request_policy(struct agent *ag)
 		sotto_chan_request(assoc_channel(ag), sotto_now_ms(), &m, 0, on_ack, ag, NULL);
 }
 
+static bool may_report_spi(struct agent *ag, uint64_t now)
+{
+	/* the time at which all that was reported would have been permitted */
+	if (ag->spi_report_ms < now)
+		ag->spi_report_ms = now;
+	if (ag->spi_report_ms - now > (SPI_REPORT_BURST - 1) * SPI_REPORT_MS)
+		return false;
+	ag->spi_report_ms += SPI_REPORT_MS;
+	return true;
+}
+
+void report_spi_unknown(struct agent *ag, uint32_t spi, const struct sotto_addr *src)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SPI_UNKNOWN };
+	struct sotto_chan *ch = assoc_channel(ag);
+	uint64_t now = sotto_now_ms();
+
+	if (!ch || ag->assoc.down_ms || spi < SOTTO_SPI_MIN || !src->len ||
+	    !may_report_spi(ag, now))
+		return;
+	m.spi_unknown.spi = spi;
+	m.spi_unknown.src = *src;
+	sotto_chan_request(ch, now, &m, 0, on_ack, ag, NULL);
+	assoc_kick(ag);
+}
+
+/* What the server does not know would stay at the other end: the next list tells it. */
+static void on_closed_ack(void *arg, int err, const struct sotto_msg *m)
+{
+	on_ack(arg, err, m);
+	if (err == SOTTO_E_TIMEOUT)
+		assoc_doubt(arg);
+}
+
 void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
 {
 	struct sotto_chan *ch = assoc_channel(ag);
@@ -172,7 +208,7 @@ void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
 	m.ids.reason = why;
 	m.ids.ids.n = 1;
 	m.ids.ids.id[0] = session;
-	sotto_chan_request(ch, sotto_now_ms(), &m, 0, on_ack, ag, NULL);
+	sotto_chan_request(ch, sotto_now_ms(), &m, 0, on_closed_ack, ag, NULL);
 	assoc_kick(ag);
 }
 

@@ -9,6 +9,9 @@
 
 struct agent;
 
+#define SPI_REPORT_BURST	3	/* reports of unknown SPIs at once */
+#define SPI_REPORT_MS		1000	/* then one in so long */
+
 /** handle_request() - answer one request of the server, on the channel it came by */
 void handle_request(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 		    const struct sotto_msg *m);
@@ -29,6 +32,13 @@ void report_live(struct agent *ag);
  */
 unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned int n,
 			       sotto_answer_fn fn);
+
+/**
+ * report_spi_unknown() - a packet came that this host has no keys for
+ * It is not authenticated: the server compares it with what it granted. At most
+ * SPI_REPORT_BURST reports at once, and one in SPI_REPORT_MS.
+ */
+void report_spi_unknown(struct agent *ag, uint32_t spi, const struct sotto_addr *src);
 
 /** report_closed() - one session ended here */
 void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why);

@@ -86,6 +86,14 @@ static void collect_vanished(struct session *s, void *arg)
 		v->ids[v->n++] = s->id;
 }
 
+/* If it is lost, the next report of live sessions says it too. */
+static void on_reported(void *arg, int err, const struct sotto_msg *m)
+{
+	(void)arg;
+	(void)err;
+	(void)m;
+}
+
 static void drop_vanished(struct agent *ag)
 {
 	struct vanished v = { .ids = calloc(ag->sessions.n + 1, sizeof(uint64_t)) };
@@ -94,7 +102,10 @@ static void drop_vanished(struct agent *ag)
 		return;	/* entries too many do no harm until the next time */
 	session_each(ag, collect_vanished, &v);
 	for (unsigned int i = 0; i < v.n; i++)
-		session_lost(ag, v.ids[i], SOTTO_REFUSAL_EXPIRED);
+		session_free(session_find(ag, v.ids[i]));
+	if (v.n)
+		sotto_info("%u sessions are gone from the kernel", v.n);
+	report_closed_all(ag, v.ids, v.n, on_reported);
 	free(v.ids);
 }
 

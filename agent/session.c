@@ -11,6 +11,7 @@
 
 #include "../tools/lib/log.h"
 #include "../tools/lib/loop.h"
+#include "../tools/lib/secret.h"
 #include "agent.h"
 #include "ask.h"
 #include "requests.h"
@@ -194,6 +195,12 @@ void session_soft(struct agent *ag, uint64_t id)
 	/* each direction has its soft limit, and says so once; one try is enough */
 	if (!s || s->retired || ev_is_active(&s->timer) || ask_rekeys(ag, id))
 		return;
+	/* the kernel counts whole seconds: many reach theirs together */
+	if (!s->due) {
+		s->due = true;
+		start_timer(s, randombytes_uniform(SESSION_SPREAD_MS));
+		return;
+	}
 	sotto_info("peer %s: session %016" PRIx64 " is to be replaced", s->peer, id);
 	ask_rekey(ag, s);
 }
@@ -292,6 +299,22 @@ unsigned int session_peer_gone(struct agent *ag, const char *name,
 	struct doomed d = { .name = name, .pub = pub };
 
 	return drop_doomed(ag, &d);
+}
+
+void session_shun(struct agent *ag, const uint8_t pub[SOTTO_PUB_LEN])
+{
+	memcpy(ag->sessions.shunned[ag->sessions.n_shunned++ % SHUNNED_MAX], pub,
+	       SOTTO_PUB_LEN);
+}
+
+bool session_shunned(const struct agent *ag, const uint8_t pub[SOTTO_PUB_LEN])
+{
+	const struct sessions *all = &ag->sessions;
+
+	for (unsigned int i = 0; i < all->n_shunned && i < SHUNNED_MAX; i++)
+		if (!memcmp(all->shunned[i], pub, SOTTO_PUB_LEN))
+			return true;
+	return false;
 }
 
 void session_drop_all(struct agent *ag)

@@ -25,9 +25,11 @@
 struct agent;
 
 #define SESSION_OVERLAP_MS	30000	/* a replaced one still opens packets so long */
+#define SESSION_SPREAD_MS	1000	/* rekeys of one second are spread over this */
 #define SESSION_REKEY_FIRST_MS	2000	/* after a failed rekey, then doubled */
 #define SESSION_REKEY_MAX_MS	60000
 #define SESSION_LEAVE_MS	1000	/* for the server to hear that we go */
+#define SHUNNED_MAX		256	/* keys of revoked members that are remembered */
 #define SESSION_BUCKETS		1024	/* of the table; chains grow with the number */
 
 /** struct session - one session; no keys in here: they are in the kernel alone */
@@ -46,6 +48,7 @@ struct session {
 	bool confirmed;			/* the inbound SA authenticated a packet */
 	bool seen;			/* by the dump under way */
 	uint64_t replaces;		/* session id, 0 = none */
+	bool due;			/* its soft limit was reached */
 	bool retired;			/* another one is in use: deleted soon */
 	uint64_t since_ms;
 	uint32_t rekey_wait_ms;
@@ -61,6 +64,8 @@ struct sessions {
 	unsigned int n;
 	struct session *fresh;		/* not confirmed yet */
 	unsigned int n_fresh;
+	uint8_t shunned[SHUNNED_MAX][SOTTO_PUB_LEN];
+	unsigned int n_shunned;		/* ever */
 	struct ask *asks;		/* ask.c's */
 	unsigned int n_asks;
 	unsigned int in_flight;		/* asks whose answer is not here */
@@ -105,6 +110,15 @@ void session_gone(struct agent *ag, uint64_t id, unsigned int reason);
 unsigned int session_peer_gone(struct agent *ag, const char *name,
 			       const uint8_t pub[SOTTO_PUB_LEN]);
 void session_drop_all(struct agent *ag);
+
+/**
+ * session_shun(), session_shunned() - keys of revoked members
+ * A grant or an offer that was sent before the notice can arrive after it: it
+ * must not bring back what the notice took away. The last SHUNNED_MAX are kept;
+ * what is under way is so for seconds.
+ */
+void session_shun(struct agent *ag, const uint8_t pub[SOTTO_PUB_LEN]);
+bool session_shunned(const struct agent *ag, const uint8_t pub[SOTTO_PUB_LEN]);
 
 /**
  * session_leave() - this host goes: drop all, tell the server, then end

@@ -7,6 +7,7 @@
 # has left a host. All that traffic carries repeats $MARKER.
 
 MARKER='SottoLeakMarker!'
+CONTROL_PORT=7688	# UDP
 TALK_PORT=4000		# UDP and TCP
 GAP_MS=40		# between two datagrams of a flow
 declare -A IP4=([gateway]=10.7.9.254 [alice]=10.7.9.1 [bob]=10.7.9.2)
@@ -125,6 +126,73 @@ tunnel() {
 
 tunnel_is() {
 	[ "$(tunnel "$1" "$2")" = "$3" ]
+}
+
+session_of() {
+	tunnel "$1" .session
+}
+
+# replaced HOST SESSION: its tunnel has another one by now.
+replaced() {
+	local now
+
+	now=$(session_of "$1")
+	[ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$2" ]
+}
+
+one_session() {
+	local now
+
+	now=$(session_of alice)
+	[ -n "$now" ] && [ "$now" != null ] && [ "$now" = "$(session_of bob)" ]
+}
+
+keyless() {
+	[ "$(sotto "$1" -j status | jq .module.sas)" = 0 ]
+}
+
+forget_all_keys() {
+	local h
+
+	for h in alice bob; do
+		expect "$h forgets its keys" sotto $h tunnel flush
+	done
+	for h in alice bob; do
+		await "$h has no keys" 5 keyless $h
+	done
+}
+
+# work SECONDS: both ways, by new sessions if need be.
+work() {
+	await "alice reaches bob" "$1" on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
+	await "bob reaches alice" "$1" on bob ping -n -q -c 1 -W 2 "${IP6[alice]}"
+}
+
+# sas HOST: how many SAs its kernel holds.
+sas() {
+	sotto "$1" -j sa show | jq length
+}
+
+# server_stat NAME: of the server's counters.
+server_stat() {
+	sotto gateway -j realm stats | jq -r ".$1 // 0"
+}
+
+# control_path netem WORDS…: what agents and server send each other (and nothing else) meets
+# this on its way; control_path clean takes it away.
+control_path() {
+	local h which
+
+	for h in gateway alice bob; do
+		on "$h" tc qdisc del dev wire root 2>/dev/null
+		[ "$1" = netem ] || continue
+		which=dport
+		[ "$h" != gateway ] || which=sport
+		on "$h" tc qdisc add dev wire root handle 1: prio bands 3 priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 &&
+			on "$h" tc qdisc add dev wire parent 1:3 handle 30: "$@" limit 10000 &&
+			on "$h" tc filter add dev wire parent 1: protocol ip u32 \
+				match ip protocol 17 0xff match ip $which $CONTROL_PORT 0xffff flowid 1:3 || return
+	done
 }
 
 # --- traffic ------------------------------------------------------------------------------

@@ -45,46 +45,6 @@ end_numbered() {
 	done
 }
 
-session_of() {
-	tunnel "$1" .session
-}
-
-# replaced HOST SESSION: its tunnel has another one by now.
-replaced() {
-	local now
-
-	now=$(session_of "$1")
-	[ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$2" ]
-}
-
-one_session() {
-	local now
-
-	now=$(session_of alice)
-	[ -n "$now" ] && [ "$now" != null ] && [ "$now" = "$(session_of bob)" ]
-}
-
-keyless() {
-	[ "$(sotto "$1" -j status | jq .module.sas)" = 0 ]
-}
-
-forget_all_keys() {
-	local h
-
-	for h in alice bob; do
-		expect "$h forgets its keys" sotto $h tunnel flush
-	done
-	for h in alice bob; do
-		await "$h has no keys" 5 keyless $h
-	done
-}
-
-# work SECONDS: both ways, by new sessions if need be.
-work() {
-	await "alice reaches bob" "$1" on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
-	await "bob reaches alice" "$1" on bob ping -n -q -c 1 -W 2 "${IP6[alice]}"
-}
-
 power_on() {
 	local h=$1
 

@@ -304,7 +304,7 @@ int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
 		STAT(resumed), STAT(resume_refused),
 		STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
 		STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
-		STAT(sessions_gone), STAT(revocations), STAT(pushes_failed),
+		STAT(spi_unknown), STAT(sessions_gone), STAT(revocations), STAT(pushes_failed),
 		STAT(grants_lost), STAT(policy_parts),
 	};
 	json_t *o = json_object();

@@ -74,7 +74,7 @@ struct authd_stats {
 	uint64_t resumed, resume_refused;
 	uint64_t assocs, enrolments, enrolments_refused;
 	uint64_t requests, offers, grants, refusals;
-	uint64_t sessions_gone, revocations, pushes_failed, grants_lost;
+	uint64_t spi_unknown, sessions_gone, revocations, pushes_failed, grants_lost;
 	uint64_t policy_parts;
 };
 
@@ -288,7 +288,7 @@ bool member_has_addr(const struct member *m, const struct sotto_addr *a);
 /* ---- session.c ---- */
 
 enum session_state {
-	SESSION_OFFERED,	/* B was asked */
+	SESSION_OFFERED,	/* B was asked, or is when it is back */
 	SESSION_LIVE,		/* granted */
 };
 
@@ -302,6 +302,7 @@ struct session {
 	struct session_link link_a, link_b;
 	uint64_t listed_a, listed_b;		/* the listing it was last in */
 	uint64_t linked_ms;			/* when it came into the lists */
+	bool waits;				/* OFFERED: for B to come back */
 	uint64_t made_ms;			/* granted; 0 = before the server began */
 	int64_t made, hard_at;			/* wall clock, seconds */
 	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
@@ -321,6 +322,13 @@ void session_request(struct assoc *as, uint32_t id,
 		     const struct sotto_msg_session_request *req);
 void session_close(struct authd *ad, struct member *m,
 		   const struct sotto_msg_session_ids *ids);
+/** session_spi_unknown() - @m got a packet whose keys it lacks: if they are of a
+ * session here, it is over, and both ends are told.
+ */
+void session_spi_unknown(struct authd *ad, struct member *m,
+			 const struct sotto_msg_spi_unknown *u);
+/** session_member_here() - @m has said HELLO: make the offers that wait for it. */
+void session_member_here(struct authd *ad, struct member *m);
 /** session_member_revoked() - end all sessions of @m, and tell each peer once. */
 void session_member_revoked(struct authd *ad, struct member *m);
 

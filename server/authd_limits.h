@@ -25,6 +25,11 @@
 #define AUTHD_PAIR_SESSIONS	8	/* live sessions of one pair */
 #define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
 #define AUTHD_REQUEST_BURST	1000
+#define AUTHD_RETURN_MS		30000	/* after its start the server waits for members to return */
+#define AUTHD_RETURN_WAIT_MS	5000	/* so long does a session-request wait for one */
+#define AUTHD_JUST_MADE_MS	2000	/* both asked at once: the second one gets the first's */
+#define AUTHD_KEEPALIVE_RATE	5000	/* keepalives per second, all members */
+#define AUTHD_KEEPALIVE_MIN_S	4	/* seconds between those of one member, at least */
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */

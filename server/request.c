@@ -13,6 +13,16 @@ static void answer(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	sotto_chan_answer(&as->chan, as->ad->now_ms, id, m);
 }
 
+/* The fewer are there, the sooner each notices that the server is gone. */
+static uint32_t keepalive_s(const struct authd *ad)
+{
+	uint32_t s = ad->online_n / AUTHD_KEEPALIVE_RATE;
+
+	if (s < AUTHD_KEEPALIVE_MIN_S)
+		return AUTHD_KEEPALIVE_MIN_S;
+	return s < SOTTO_KEEPALIVE_MS / 1000 ? s : SOTTO_KEEPALIVE_MS / 1000;
+}
+
 static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 {
 	const struct sotto_msg_hello *h = &m->hello;
@@ -29,13 +39,14 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	ack.hello_ack.seen_addr = as->path.peer;
 	ack.hello_ack.seen_port = as->path.port;
 	ack.hello_ack.keepalive_s = mb->routes ? AUTHD_GATEWAY_KEEPALIVE_S :
-				    SOTTO_KEEPALIVE_MS / 1000;
+				    keepalive_s(ad);
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
 	assoc_ticket(as, &ack.hello_ack);
 	answer(as, id, &ack);
 	sotto_wipe(&ack, sizeof(ack));
 	reconcile_hello(ad, mb, h);
+	session_member_here(ad, mb);
 	policy_hello(ad, mb, h->policy_version);
 }
 
@@ -63,6 +74,13 @@ static void on_close(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	session_close(as->ad, as->member, &m->ids);
 }
 
+static void on_spi_unknown(struct assoc *as, uint32_t id,
+			   const struct sotto_msg *m)
+{
+	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+	session_spi_unknown(as->ad, as->member, &m->spi_unknown);
+}
+
 static void on_policy_get(struct assoc *as, uint32_t id,
 			  const struct sotto_msg *m)
 {
@@ -86,6 +104,7 @@ static const struct {
 	{ SOTTO_MSG_REGISTER, ENROLLING, register_request },
 	{ SOTTO_MSG_SESSION_REQUEST, MEMBER_ANY, on_session },
 	{ SOTTO_MSG_SESSION_CLOSE, MEMBER_ANY, on_close },
+	{ SOTTO_MSG_SPI_UNKNOWN, MEMBER_ONLY, on_spi_unknown },
 	{ SOTTO_MSG_POLICY_GET, MEMBER_ONLY, on_policy_get },
 };
 

@@ -93,11 +93,17 @@ static void forget_grant(struct session *s)
 	s->request = NULL;
 }
 
+static void fail(struct session *s, enum sotto_refusal reason);
+
 static void on_timer(struct wheel_timer *t)
 {
 	struct session *s = container_of(t, struct session, timer);
 	int64_t left = s->hard_at - authd_wall();
 
+	if (s->state == SESSION_OFFERED) {
+		fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
+		return;
+	}
 	if (s->grant || s->request)
 		forget_grant(s);
 	if (left <= 0) {
@@ -423,8 +429,17 @@ static void repeat(struct assoc *as, uint32_t call, struct session *s,
 		send_grant(s);
 }
 
+/* @a was asked for this one a moment ago, and asked itself before it knew. */
+static bool just_made(const struct authd *ad, const struct session *s,
+		      const struct member *a)
+{
+	return s->state == SESSION_LIVE && s->b == a && s->made_ms &&
+	       ad->now_ms - s->made_ms < AUTHD_JUST_MADE_MS;
+}
+
+/* What a request of @a would only double. A rekey is of one that is there. */
 static struct session *pair_pending(struct authd *ad, const struct member *a,
-				    const struct member *b)
+				    const struct member *b, bool rekey)
 {
 	uint64_t hash = pair_hash(ad, a, b);
 	struct hnode *n;
@@ -432,7 +447,8 @@ static struct session *pair_pending(struct authd *ad, const struct member *a,
 	htab_for_hash(&ad->pairs, n, hash) {
 		struct session *s = container_of(n, struct session, by_pair);
 
-		if (s->state == SESSION_OFFERED && is_pair(s, a, b))
+		if (is_pair(s, a, b) &&
+		    (s->state == SESSION_OFFERED || (!rekey && just_made(ad, s, a))))
 			return s;
 	}
 	return NULL;
@@ -460,6 +476,18 @@ static void cap_pair(struct authd *ad, struct member *a, struct member *b)
 	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
 	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
 	session_free(oldest);
+}
+
+static bool is_here(const struct member *b)
+{
+	return b->current && b->ciphers.n;
+}
+
+/* After a restart of the server nobody is here, but not for long. */
+static bool may_return(const struct authd *ad, const struct member *b)
+{
+	return b->live_state == LIVE_UNKNOWN &&
+	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
 }
 
 /* @b has @dst itself, or leads to it. A session that is live may be replaced by
@@ -496,7 +524,7 @@ static unsigned int check_peer(struct authd *ad, struct member *a,
 	if (!permitted(ad, a, b, req))
 		return SOTTO_REFUSAL_DENIED;
 	/* before its HELLO nothing is known of what it can do */
-	if (!b->current || !b->ciphers.n)
+	if (!is_here(b) && !may_return(ad, b))
 		return SOTTO_REFUSAL_PEER_OFFLINE;
 	if (b->offered_n >= AUTHD_OFFERS_MEMBER)
 		return SOTTO_REFUSAL_LIMIT;
@@ -504,7 +532,7 @@ static unsigned int check_peer(struct authd *ad, struct member *a,
 }
 
 static struct session *make_session(struct assoc *as, uint32_t call,
-				    struct member *b, uint8_t cipher,
+				    struct member *b,
 				    const struct sotto_msg_session_request *req)
 {
 	struct authd *ad = as->ad;
@@ -516,7 +544,6 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->b->offered_n++;
 	ad->pending_n++;
 	s->made_ms = ad->now_ms;
-	s->cipher = cipher;
 	s->spi_a = req->spi;
 	s->dst = req->dst;
 	s->call = call;
@@ -531,27 +558,67 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 		return NULL;
 	}
 	memcpy(s->request, req, sizeof(*req));	/* padding too: it is compared */
-	fill_grant(s, req);
 	return s;
+}
+
+/* B is here: ask it. 0, or why not. */
+static unsigned int offer(struct session *s)
+{
+	s->cipher = choose_cipher(&s->ad->conf, &s->request->ciphers,
+				  &s->b->ciphers);
+	if (!s->cipher)
+		return SOTTO_REFUSAL_CIPHER;
+	cap_pair(s->ad, s->a, s->b);
+	fill_grant(s, s->request);
+	return send_offer(s) ? 0 : SOTTO_REFUSAL_LIMIT;
+}
+
+/* B is not here: soon, perhaps. */
+static void wait_for_b(struct session *s)
+{
+	s->waits = true;
+	wheel_set(&s->ad->wheel, &s->timer,
+		  s->ad->now_ms + AUTHD_RETURN_WAIT_MS);
+}
+
+void session_member_here(struct authd *ad, struct member *m)
+{
+	struct session_link *l, *next;
+
+	if (ad->now_ms - ad->started_ms >
+	    AUTHD_RETURN_MS + AUTHD_RETURN_WAIT_MS)
+		return;
+	for (l = m->sessions; l; l = next) {
+		struct session *s = l->session;
+		unsigned int reason;
+
+		next = l->next;
+		if (s->b != m || !s->waits)
+			continue;
+		s->waits = false;
+		wheel_del(&ad->wheel, &s->timer);
+		reason = offer(s);
+		if (reason)
+			fail(s, reason);
+	}
 }
 
 static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
 			    const struct sotto_msg_session_request *req)
 {
-	uint8_t cipher = choose_cipher(&as->ad->conf, &req->ciphers,
-				       &b->ciphers);
-	struct session *s;
+	struct session *s = make_session(as, call, b, req);
+	unsigned int reason;
 
-	if (!cipher)
-		return SOTTO_REFUSAL_CIPHER;
-	cap_pair(as->ad, as->member, b);
-	s = make_session(as, call, b, cipher, req);
 	if (!s)
 		return SOTTO_REFUSAL_INTERNAL;
-	if (send_offer(s))
+	if (!is_here(b)) {
+		wait_for_b(s);
 		return 0;
-	session_free(s);
-	return SOTTO_REFUSAL_LIMIT;
+	}
+	reason = offer(s);
+	if (reason)
+		session_free(s);
+	return reason;
 }
 
 void session_request(struct assoc *as, uint32_t call,
@@ -578,7 +645,7 @@ void session_request(struct assoc *as, uint32_t call,
 	if (!b)
 		b = rules_gateway(ad, &req->dst, &net);
 	reason = check_peer(ad, a, b, req);
-	s = reason ? NULL : pair_pending(ad, a, b);
+	s = reason ? NULL : pair_pending(ad, a, b, req->rekey_of);
 	if (s) {
 		refuse(as, call, SOTTO_REFUSAL_PENDING, s->id);
 		return;
@@ -631,6 +698,37 @@ void session_close(struct authd *ad, struct member *m,
 
 	for (i = 0; i < ids->ids.n; i++)
 		close_one(ad, m, ids->ids.id[i], reason);
+}
+
+/*
+ * The report is authenticated, the packet was not: only what the member itself
+ * said about this SPI counts. It has an inbound SA before it names its SPI, so
+ * for a session that was granted there is no moment when it may lack one.
+ */
+void session_spi_unknown(struct authd *ad, struct member *m,
+			 const struct sotto_msg_spi_unknown *u)
+{
+	struct member *peer = member_by_addr(ad, &u->src);
+	struct session_link *l;
+
+	ad->stats.spi_unknown++;
+	if (!bucket_take(&m->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
+			 AUTHD_REQUEST_BURST))
+		return;
+	for (l = m->sessions; l; l = l->next) {
+		struct session *s = l->session;
+		uint32_t spi = s->a == m ? s->spi_a : s->spi_b;
+
+		if (s->state != SESSION_LIVE || spi != u->spi ||
+		    session_peer(s, m) != peer)
+			continue;
+		sotto_info("session %016" PRIx64 ": %s lost its keys", s->id,
+			   m->name);
+		session_tell_gone(ad, peer, s->id, SOTTO_REFUSAL_RESTARTED);
+		session_tell_gone(ad, m, s->id, SOTTO_REFUSAL_RESTARTED);
+		session_free(s);
+		return;
+	}
 }
 
 void session_member_revoked(struct authd *ad, struct member *m)

@@ -58,12 +58,26 @@ static void session(void)
 	EXPECT_EQ(o->offer.life.hard_s, 3600);
 	EXPECT_EQ(sessions(), 1);
 	EXPECT_EQ(pending(), 0);
+	/* who was just asked, and asks, is told which session there is */
+	EXPECT_EQ(sim_session(&b, "10.0.0.1"), SOTTO_REFUSAL_PENDING);
+	EXPECT(b.asks[0].session_id == a.asks[0].session_id);
+	b.asks_n = 0;
+	sim_wait(AUTHD_JUST_MADE_MS);
 	/* and the other way, with other keys */
 	EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
 	EXPECT(sim_agree(&b.asks[0], &a));
 	EXPECT(memcmp(&a.asks[0].keys, &b.asks[0].keys, sizeof(b.asks[0].keys)));
 	EXPECT_EQ(sessions(), 2);
 	stop();
+}
+
+/* It goes away politely. */
+static void sim_note_bye(struct sim *s)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	sotto_chan_note(&s->chan, sotto_now_ms(), &bye);
+	sim_wait(50);
 }
 
 static void refusals(void)
@@ -87,13 +101,7 @@ static void refusals(void)
 	b.mute = false;
 	EXPECT_EQ(pending(), 0);
 	EXPECT_EQ(sessions(), 0);
-	/* B goes away politely */
-	{
-		struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
-
-		sotto_chan_note(&b.chan, sotto_now_ms(), &bye);
-		sim_wait(50);
-	}
+	sim_note_bye(&b);
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
 	/* and is back */
 	ASSERT(sim_associate(&b));
@@ -141,9 +149,7 @@ static void glare(void)
 
 		SIM_UNTIL(x->done && y->done, 10000);
 		ASSERT(x->done && y->done);
-		/* the second may have come when the first was through */
-		if (x->granted && y->granted)
-			continue;
+		/* even if the second came when the first was through */
 		EXPECT(x->granted != y->granted);
 		win = x->granted ? x : y;
 		lose = x->granted ? y : x;
@@ -368,6 +374,72 @@ static void server_restarted(void)
 	stop();
 }
 
+/* After the server's restart a request waits for its peer to be back, not for ever. */
+static void peer_awaited(void)
+{
+	uint64_t begin;
+	int n;
+
+	ASSERT(start_two());
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	ASSERT(sim_associate(&a));
+	n = sim_ask(&a, "10.0.0.2");
+	sim_wait(500);
+	EXPECT(!a.asks[n].done);
+	ASSERT(sim_associate(&b));
+	SIM_UNTIL(a.asks[n].done, 10000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	/* who was here and went is not waited for */
+	sim_note_bye(&b);
+	begin = sotto_now_ms();
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin < AUTHD_RETURN_WAIT_MS);
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	ASSERT(sim_associate(&a));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+static uint16_t unknown(struct sim *s, uint32_t spi, const char *src)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SPI_UNKNOWN };
+
+	m.spi_unknown.spi = spi;
+	sotto_addr_parse(&m.spi_unknown.src, src);
+	return sim_call(s, &m);
+}
+
+/* The keys of a session are gone at one end: only that end's own SPI says so. */
+static void spi_unknown(void)
+{
+	struct sim_ask *x;
+
+	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	x = &a.asks[0];
+	/* not its own SPI, not from that peer, not of this member, none at all */
+	EXPECT_EQ(unknown(&b, x->spi, "10.0.0.1"), SOTTO_MSG_ACK);
+	EXPECT_EQ(unknown(&b, x->grant.spi, "10.0.0.3"), SOTTO_MSG_ACK);
+	EXPECT_EQ(unknown(&b, x->grant.spi, "10.9.9.9"), SOTTO_MSG_ACK);
+	EXPECT_EQ(unknown(&c, x->grant.spi, "10.0.0.1"), SOTTO_MSG_ACK);
+	EXPECT_EQ(unknown(&b, 4711, "10.0.0.1"), SOTTO_MSG_ACK);
+	sim_wait(100);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(sessions(), 1);
+	EXPECT_EQ(unknown(&b, x->grant.spi, "10.0.0.1"), SOTTO_MSG_ACK);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) &&
+		  sim_count(&b, SOTTO_MSG_SESSION_GONE), 10000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_RESTARTED);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* A new association in the place of the old one, which is closed. */
 static void renew(struct sim *s)
 {
@@ -399,6 +471,7 @@ static void renewed(void)
 	EXPECT(a.asks[0].granted);
 	EXPECT(sim_agree(&a.asks[0], &b));
 	EXPECT_EQ(b.offers_seen, 2);
+	sim_wait(AUTHD_JUST_MADE_MS);
 	for (i = 0; i < 5; i++)
 		EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
 	stop();
@@ -461,6 +534,8 @@ static const struct ktap_test tests[] = {
 	{ "revoked_while_offered", revoked_while_offered },
 	{ "peer_restarted", peer_restarted },
 	{ "server_restarted", server_restarted },
+	{ "peer_awaited", peer_awaited },
+	{ "spi_unknown", spi_unknown },
 	{ "server_stops", server_stops },
 	{ "renewed", renewed },
 	{ "moved", moved },

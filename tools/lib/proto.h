@@ -41,6 +41,7 @@ enum sotto_msg_type {
 	SOTTO_MSG_SESSION_REFUSAL = 0x34,
 	SOTTO_MSG_SESSION_CLOSE = 0x35,	/* agent asks; ACK */
 	SOTTO_MSG_SESSION_GONE = 0x36,	/* server asks; ACK */
+	SOTTO_MSG_SPI_UNKNOWN = 0x37,	/* agent asks; ACK: a peer uses keys we lack */
 	/* policy */
 	SOTTO_MSG_POLICY = 0x40,	/* server asks; ACK */
 	SOTTO_MSG_POLICY_GET = 0x41,	/* agent asks; ACK, then POLICY */
@@ -279,6 +280,11 @@ struct sotto_msg_session_ids {			/* CLOSE, GONE */
 	struct sotto_ids ids;
 };
 
+struct sotto_msg_spi_unknown {
+	uint32_t spi;				/* of a packet to the asker */
+	struct sotto_addr src;			/* where it came from; not authenticated */
+};
+
 struct sotto_msg_policy {
 	uint64_t version;
 	uint64_t base;				/* 0 = all of it, else a change to this version */
@@ -312,6 +318,7 @@ struct sotto_msg {
 		struct sotto_msg_session_grant grant;
 		struct sotto_msg_session_refusal refusal;
 		struct sotto_msg_session_ids ids;
+		struct sotto_msg_spi_unknown spi_unknown;
 		struct sotto_msg_policy policy;
 		struct sotto_msg_peer_gone peer_gone;
 	};

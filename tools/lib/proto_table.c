@@ -135,6 +135,11 @@ static const struct sotto_field ids_fields[] = {
 	MUST(SESSION_IDS, IDS, ids.ids),
 };
 
+static const struct sotto_field spi_unknown_fields[] = {
+	MUST(SPI, U32, spi_unknown.spi),
+	MUST(DESTINATION, ADDR, spi_unknown.src),
+};
+
 static const struct sotto_field policy_fields[] = {
 	MUST(POLICY_VERSION, U64, policy.version),
 	MAY(POLICY_BASE, U64, policy.base),
@@ -174,6 +179,7 @@ static const struct sotto_msg_desc descs[] = {
 	MSG(SESSION_REFUSAL, "session-refusal", refusal),
 	MSG(SESSION_CLOSE, "session-close", ids),
 	MSG(SESSION_GONE, "session-gone", ids),
+	MSG(SPI_UNKNOWN, "spi-unknown", spi_unknown),
 	MSG(POLICY, "policy", policy),
 	BARE(POLICY_GET, "policy-get"),
 	MSG(PEER_GONE, "peer-gone", peer_gone),

@@ -361,7 +361,8 @@ enum sotto_acquire_attr {
  * @SOTTO_EVENT_REFUSED: tunnel DST failed, with REASON
  * @SOTTO_EVENT_SA_SOFT: SA reached a soft limit: rekey wanted
  * @SOTTO_EVENT_SA_HARD: SA reached a hard limit and is gone
- * @SOTTO_EVENT_SA_DELETED: SA deleted by request or unconfirmed in time
+ * @SOTTO_EVENT_SA_DELETED: SA deleted by request or unconfirmed in time; without an
+ *	SPI: all of them, by TUNNEL_FLUSH
  * @SOTTO_EVENT_UNKNOWN_SPI: a packet with an unknown SPI came (a hint only)
  * @SOTTO_EVENT_DROP: packets dropped, with STAT telling why (rate-limited)
  * @SOTTO_EVENT_AGENT: agent registered or (PORTID 0) gone
