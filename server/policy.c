@@ -39,8 +39,10 @@ bool policy_permits(struct authd *ad, const struct member *a,
 
 	if (rules_judge(ad, a, b).allow)
 		return true;
-	/* a gateway answers those who may reach what is behind it */
-	rules_networks(ad, b, a, &nets);
+	/* those who may reach what is behind a gateway reach it, and it them */
+	rules_networks(ad, a, b, &nets);
+	if (!nets.n)
+		rules_networks(ad, b, a, &nets);
 	return nets.n;
 }
 

@@ -766,7 +766,7 @@ static bool still_right(struct authd *ad, const struct session *s)
 	/* one that was taken over after a restart: its networks are not known */
 	if (s->networks != networks_mark(&g) && s->made_ms)
 		return false;
-	return g.routes.n || policy_permits(ad, s->a, s->b);
+	return policy_permits(ad, s->a, s->b);
 }
 
 static void end_both(struct session *s, enum sotto_refusal reason)

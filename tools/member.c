@@ -18,9 +18,11 @@ static const char usage[] =
 "                        [ --expires TIME ]\n"
 "       sotto member code NAME [ --expires TIME ]     a new line for a host\n"
 "       sotto member show NAME\n"
+"       sotto member set NAME { --route PREFIX [ --route PREFIX ]... | --no-routes }\n"
 "       sotto member revoke NAME\n"
 "add prints the line that \"sotto enroll\" on the host takes. It holds a one-time code:\n"
-"hand it over as you would a password. TIME := 90s, 15m, 2h, 1d.\n";
+"hand it over as you would a password. --route makes a member the way into a network.\n"
+" TIME := 90s, 15m, 2h, 1d.\n";
 
 static const struct column columns[] = {
 	{ "NAME", false }, { "STATE", false }, { "ADDRESSES", false },
@@ -96,6 +98,15 @@ static void show_times(const json_t *m)
 		puts("code        expired; \"sotto member code\" makes a new line");
 }
 
+static void show_routes(const json_t *m)
+{
+	char *routes = join(json_object_get(m, "routes"));
+
+	if (routes[0])
+		printf("leads to    %s\n", routes);
+	free(routes);
+}
+
 static int member_show(struct args *a)
 {
 	const char *name = args_value(a, "show");
@@ -117,6 +128,7 @@ static int member_show(struct args *a)
 		printf("name        %s\nstate       %s\naddresses   %s\n",
 		       text_of(m, "name"), text_of(m, "state"), addrs);
 		printf("static key  %s\n", text_of(m, "static_key"));
+		show_routes(m);
 		printf("online      %s\n", json_is_true(json_object_get(m, "online")) ?
 		       text_of(m, "address_seen") : "no");
 		show_times(m);
@@ -232,6 +244,49 @@ static int member_code(struct args *a)
 	return ret;
 }
 
+static const char set_help[] =
+"Usage: sotto member set NAME { --route PREFIX [ --route PREFIX ]... | --no-routes }\n"
+"The member is the gateway of these networks, and of no others from now on.\n";
+
+static int take_routes(struct args *a, json_t *routes)
+{
+	char buf[SOTTO_PREFIX_STR];
+	struct sotto_prefix p;
+	const char *value;
+
+	if (args_is(a, "--no-routes"))
+		return args_end(a, set_help);
+	while (args_is(a, "--route")) {
+		value = args_value(a, "--route");
+		if (!value || parse_prefix(value, &p))
+			return EXIT_USAGE;
+		json_array_append_new(routes, json_string(sotto_prefix_str(&p, buf)));
+	}
+	if (!json_array_size(routes))
+		return usage_error(set_help, "give at least one --route, or --no-routes");
+	return args_end(a, set_help);
+}
+
+static int member_set(struct args *a)
+{
+	const char *name = args_value(a, "set");
+	json_t *req, *routes;
+	int ret;
+
+	if (!name)
+		return EXIT_USAGE;
+	routes = json_array();
+	req = json_pack("{s:s, s:s, s:o}", "cmd", "member.set", "name", name,
+			"routes", routes);
+	if (!req)
+		out_of_memory();
+	ret = take_routes(a, routes);
+	if (!ret)
+		return daemon_call(SERVER_SOCKET, req, NULL);
+	json_decref(req);
+	return ret;
+}
+
 static int member_revoke(struct args *a)
 {
 	const char *name = args_value(a, "revoke");
@@ -251,6 +306,7 @@ static const struct command commands[] = {
 	{ "show", member_show },
 	{ "add", member_add },
 	{ "code", member_code },
+	{ "set", member_set },
 	{ "revoke", member_revoke },
 	{ NULL, NULL },
 };

@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "module.h"
 #include "print.h"
+#include "realm_policy.h"
 
 static const char usage[] =
 "Usage: sotto policy [ show ]\n"
@@ -20,10 +21,14 @@ static const char usage[] =
 "       sotto policy flush\n"
 "       sotto policy save       keep what the kernel has for the next start\n"
 "       sotto policy restore    load what was kept (with neither agent nor server)\n"
+"       sotto policy check FROM TO              what the realm says, and why\n"
+"       sotto policy apply FILE [ --confirm TIME ]     the whole of it, at the server\n"
+"       sotto policy { confirm | revert | export }\n"
 "       ACTION := { protect | prefer | bypass | block }\n"
 "The longest prefix that fits a destination decides. With a gateway packets go in\n"
 "tunnel mode to that member, which forwards them. What the realm says for all\n"
-"its members is under \"sotto realm policy\", on the gateway.\n";
+"its members is under \"sotto realm policy\", on the server; check, apply, confirm,\n"
+"revert and export are for it, too: a file with groups, rules and networks.\n";
 
 static const struct column columns[] = {
 	{ "PREFIX", false }, { "ACTION", false }, { "VIA", false }, { "FROM", false },
@@ -322,6 +327,11 @@ static const struct command commands[] = {
 	{ "flush", policy_flush },
 	{ "save", policy_save },
 	{ "restore", policy_restore },
+	{ "check", policy_check },
+	{ "apply", policy_apply },
+	{ "confirm", policy_confirm },
+	{ "revert", policy_revert },
+	{ "export", policy_export },
 	{ NULL, NULL },
 };
 

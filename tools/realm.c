@@ -13,19 +13,17 @@
 
 #include "daemon.h"
 #include "lib/paths.h"
-#include "policy.h"
 #include "print.h"
+#include "realm_policy.h"
 
 static const char usage[] =
 "Usage: sotto realm init [ --address HOST[:PORT] ]...\n"
 "       sotto realm [ show ]\n"
 "       sotto realm audit [ COUNT ]      what was done here, newest first\n"
 "       sotto realm stats                the server's counters\n"
-"       sotto realm policy [ show ]\n"
-"       sotto realm policy add PREFIX { protect | prefer | bypass | block }\n"
-"       sotto realm policy del PREFIX\n"
+"       sotto realm { policy | rule | group } help\n"
 "init makes the realm's key and database; --address says where hosts reach this\n"
-"server, as it stands in the enrolment lines. The policy is for all members.\n";
+"server, as it stands in the enrolment lines.\n";
 
 #define INIT_ARGS_MAX	64	/* words for sotto-authd */
 
@@ -83,90 +81,6 @@ static int realm_show(struct args *a)
 	free(listen);
 	json_decref(answer);
 	return EXIT_OK;
-}
-
-static const struct column policy_columns[] = {
-	{ "PREFIX", false }, { "ACTION", false }, { "FROM", false },
-};
-
-/* Configured here, or a member's own address. */
-static const char *policy_source(const json_t *p)
-{
-	const char *member = text_of(p, "member");
-
-	return member[0] ? member : text_of(p, "source");
-}
-
-static int policy_show(struct args *a)
-{
-	json_t *answer, *list;
-	struct table t;
-	int ret;
-
-	if (args_end(a, usage))
-		return EXIT_USAGE;
-	ret = daemon_call(SERVER_SOCKET, json_pack("{s:s}", "cmd", "policy.show"), &answer);
-	if (ret)
-		return ret;
-	list = json_object_get(answer, "policies");
-	if (opts.json) {
-		print_json(json_incref(list));
-	} else if (!json_array_size(list)) {
-		puts("No policy: members protect nothing. \"sotto realm policy add 10.0.0.0/24 protect\" begins.");
-	} else {
-		table_init(&t, policy_columns, 3);
-		for (size_t i = 0; i < json_array_size(list); i++) {
-			json_t *p = json_array_get(list, i);
-
-			table_cell(&t, COLOR_NONE, "%s", text_of(p, "prefix"));
-			table_cell(&t, COLOR_NONE, "%s", text_of(p, "action"));
-			table_cell(&t, COLOR_NONE, "%s", policy_source(p));
-		}
-		table_print(&t);
-	}
-	json_decref(answer);
-	return EXIT_OK;
-}
-
-static int policy_add(struct args *a)
-{
-	char buf[SOTTO_PREFIX_STR];
-	struct sgenl_policy p;
-
-	if (parse_policy_words(a, &p, usage))
-		return EXIT_USAGE;
-	if (p.gateway.len)
-		return usage_error(usage, "the realm's policy has no gateways");
-	return daemon_call(SERVER_SOCKET,
-			   json_pack("{s:s, s:s, s:s}", "cmd", "policy.add",
-				     "prefix", sotto_prefix_str(&p.prefix, buf),
-				     "action", sgenl_action_name(p.action)), NULL);
-}
-
-static int policy_del(struct args *a)
-{
-	const char *text = args_value(a, "del");
-	char buf[SOTTO_PREFIX_STR];
-	struct sotto_prefix prefix;
-
-	if (!text || parse_prefix(text, &prefix) || args_end(a, usage))
-		return EXIT_USAGE;
-	return daemon_call(SERVER_SOCKET,
-			   json_pack("{s:s, s:s}", "cmd", "policy.del",
-				     "prefix", sotto_prefix_str(&prefix, buf)), NULL);
-}
-
-static const struct command policy_commands[] = {
-	{ "show", policy_show },
-	{ "list", policy_show },
-	{ "add", policy_add },
-	{ "del", policy_del },
-	{ NULL, NULL },
-};
-
-static int realm_policy(struct args *a)
-{
-	return dispatch(a, "realm policy", policy_commands, policy_show, usage);
 }
 
 static const struct column audit_columns[] = {
@@ -265,6 +179,8 @@ static const struct command commands[] = {
 	{ "audit", realm_audit },
 	{ "stats", realm_stats },
 	{ "policy", realm_policy },
+	{ "rule", realm_rule },
+	{ "group", realm_group },
 	{ NULL, NULL },
 };
 

@@ -348,6 +348,9 @@ static void networks(void)
 	EXPECT_EQ(ask->grant.own_routes.n, 0);
 	IS(ask->grant.name, "carol");
 	EXPECT(sim_agree(ask, &c));
+	/* the gateway itself, by its address: in the same way */
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT_EQ(a.asks[a.asks_n - 1].grant.mode, SOTTO_MODE_TUNNEL);
 	/* what may be used of it is said exactly: 4/24, 6/23 */
 	EXPECT_EQ(sim_session(&b, "10.8.1.5"), SOTTO_REFUSAL_DENIED);
 	EXPECT_EQ(sim_session(&b, "10.8.5.1"), SOTTO_REFUSAL_DENIED);
@@ -365,8 +368,8 @@ static void networks(void)
 	/* nobody else may use it: those sessions end */
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
 	IS(apply("default deny\n", 0), "");
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 2, 5000);
-	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 2);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 5000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 3);
 	/* without a gateway there is nothing to protect */
 	json_decref(authd_ask(&run, "{s:s, s:s, s:[]}", "cmd", "member.set",
 			      "name", "carol", "routes"));
