@@ -11,6 +11,7 @@
 #include "../tools/lib/log.h"
 #include "agent.h"
 #include "ask.h"
+#include "routes.h"
 
 #define ACQUIRE_SHARE	80	/* percent of the kernel's time: the answer must come first */
 #define ACQUIRE_MAX_MS	8000	/* longer waits help nobody */
@@ -23,6 +24,9 @@ static void acquire_done(struct agent *ag, void *arg, enum sotto_reason reason,
 	char dst[SOTTO_ADDR_STR];
 	int ret = 0;
 
+	/* the session is with a gateway: policy says so now, and is asked again */
+	if (reason == SOTTO_REASON_NONE && routes_lead(ag, &a->dst))
+		reason = SOTTO_REASON_REROUTE;
 	if (reason != SOTTO_REASON_NONE)
 		ret = sgenl_acquire_fail(ag->kernel.req, a, reason, hold_ms);
 	/* not outstanding any more: it timed out, or the tunnel is gone */
@@ -44,6 +48,10 @@ void ask_for_kernel(struct agent *ag, const struct sgenl_acquire *acquire)
 	if (!a)
 		return;	/* the kernel asks again */
 	*a = *acquire;
+	if (routes_lead(ag, &a->dst)) {
+		acquire_done(ag, a, SOTTO_REASON_NONE, 0);
+		return;
+	}
 	if (deadline > ACQUIRE_MAX_MS)
 		deadline = ACQUIRE_MAX_MS;
 	ask_session(ag, &a->dst, 0, deadline, a->id, acquire_done, a);

@@ -12,6 +12,7 @@
 #include "../tools/lib/log.h"
 #include "../tools/lib/secret.h"
 #include "agent.h"
+#include "routes.h"
 
 /* What installing needs beyond the key schedule's input. */
 struct installation {
@@ -52,6 +53,22 @@ static bool has_cipher(const struct sotto_ciphers *list, uint8_t cipher)
 	return memchr(list->c, cipher, list->n) != NULL;
 }
 
+static bool leads_to(const struct sotto_party *p, const struct sotto_addr *addr)
+{
+	return has_addr(&p->addrs, addr) || routes_cover(&p->routes, addr);
+}
+
+/* Nothing of this host is behind somebody else. */
+static bool routes_right(struct agent *ag, const struct installation *n)
+{
+	if (n->in.mode == SOTTO_MODE_TRANSPORT)
+		return !n->peer->routes.n && !n->us->routes.n;
+	for (int i = 0; i < ag->id->addrs.n; i++)
+		if (routes_cover(&n->peer->routes, &ag->id->addrs.a[i]))
+			return false;
+	return n->in.mode == SOTTO_MODE_TUNNEL;
+}
+
 /* The server is believed only as far as this host cannot know better. */
 static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 {
@@ -70,7 +87,7 @@ static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 	/* what is wrong from here on is the server's fault */
 	if (!all_in(&n->us->addrs, &ag->id->addrs) || !n->peer->addrs.n ||
 	    any_common(&n->peer->addrs, &ag->id->addrs) ||
-	    !has_addr(n->is_a ? &n->peer->addrs : &n->us->addrs, &in->dst) ||
+	    !leads_to(n->is_a ? n->peer : n->us, &in->dst) || !routes_right(ag, n) ||
 	    !memcmp(n->peer->static_pub, ag->id->static_pub, SOTTO_PUB_LEN) ||
 	    !sotto_name_valid(n->peer->name) || !n->peer_port ||
 	    !in->life.hard_s || session_find(ag, in->session_id)) {
@@ -111,6 +128,7 @@ static void fill_common(const struct installation *n, struct sgenl_sa *sa)
 	memset(sa, 0, sizeof(*sa));
 	sa->session = n->in.session_id;
 	sa->cipher = n->in.cipher;
+	sa->mode = n->in.mode;
 	snprintf(sa->peer, sizeof(sa->peer), "%s", n->peer->name);
 	sa->n_peer_addrs = n->peer->addrs.n;
 	memcpy(sa->peer_addrs, n->peer->addrs.a, sizeof(n->peer->addrs.a));
@@ -131,6 +149,8 @@ static int add_in(struct agent *ag, const struct installation *n)
 	memcpy(sa.key, n->is_a ? k->key_ba : k->key_ab, sizeof(sa.key));
 	memcpy(sa.salt, n->is_a ? k->salt_ba : k->salt_ab, sizeof(sa.salt));
 	sa.confirm_seconds = SOTTO_CONFIRM_MS / 1000;
+	sa.n_peer_prefixes = n->peer->routes.n;
+	memcpy(sa.peer_prefixes, n->peer->routes.p, sizeof(n->peer->routes.p));
 	ret = sgenl_sa_add(ag->kernel.req, &sa);
 	sotto_wipe(&sa, sizeof(sa));
 	return ret;
@@ -178,6 +198,7 @@ static void fill_session(struct agent *ag, const struct installation *n, struct 
 	snprintf(s->peer, sizeof(s->peer), "%s", n->peer->name);
 	memcpy(s->peer_pub, n->peer->static_pub, SOTTO_PUB_LEN);
 	s->peer_addrs = n->peer->addrs;
+	s->peer_routes = n->peer->routes;
 	s->dst = n->is_a ? n->in.dst : n->peer->addrs.a[0];
 	s->spi_in = n->us->spi;
 	s->spi_out = n->peer->spi;
@@ -212,6 +233,7 @@ static struct session *install(struct agent *ag, struct installation *n,
 		session_free(s);
 		return NULL;
 	}
+	routes_made(ag, s, &n->us->routes);
 	pins_first_use(ag, s->peer, s->peer_pub);
 	peers_note(&ag->peers, s->peer, s->peer_pub);
 	sotto_info("peer %s: session %016" PRIx64 " installed (%s, %s, spi in 0x%08x out 0x%08x)",
@@ -263,8 +285,11 @@ struct session *install_grant(struct agent *ag,
 	in->offered = request->ciphers;
 	in->cipher = g->cipher;
 	in->life = g->life;
+	in->mode = g->mode;
 	fill_us(ag, &in->a, &g->own_addrs, request->eph_pub, request->spi);
 	fill_peer(&in->b, g->name, g->static_pub, g->eph_pub, &g->addrs, g->spi);
+	in->a.routes = g->own_routes;
+	in->b.routes = g->routes;
 	n.us = &in->a;
 	n.peer = &in->b;
 	n.peer_port = g->data_port;
@@ -287,8 +312,11 @@ static void fill_offer(struct agent *ag, struct installation *n,
 	in->offered = o->offered;
 	in->cipher = o->cipher;
 	in->life = o->life;
+	in->mode = o->mode;
 	fill_peer(&in->a, o->name, o->static_pub, o->eph_pub, &o->addrs, o->spi);
 	fill_us(ag, &in->b, &o->own_addrs, accept->eph_pub, accept->spi);
+	in->a.routes = o->routes;
+	in->b.routes = o->own_routes;
 	n->us = &in->b;
 	n->peer = &in->a;
 	n->peer_port = o->data_port;

@@ -20,6 +20,16 @@ static void take_addrs(struct session *s, const struct sgenl_sa *sa)
 		s->dst = sa->peer_addrs[0];
 }
 
+static void take_routes(struct session *s, const struct sgenl_sa *sa)
+{
+	unsigned int n = sa->n_peer_prefixes;
+
+	if (n > SOTTO_ROUTES_MAX)
+		n = SOTTO_ROUTES_MAX;
+	s->peer_routes.n = n;
+	memcpy(s->peer_routes.p, sa->peer_prefixes, n * sizeof(s->peer_routes.p[0]));
+}
+
 static void take_peer(struct agent *ag, struct session *s, const struct sgenl_sa *sa)
 {
 	memcpy(s->peer, sa->peer, sizeof(s->peer));
@@ -53,6 +63,7 @@ static void take_sa(struct agent *ag, const struct sgenl_sa *sa)
 		return;
 	}
 	s->spi_in = sa->spi;
+	take_routes(s, sa);
 	if (sa->confirmed && !s->confirmed)
 		session_confirmed(ag, s->id);
 }

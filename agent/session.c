@@ -15,6 +15,7 @@
 #include "agent.h"
 #include "ask.h"
 #include "requests.h"
+#include "routes.h"
 
 static struct session **bucket(struct agent *ag, uint64_t id)
 {
@@ -73,21 +74,27 @@ static void leave_fresh(struct session *s)
 void session_free(struct session *s)
 {
 	struct session **at = bucket(s->ag, s->id);
+	struct sotto_prefixes routes = s->peer_routes;
+	struct agent *ag = s->ag;
 
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
-	s->ag->sessions.n--;
+	ag->sessions.n--;
 	leave_fresh(s);
-	ev_timer_stop(s->ag->loop, &s->timer);
+	ev_timer_stop(ag->loop, &s->timer);
 	free(s);
+	routes_gone(ag, &routes);
 }
 
 void sessions_free(struct agent *ag)
 {
 	for (int i = 0; i < SESSION_BUCKETS; i++)
-		while (ag->sessions.buckets[i])
+		while (ag->sessions.buckets[i]) {
+			/* the kernel's policy stays as it is, too */
+			ag->sessions.buckets[i]->peer_routes.n = 0;
 			session_free(ag->sessions.buckets[i]);
+		}
 }
 
 unsigned int session_count(const struct agent *ag)
@@ -103,12 +110,17 @@ void session_each(struct agent *ag, void (*fn)(struct session *s, void *arg),
 			fn(s, arg);
 }
 
-bool session_covers(const struct session *s, const struct sotto_addr *addr)
+bool session_has_addr(const struct session *s, const struct sotto_addr *addr)
 {
 	for (unsigned int i = 0; i < s->peer_addrs.n; i++)
 		if (sotto_addr_eq(&s->peer_addrs.a[i], addr))
 			return true;
 	return false;
+}
+
+bool session_covers(const struct session *s, const struct sotto_addr *addr)
+{
+	return session_has_addr(s, addr) || routes_cover(&s->peer_routes, addr);
 }
 
 bool session_fresh(struct agent *ag, const struct sotto_addr *addr, uint32_t ms)

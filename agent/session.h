@@ -41,6 +41,7 @@ struct session {
 	char peer[SOTTO_NAME_MAX];
 	uint8_t peer_pub[SOTTO_PUB_LEN];	/* zero: not known (restart) */
 	struct sotto_addrs peer_addrs;
+	struct sotto_prefixes peer_routes;	/* tunnel mode: networks behind it */
 	struct sotto_addr dst;		/* to ask for, at a rekey */
 	uint32_t spi_in, spi_out;
 	uint8_t cipher;
@@ -90,7 +91,10 @@ unsigned int session_count(const struct agent *ag);
 void session_each(struct agent *ag, void (*fn)(struct session *s, void *arg),
 		  void *arg);
 
-/** session_covers() - @s is with the member that has @addr */
+/** session_has_addr() - @addr is one of the peer's own */
+bool session_has_addr(const struct session *s, const struct sotto_addr *addr);
+
+/** session_covers() - the same, or in a network behind it */
 bool session_covers(const struct session *s, const struct sotto_addr *addr);
 
 /** session_fresh() - one with @addr that was made within @ms and is not confirmed */
