@@ -27,6 +27,7 @@ static void begin(void)
 	memset(&ad, 0, sizeof(ad));
 	ad.loop = ev_default_loop(0);
 	ad.now_ms = sotto_now_ms();
+	wheel_init(&ad.wheel, ad.loop);
 	MUST(!authd_conf_load(&ad.conf, sotto_path(conf, SOTTO_ETC, "none"),
 			      &err));
 	strcpy(ad.conf.endpoints, "localhost");
@@ -47,9 +48,10 @@ static void end(void)
 	assoc_teardown(&ad);
 	session_teardown(&ad);
 	net_close(&ad);
-	member_teardown(&ad);
 	policy_teardown(&ad);
+	member_teardown(&ad);
 	store_close(ad.store);
+	wheel_stop(&ad.wheel);
 	realm_free(ad.realm);
 }
 

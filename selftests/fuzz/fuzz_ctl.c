@@ -24,7 +24,6 @@ static void begin(void)
 	fuzz_folders();
 	ag.loop = ev_default_loop(0);
 	ag.id = &id;
-	ag.assoc.fd = -1;
 	strcpy(id.name, "alice");
 	MUST(!ctl_start(&ag, &err));
 }
