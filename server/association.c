@@ -364,7 +364,7 @@ static void init_member(struct authd *ad, const struct path *from,
 			uint32_t features)
 {
 	struct member *m = member_by_key(ad, hs->rs);
-	struct sotto_borrowed_token token;
+	struct keeper_token token;
 	struct assoc *as;
 
 	if (!m || m->state != MEMBER_ACTIVE) {
@@ -374,7 +374,7 @@ static void init_member(struct authd *ad, const struct path *from,
 	as = assoc_new(ad, m, from);
 	if (!as)
 		return;
-	sotto_hs_server_member(hs, sotto_token_borrow(&token, m->token_secret));
+	sotto_hs_server_member(hs, keeper_token(&token, ad->realm, m->token));
 	answer_init(as, hs, v, features);
 }
 
@@ -423,14 +423,14 @@ static struct member *ticket_member(struct authd *ad,
 static void answer_resume(struct assoc *as, const struct sotto_init_view *v,
 			  const uint8_t *secret)
 {
-	struct sotto_borrowed_token token;
+	struct keeper_token token;
 	struct sotto_chan_keys keys;
 	uint8_t resp[SOTTO_DGRAM_MAX];
 	size_t len;
 
 	if (sotto_hs_server_resume(v, secret,
-				   sotto_token_borrow(&token,
-						      as->member->token_secret),
+				   keeper_token(&token, as->ad->realm,
+						as->member->token),
 				   free_index(as->ad), resp, &len, &keys))
 		free(as);
 	else if (finish_half_open(as, v, &keys, resp, len))
@@ -482,7 +482,8 @@ static void open_init(struct authd *ad, const struct path *from,
 	struct sotto_msg init;
 	struct noise_hs hs;
 
-	if (sotto_hs_server_read(&hs, v, ad->realm->priv, &init)) {
+	if (sotto_hs_server_read_by(&hs, v, ad->realm->pub, keeper_dh,
+				    ad->realm, &init)) {
 		ad->stats.init_refused++;
 		return;
 	}

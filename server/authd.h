@@ -18,6 +18,7 @@
 #include "enrol.h"
 #include "handshake.h"
 #include "htab.h"
+#include "keeper.h"
 #include "limiter.h"
 #include "log.h"
 #include "loop.h"
@@ -43,13 +44,6 @@ struct authd_conf {
 
 int authd_conf_load(struct authd_conf *conf, const char *path,
 		    struct sotto_errmsg *err);
-
-/** struct realm - the realm's keys; in secret memory. */
-struct realm {
-	uint8_t priv[SOTTO_SECRET_LEN];
-	uint8_t pub[SOTTO_PUB_LEN];
-	struct seal_key seal;
-};
 
 /** struct path - where datagrams come from and go to. */
 struct path {
@@ -241,7 +235,7 @@ struct member {
 	enum member_state state;
 	int64_t created, registered, revoked, code_expires;
 	uint8_t static_pub[SOTTO_PUB_LEN];
-	uint8_t token_secret[SOTTO_SECRET_LEN];
+	uint8_t token[KEEPER_SEALED];	/* its secret, as it is at rest */
 	uint8_t addrs_n;
 	struct member_addr *addrs;
 	/* association */
@@ -389,5 +383,7 @@ int realm_load(struct realm **out, struct sotto_errmsg *err);
 void realm_free(struct realm *r);
 /** sandbox_enter() - no capabilities from here on, and no way back to them. */
 int sandbox_enter(struct sotto_errmsg *err);
+/** sandbox_keeper() - the same for the keeper, which needs less. */
+int sandbox_keeper(struct sotto_errmsg *err);
 
 #endif /* SOTTO_AUTHD_H */

@@ -165,7 +165,7 @@ static void on_signal(void *arg, int signum)
 static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
-	int rc = realm_load(&ad->realm, err);
+	int rc = keeper_start(&ad->realm, err);
 
 	if (!rc)
 		rc = store_open(sotto_path(path, SOTTO_STATE,
@@ -186,6 +186,10 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 	rc = admin_open(ad, err);
 	if (!rc)
 		rc = net_open(ad, err);
+	keeper_watch(ad->loop, ad->realm);
+	sotto_notify_open();
+	if (!rc && store_touch(ad->store, err))
+		sotto_warn("%s", err->text);
 	return rc ? rc : sandbox_enter(err);
 }
 

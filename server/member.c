@@ -177,7 +177,7 @@ int member_load(struct authd *ad, const struct store_member *sm)
 	m->revoked = sm->revoked;
 	m->code_expires = sm->code_expires;
 	memcpy(m->static_pub, sm->static_pub, SOTTO_PUB_LEN);
-	memcpy(m->token_secret, sm->token_secret, SOTTO_SECRET_LEN);
+	memcpy(m->token, sm->token, sizeof(m->token));
 	if (!had_key && m->state != MEMBER_PENDING &&
 	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
 		htab_add(&ad->members_by_key, &m->by_key,
@@ -197,7 +197,7 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 	m->state = MEMBER_REVOKED;
 	m->revoked = now;
 	m->code_expires = 0;
-	sotto_wipe(m->token_secret, sizeof(m->token_secret));
+	sotto_wipe(m->token, sizeof(m->token));
 	htab_del(&ad->members_by_name, &m->by_name);
 	ad->stats.revocations++;
 	sotto_notice("member %s revoked by %s", m->name, actor);

@@ -122,5 +122,7 @@ int realm_load(struct realm **out, struct sotto_errmsg *err)
 
 void realm_free(struct realm *r)
 {
+	if (r && r->remote)
+		close(r->fd);
 	sotto_secret_free(r);
 }

@@ -34,13 +34,15 @@ static void refuse(struct assoc *as, uint32_t id, enum sotto_refusal reason)
 }
 
 static void accept_member(struct assoc *as, uint32_t id,
-			  const struct store_member *sm)
+			  struct store_member *sm)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_REGISTERED };
+	struct sotto_errmsg err;
 	struct member *old = member_by_id(as->ad, sm->id);
 	bool first = !old || old->state == MEMBER_PENDING;
 
-	if (member_load(as->ad, sm)) {
+	if (member_load(as->ad, sm) ||
+	    store_token_secret(as->ad->store, sm, &err)) {
 		refuse(as, id, SOTTO_REFUSAL_INTERNAL);
 		return;
 	}

@@ -7,9 +7,13 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "authd.h"
+#include "callfilter.h"
+
+#include <seccomp.h>	/* behind libev, whose names it would take */
 
 /* The bounding set can only be lowered with CAP_SETPCAP; without it, it is moot. */
 static void drop_bounding(void)
@@ -21,7 +25,7 @@ static void drop_bounding(void)
 			return;
 }
 
-int sandbox_enter(struct sotto_errmsg *err)
+static int drop_all(struct sotto_errmsg *err)
 {
 	struct __user_cap_header_struct hdr = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -35,4 +39,42 @@ int sandbox_enter(struct sotto_errmsg *err)
 	if (syscall(SYS_capset, &hdr, none))
 		return sotto_err_errno(err, "capset");
 	return 0;
+}
+
+/* Sockets that are there, and the database's files, which are open. */
+static const int server_calls[] = {
+	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg),
+	SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname), SCMP_SYS(shutdown),
+	SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
+	SCMP_SYS(wait4),	/* libev, when the keeper ends */
+	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(access), SCMP_SYS(unlink),
+};
+
+int sandbox_enter(struct sotto_errmsg *err)
+{
+	int rc;
+
+	/* what libraries would read a file for at their first use */
+	tzset();
+	json_object_seed(0);
+	rc = drop_all(err);
+	return rc ? rc : sotto_seccomp(server_calls, sizeof(server_calls) /
+				       sizeof(server_calls[0]), err);
+}
+
+static const int keeper_calls[] = {
+	SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+};
+
+int sandbox_keeper(struct sotto_errmsg *err)
+{
+	int rc;
+
+	tzset();
+	rc = drop_all(err);
+	return rc ? rc : sotto_seccomp(keeper_calls, sizeof(keeper_calls) /
+				       sizeof(keeper_calls[0]), err);
 }

@@ -46,17 +46,23 @@ static int read_addrs(struct store *st, struct store_member *m,
 static int read_secrets(struct store *st, sqlite3_stmt *s,
 			struct store_member *m, struct sotto_errmsg *err)
 {
-	uint8_t sealed[SEALED_LEN];
-
 	if (sqlite3_column_type(s, 3) == SQLITE_NULL)
 		return 0;
 	if (sql_blob(s, 3, m->static_pub, sizeof(m->static_pub)))
 		return damaged(st, m->name, err);
 	if (m->state == MEMBER_REVOKED)
 		return 0;
-	if (sql_blob(s, 4, sealed, sizeof(sealed)) ||
-	    unseal(&st->key, "token", sealed, sizeof(sealed), m->token_secret,
-		   sizeof(m->token_secret)))
+	if (sql_blob(s, 4, m->token, sizeof(m->token)))
+		return damaged(st, m->name, err);
+	/* another process has the key, and opens them when they are needed */
+	return st->key.remote ? 0 : store_token_secret(st, m, err);
+}
+
+int store_token_secret(struct store *st, struct store_member *m,
+		       struct sotto_errmsg *err)
+{
+	if (unseal(&st->key, "token", m->token, sizeof(m->token),
+		   m->token_secret, sizeof(m->token_secret)))
 		return damaged(st, m->name, err);
 	return 0;
 }
@@ -170,7 +176,8 @@ static int put_code(struct store *st, int64_t member, const uint8_t *id,
 
 	if (rc)
 		return rc;
-	seal(&st->key, "code", psk, SOTTO_SECRET_LEN, sealed);
+	if (seal(&st->key, "code", psk, SOTTO_SECRET_LEN, sealed))
+		return sotto_err(err, SOTTO_E_CRYPTO, "a code cannot be sealed");
 	return sql_exec(st, err,
 			"INSERT INTO code(id, member, psk, expires) VALUES(?,?,?,?)",
 			"bibi", id, SOTTO_CODE_ID_LEN, member, sealed,
@@ -304,8 +311,10 @@ static int use_code(struct store *st, const struct store_code *c,
 	int rc;
 
 	randombytes_buf(secret, sizeof(secret));
-	seal(&st->key, "token", secret, sizeof(secret), sealed);
+	rc = seal(&st->key, "token", secret, sizeof(secret), sealed);
 	sotto_wipe(secret, sizeof(secret));
+	if (rc)
+		return sotto_err(err, SOTTO_E_CRYPTO, "a token cannot be sealed");
 	rc = sql_exec(st, err,
 		      "UPDATE member SET state = 1, static_pub = ?, token = ?, registered = ? WHERE id = ?",
 		      "bbii", static_pub, SOTTO_PUB_LEN, sealed, SEALED_LEN,

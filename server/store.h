@@ -34,7 +34,10 @@ struct store_member {
 	char name[SOTTO_NAME_MAX];
 	enum member_state state;
 	uint8_t static_pub[SOTTO_PUB_LEN];	/* zero while pending */
-	uint8_t token_secret[SOTTO_SECRET_LEN];	/* zero while pending */
+	uint8_t token_secret[SOTTO_SECRET_LEN];	/* zero while pending, and where
+						 * another process has the key
+						 */
+	uint8_t token[SOTTO_SECRET_LEN + SEAL_OVERHEAD]; /* the same, sealed */
 	struct sotto_addrs addrs;
 	int64_t created, registered, revoked;	/* 0 = not yet */
 	int64_t code_expires;			/* pending: of its code, or 0 */
@@ -89,6 +92,8 @@ struct store_audit {
 int store_open(const char *path, bool create, const struct seal_key *key,
 	       struct store **out, struct sotto_errmsg *err);
 void store_close(struct store *st);
+/** store_touch() - write something, so that all files are open from then on. */
+int store_touch(struct store *st, struct sotto_errmsg *err);
 
 /** store_each_member() - all members; @fn's copy is wiped after each call. */
 int store_each_member(struct store *st,
@@ -125,6 +130,10 @@ int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
 		   const uint8_t static_pub[SOTTO_PUB_LEN], int64_t now,
 		   struct store_member *out, enum sotto_refusal *refusal,
 		   struct sotto_errmsg *err);
+
+/** store_token_secret() - open m->token, where that was not done. */
+int store_token_secret(struct store *st, struct store_member *m,
+		       struct sotto_errmsg *err);
 
 /** store_member_revoke() - for ever; its code is void. */
 int store_member_revoke(struct store *st, const char *actor, int64_t id,

@@ -45,7 +45,9 @@ static int put_member(struct bulk *b, const struct store_member *m,
 	sqlite3_stmt *s = b->member;
 	int rc;
 
-	seal(&b->st->key, "token", m->token_secret, SOTTO_SECRET_LEN, sealed);
+	if (seal(&b->st->key, "token", m->token_secret, SOTTO_SECRET_LEN,
+		 sealed))
+		return sotto_err(err, SOTTO_E_CRYPTO, "a token cannot be sealed");
 	sqlite3_bind_text(s, 1, m->name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 2, m->static_pub, SOTTO_PUB_LEN, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 3, sealed, SEALED_LEN, SQLITE_STATIC);

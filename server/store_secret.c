@@ -7,6 +7,12 @@
 
 #define SECRET_MAX	256	/* bytes */
 
+int store_touch(struct store *st, struct sotto_errmsg *err)
+{
+	return sql_run(st, "INSERT OR REPLACE INTO meta VALUES('opened', unixepoch())",
+		       err);
+}
+
 int store_secret_get(struct store *st, const char *name, void *out, size_t len,
 		     struct sotto_errmsg *err)
 {
@@ -35,7 +41,8 @@ int store_secret_set(struct store *st, const char *name, const void *secret,
 
 	if (len > SECRET_MAX)
 		return sotto_err(err, SOTTO_E_LIMIT, "the secret is too long");
-	seal(&st->key, name, secret, len, sealed);
+	if (seal(&st->key, name, secret, len, sealed))
+		return sotto_err(err, SOTTO_E_CRYPTO, "%s cannot be sealed", name);
 	return sql_exec(st, err, "INSERT OR REPLACE INTO meta VALUES(?,?)",
 			"sb", name, sealed, (int)(len + SEAL_OVERHEAD));
 }

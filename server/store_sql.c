@@ -214,10 +214,13 @@ static int configure(struct store *st, struct sotto_errmsg *err)
 		"PRAGMA temp_store = MEMORY",
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
+		/* no further files: the server may open none */
+		"PRAGMA temp_store = MEMORY",
 	};
 	size_t i;
-	int rc = 0;
+	int rc = 0, seed;
 
+	sqlite3_randomness(sizeof(seed), &seed);
 	sqlite3_extended_result_codes(st->db, 1);
 	sqlite3_busy_timeout(st->db, 2000);
 	for (i = 0; !rc && i < sizeof(pragmas) / sizeof(pragmas[0]); i++)

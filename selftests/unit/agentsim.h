@@ -62,7 +62,7 @@ struct sim {
 	uint32_t features;		/* offered in handshakes */
 	bool resume;			/* by the ticket that hello-ack brought */
 	struct sotto_ticket ticket;
-	uint8_t ticket_secret[32];
+	uint8_t ticket_secret[32], token_secret[32];
 	bool decline, mute;		/* refuse offers; do not answer them */
 	struct sim_ask asks[SIM_SESSIONS];
 	int asks_n;
@@ -441,7 +441,8 @@ static inline bool sim_register(struct sim *s)
 	strcpy(s->name, s->answer.registered.name);
 	s->addrs = s->answer.registered.addrs;
 	sotto_token_close(s->token);
-	s->token = sotto_token_memory(s->answer.registered.token_secret);
+	memcpy(s->token_secret, s->answer.registered.token_secret, 32);
+	s->token = sotto_token_memory(s->token_secret);
 	return true;
 }
 

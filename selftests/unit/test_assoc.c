@@ -89,7 +89,7 @@ static void resumed_after_restart(void)
 	EXPECT(sim_agree(&a.asks[0], &b));
 	/* make before break, as with public keys */
 	ASSERT(resume(&a));
-	EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
 	stop(&a, &b);
 }
 
@@ -262,13 +262,13 @@ static void ticket_keys(void)
 	struct sotto_ticket t, forged;
 	struct tickets keys = { 0 }, again;
 	struct sotto_errmsg err;
-	struct seal_key seal;
+	struct seal_key seal = { 0 };
 	struct store *st;
 	int i;
 
 	ASSERT(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/db", dir);
-	randombytes_buf(&seal, sizeof(seal));
+	randombytes_buf(seal.k, sizeof(seal.k));
 	ASSERT(!store_open(path, true, &seal, &st, &err));
 	EXPECT_EQ(tickets_load(&keys, st, 1000, &err), 0);
 	ticket_make(&keys, &c, &t);

@@ -695,7 +695,7 @@ int main(void)
 
 	if (sodium_init() < 0 || !mkdtemp(dir))
 		return 1;
-	randombytes_buf(&key, sizeof(key));
+	randombytes_buf(key.k, sizeof(key.k));
 	snprintf(path, sizeof(path), "%s/realm.db", dir);
 	rc = ktap_run(tests, sizeof(tests) / sizeof(tests[0]));
 	remove_db();

@@ -78,15 +78,23 @@ static uint32_t index_of(const uint8_t *dgram)
 	return sotto_get_u32(&r);
 }
 
+#define PROLOGUE_LEN	(sizeof(PROLOGUE_LABEL) - 1 + OUTER_LEN)
+
 /* The label and INIT's outer header, so that none of it can be changed. */
+static void make_prologue(uint8_t prologue[PROLOGUE_LEN],
+			  const uint8_t outer[OUTER_LEN])
+{
+	memcpy(prologue, PROLOGUE_LABEL, sizeof(PROLOGUE_LABEL) - 1);
+	memcpy(prologue + sizeof(PROLOGUE_LABEL) - 1, outer, OUTER_LEN);
+}
+
 static int begin_noise(struct noise_hs *hs, bool initiator,
 		       const uint8_t outer[OUTER_LEN], const uint8_t *priv,
 		       const uint8_t *server_key)
 {
-	uint8_t prologue[sizeof(PROLOGUE_LABEL) - 1 + OUTER_LEN];
+	uint8_t prologue[PROLOGUE_LEN];
 
-	memcpy(prologue, PROLOGUE_LABEL, sizeof(PROLOGUE_LABEL) - 1);
-	memcpy(prologue + sizeof(PROLOGUE_LABEL) - 1, outer, OUTER_LEN);
+	make_prologue(prologue, outer);
 	return noise_init(hs, NOISE_IKPSK2, initiator, prologue,
 			  sizeof(prologue), priv, server_key);
 }
@@ -435,17 +443,14 @@ bool sotto_init_mac_valid(const struct sotto_init_view *v,
 	return sotto_secret_eq(want, v->mac, sizeof(want));
 }
 
-int sotto_hs_server_read(struct noise_hs *hs, const struct sotto_init_view *v,
-			 const uint8_t server_priv[SOTTO_SECRET_LEN],
-			 struct sotto_msg *init)
+static int read_init(struct noise_hs *hs, const struct sotto_init_view *v,
+		     struct sotto_msg *init)
 {
 	uint8_t body[SOTTO_HS_BODY_MAX];
 	size_t body_len;
-	int rc = begin_noise(hs, false, v->dgram, server_priv, NULL);
+	int rc = noise_read(hs, v->noise, v->noise_len, body, sizeof(body),
+			    &body_len);
 
-	if (!rc)
-		rc = noise_read(hs, v->noise, v->noise_len, body, sizeof(body),
-				&body_len);
 	if (!rc)
 		rc = sotto_msg_decode(init, SOTTO_MSG_ASSOC_INIT, body,
 				      body_len);
@@ -455,6 +460,30 @@ int sotto_hs_server_read(struct noise_hs *hs, const struct sotto_init_view *v,
 	if (rc)
 		noise_wipe(hs);
 	return rc;
+}
+
+int sotto_hs_server_read(struct noise_hs *hs, const struct sotto_init_view *v,
+			 const uint8_t server_priv[SOTTO_SECRET_LEN],
+			 struct sotto_msg *init)
+{
+	int rc = begin_noise(hs, false, v->dgram, server_priv, NULL);
+
+	return rc ? rc : read_init(hs, v, init);
+}
+
+int sotto_hs_server_read_by(struct noise_hs *hs,
+			    const struct sotto_init_view *v,
+			    const uint8_t server_key[SOTTO_PUB_LEN],
+			    noise_dh_fn dh, void *dh_arg,
+			    struct sotto_msg *init)
+{
+	uint8_t prologue[PROLOGUE_LEN];
+	int rc;
+
+	make_prologue(prologue, v->dgram);
+	rc = noise_init_by(hs, NOISE_IKPSK2, prologue, sizeof(prologue),
+			   server_key, dh, dh_arg);
+	return rc ? rc : read_init(hs, v, init);
 }
 
 void sotto_hs_server_member(struct noise_hs *hs, struct sotto_token *token)

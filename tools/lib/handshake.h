@@ -178,6 +178,13 @@ int sotto_hs_server_read(struct noise_hs *hs, const struct sotto_init_view *v,
 			 const uint8_t server_priv[SOTTO_SECRET_LEN],
 			 struct sotto_msg *init);
 
+/** sotto_hs_server_read_by() - the same; another has the private key. */
+int sotto_hs_server_read_by(struct noise_hs *hs,
+			    const struct sotto_init_view *v,
+			    const uint8_t server_key[SOTTO_PUB_LEN],
+			    noise_dh_fn dh, void *dh_arg,
+			    struct sotto_msg *init);
+
 /** sotto_hs_server_member(), _enrol() - where the psk comes from. @token and
  * @psk stay the caller's and must last until sotto_hs_server_write().
  */

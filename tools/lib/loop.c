@@ -68,23 +68,32 @@ void sotto_timer_at(struct ev_loop *loop, ev_timer *t, uint64_t at_ms)
 	ev_timer_start(loop, t);
 }
 
-void sotto_notify(const char *state)
+static int notify_fd = -1;
+
+void sotto_notify_open(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t len = path ? strlen(path) : 0;
-	int fd;
 
 	if (len < 2 || len >= sizeof(sun.sun_path))
 		return;
 	memcpy(sun.sun_path, path, len);
 	if (path[0] == '@')
 		sun.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-		      (struct sockaddr *)&sun,
-		      offsetof(struct sockaddr_un, sun_path) + len);
-	close(fd);
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (notify_fd >= 0 &&
+	    connect(notify_fd, (struct sockaddr *)&sun,
+		    offsetof(struct sockaddr_un, sun_path) + len)) {
+		close(notify_fd);
+		notify_fd = -1;
+	}
+}
+
+void sotto_notify(const char *state)
+{
+	if (notify_fd < 0)
+		sotto_notify_open();
+	if (notify_fd >= 0)
+		(void)!send(notify_fd, state, strlen(state), MSG_NOSIGNAL);
 }

@@ -28,6 +28,8 @@ void sotto_signals_stop(struct ev_loop *loop, struct sotto_signals *s);
 /** sotto_timer_at() - (re)start @t to fire at monotonic @at_ms; UINT64_MAX stops. */
 void sotto_timer_at(struct ev_loop *loop, ev_timer *t, uint64_t at_ms);
 
+/** sotto_notify_open() - reach systemd while sockets may still be made. */
+void sotto_notify_open(void);
 /** sotto_notify() - tell systemd, if it listens ("READY=1"). */
 void sotto_notify(const char *state);
 

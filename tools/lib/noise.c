@@ -218,12 +218,23 @@ static int decrypt_and_hash(struct noise_hs *hs, const uint8_t *in, size_t len,
 
 /* ---- HandshakeState ---- */
 
+static void begin(struct noise_hs *hs, const void *prologue,
+		  size_t prologue_len)
+{
+	const char *name = patterns[hs->pattern].name;
+
+	memcpy(hs->h, name, strlen(name));	/* shorter than a hash: zero-padded */
+	memcpy(hs->ck, hs->h, sizeof(hs->ck));
+	mix_hash(hs, prologue, prologue_len);
+	if (patterns[hs->pattern].init_known)
+		mix_hash(hs, hs->initiator ? hs->s_pub : hs->rs, NOISE_KEY_LEN);
+	mix_hash(hs, hs->initiator ? hs->rs : hs->s_pub, NOISE_KEY_LEN);
+}
+
 int noise_init(struct noise_hs *hs, enum noise_pattern pattern, bool initiator,
 	       const void *prologue, size_t prologue_len,
 	       const uint8_t s[NOISE_KEY_LEN], const uint8_t *rs)
 {
-	const char *name = patterns[pattern].name;
-
 	memset(hs, 0, sizeof(*hs));
 	hs->pattern = pattern;
 	hs->initiator = initiator;
@@ -234,13 +245,23 @@ int noise_init(struct noise_hs *hs, enum noise_pattern pattern, bool initiator,
 		memcpy(hs->rs, rs, NOISE_KEY_LEN);
 	else if (initiator || patterns[pattern].init_known)
 		return SOTTO_E_VALUE;
+	begin(hs, prologue, prologue_len);
+	return 0;
+}
 
-	memcpy(hs->h, name, strlen(name));	/* shorter than a hash: zero-padded */
-	memcpy(hs->ck, hs->h, sizeof(hs->ck));
-	mix_hash(hs, prologue, prologue_len);
+int noise_init_by(struct noise_hs *hs, enum noise_pattern pattern,
+		  const void *prologue, size_t prologue_len,
+		  const uint8_t s_pub[NOISE_KEY_LEN], noise_dh_fn dh,
+		  void *dh_arg)
+{
+	memset(hs, 0, sizeof(*hs));
 	if (patterns[pattern].init_known)
-		mix_hash(hs, initiator ? hs->s_pub : hs->rs, NOISE_KEY_LEN);
-	mix_hash(hs, initiator ? hs->rs : hs->s_pub, NOISE_KEY_LEN);
+		return SOTTO_E_VALUE;
+	hs->pattern = pattern;
+	memcpy(hs->s_pub, s_pub, NOISE_KEY_LEN);
+	hs->static_dh = dh;
+	hs->static_arg = dh_arg;
+	begin(hs, prologue, prologue_len);
 	return 0;
 }
 
@@ -259,7 +280,9 @@ int noise_set_ephemeral(struct noise_hs *hs, const uint8_t e[NOISE_KEY_LEN])
 static int mix_dh(struct noise_hs *hs, const uint8_t *priv, const uint8_t *pub)
 {
 	uint8_t dh[NOISE_KEY_LEN];
-	int rc = noise_dh(dh, priv, pub);
+	int rc = priv == hs->s && hs->static_dh ?
+		 hs->static_dh(hs->static_arg, pub, dh) :
+		 noise_dh(dh, priv, pub);
 
 	if (!rc)
 		mix_key(hs, dh, sizeof(dh));

@@ -34,6 +34,13 @@ typedef int (*noise_psk_fn)(void *arg, const uint8_t e_init[NOISE_KEY_LEN],
 			    const uint8_t peer_static[NOISE_KEY_LEN],
 			    uint8_t psk[NOISE_KEY_LEN]);
 
+/**
+ * typedef noise_dh_fn - X25519 of a private key that is elsewhere
+ * Returns 0 or a negative error, also for an all-zero result.
+ */
+typedef int (*noise_dh_fn)(void *arg, const uint8_t pub[NOISE_KEY_LEN],
+			   uint8_t out[NOISE_KEY_LEN]);
+
 /** struct noise_hs - one handshake; secret, wipe with noise_wipe(). */
 struct noise_hs {
 	enum noise_pattern pattern;
@@ -49,6 +56,8 @@ struct noise_hs {
 	uint8_t rs[NOISE_KEY_LEN], re[NOISE_KEY_LEN];
 	noise_psk_fn psk;
 	void *psk_arg;
+	noise_dh_fn static_dh;		/* NULL: s has the static private key */
+	void *static_arg;
 };
 
 /**
@@ -60,6 +69,12 @@ struct noise_hs {
 int noise_init(struct noise_hs *hs, enum noise_pattern pattern, bool initiator,
 	       const void *prologue, size_t prologue_len,
 	       const uint8_t s[NOISE_KEY_LEN], const uint8_t *rs);
+
+/** noise_init_by() - as an IK responder whose static private key is elsewhere. */
+int noise_init_by(struct noise_hs *hs, enum noise_pattern pattern,
+		  const void *prologue, size_t prologue_len,
+		  const uint8_t s_pub[NOISE_KEY_LEN], noise_dh_fn dh,
+		  void *dh_arg);
 
 /** noise_set_psk() - where IKpsk2's psk will come from. */
 void noise_set_psk(struct noise_hs *hs, noise_psk_fn fn, void *arg);
