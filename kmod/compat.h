@@ -43,6 +43,11 @@
 #define sotto_gso_max_size(dev, skb)	READ_ONCE((dev)->gso_max_size)
 #endif
 
+/* cond_resched_rcu() has moved since. */
+#include <linux/sched.h>
+#include <linux/rcupdate.h>
+#include <linux/rcupdate_wait.h>
+
 /* 6.2 gave the handlers around a command another view of it; .cmd is in both. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define genl_split_ops			genl_ops

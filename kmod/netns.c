@@ -276,8 +276,6 @@ static int __net_init sotto_net_init(struct net *net)
 	ns->hint_tokens = ns->limits.event_rate;
 	ns->hint_jiffies = jiffies;
 	ns->hint_dry = jiffies - 1;
-	xa_init_flags(&ns->sas_in, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_BH);
-	xa_init_flags(&ns->sas_out, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 
 	ns->stats = alloc_percpu(struct sotto_stats);
 	if (!ns->stats)
@@ -286,7 +284,16 @@ static int __net_init sotto_net_init(struct net *net)
 		u64_stats_init(&per_cpu_ptr(ns->stats, cpu)->sync);
 	err = sotto_tunnels_init(ns);
 	if (err)
-		free_percpu(ns->stats);
+		goto err_stats;
+	err = sotto_sas_init(ns);
+	if (err)
+		goto err_tunnels;
+	return 0;
+
+err_tunnels:
+	sotto_tunnels_exit(ns);
+err_stats:
+	free_percpu(ns->stats);
 	return err;
 }
 
@@ -310,9 +317,8 @@ static void __net_exit sotto_net_exit(struct net *net)
 
 	kfree(rcu_dereference_protected(ns->locals, 1));
 	kfree(rcu_dereference_protected(ns->agent, 1));
+	sotto_sas_exit(ns);
 	sotto_tunnels_exit(ns);
-	xa_destroy(&ns->sas_in);
-	xa_destroy(&ns->sas_out);
 	free_percpu(ns->stats);
 }
 

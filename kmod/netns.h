@@ -85,6 +85,7 @@ struct sotto_agent {
  * @tunnel_ids: the same by a small id: dumps walk it, so that they survive change
  * @sas_in: inbound SAs by SPI; a zero entry is a reserved SPI
  * @sas_out: outbound SAs by their id
+ * @sessions: SAs by the session that they are of
  * @n_tunnels: entries in @tunnels
  * @n_sas: SAs, both directions
  * @n_acquires: tunnels in state ACQUIRING
@@ -120,6 +121,7 @@ struct sotto_net {
 	u32 spi_next;
 	struct xarray sas_out;
 	u32 sa_next_id;
+	struct rhltable sessions;
 
 	atomic_t n_tunnels;
 	atomic_t n_sas;

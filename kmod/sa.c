@@ -34,6 +34,27 @@ void sotto_sa_exit(void)
 	destroy_workqueue(sotto_sa_wq);
 }
 
+static const struct rhashtable_params sotto_session_params = {
+	.head_offset = offsetof(struct sotto_sa, by_session),
+	.key_offset = offsetof(struct sotto_sa, session),
+	.key_len = sizeof(u64),
+	.automatic_shrinking = true,
+};
+
+int sotto_sas_init(struct sotto_net *ns)
+{
+	xa_init_flags(&ns->sas_in, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_BH);
+	xa_init_flags(&ns->sas_out, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
+	return rhltable_init(&ns->sessions, &sotto_session_params);
+}
+
+void sotto_sas_exit(struct sotto_net *ns)
+{
+	rhltable_destroy(&ns->sessions);
+	xa_destroy(&ns->sas_in);
+	xa_destroy(&ns->sas_out);
+}
+
 bool sotto_sa_peer_is(const struct sotto_sa *sa, const struct sotto_addr *a)
 {
 	unsigned int i;
@@ -289,6 +310,8 @@ static void sotto_sa_unlink(struct sotto_sa *sa)
 		if (in && !xa_is_value(in) && rcu_access_pointer(in->pair) == sa)
 			RCU_INIT_POINTER(in->pair, NULL);
 	}
+	if (sa->session)
+		rhltable_remove(&ns->sessions, &sa->by_session, sotto_session_params);
 	atomic_dec(&ns->n_sas);
 }
 
@@ -324,27 +347,14 @@ void sotto_sa_delete(struct sotto_sa *sa, enum sotto_event event)
 
 unsigned int sotto_sa_delete_session(struct sotto_net *ns, u64 session)
 {
-	enum sotto_event event = session ? SOTTO_EVENT_SA_DELETED : 0;
+	struct rhlist_head *list, *pos;
 	struct sotto_sa *sa;
-	unsigned long i;
 	unsigned int n = 0;
 
 	rcu_read_lock();
-	xa_for_each(&ns->sas_out, i, sa) {
-		if (session && sa->session != session)
-			continue;
-		sotto_sa_delete(sa, event);
-		n++;
-	}
-	xa_for_each(&ns->sas_in, i, sa) {
-		if (xa_is_value(sa)) {
-			if (!session && xa_erase_bh(&ns->sas_in, i))
-				atomic_dec(&ns->n_sas);
-			continue;
-		}
-		if (session && sa->session != session)
-			continue;
-		sotto_sa_delete(sa, event);
+	list = rhltable_lookup(&ns->sessions, &session, sotto_session_params);
+	rhl_for_each_entry_rcu(sa, pos, list, by_session) {
+		sotto_sa_delete(sa, SOTTO_EVENT_SA_DELETED);
 		n++;
 	}
 	rcu_read_unlock();
@@ -353,7 +363,22 @@ unsigned int sotto_sa_delete_session(struct sotto_net *ns, u64 session)
 
 void sotto_sa_flush(struct sotto_net *ns)
 {
-	sotto_sa_delete_session(ns, 0);
+	struct sotto_sa *sa;
+	unsigned long i;
+
+	rcu_read_lock();
+	xa_for_each(&ns->sas_out, i, sa) {
+		sotto_sa_delete(sa, 0);
+		cond_resched_rcu();
+	}
+	xa_for_each(&ns->sas_in, i, sa) {
+		if (!xa_is_value(sa))
+			sotto_sa_delete(sa, 0);
+		else if (xa_erase_bh(&ns->sas_in, i))
+			atomic_dec(&ns->n_sas);
+		cond_resched_rcu();
+	}
+	rcu_read_unlock();
 }
 
 /*
@@ -518,16 +543,33 @@ static int sotto_sa_link_out(struct sotto_net *ns, struct sotto_sa *sa,
 	return 0;
 }
 
+/* Caller holds ns->lock. */
+static int sotto_sa_link_tables(struct sotto_net *ns, struct sotto_sa *sa,
+				struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	if (sa->session)
+		err = rhltable_insert(&ns->sessions, &sa->by_session,
+				      sotto_session_params);
+	if (err)
+		return err;
+	if (sa->dir == SOTTO_SA_IN)
+		err = sotto_sa_link_in(ns, sa, extack);
+	else
+		err = sotto_sa_link_out(ns, sa, extack);
+	if (err && sa->session)
+		rhltable_remove(&ns->sessions, &sa->by_session, sotto_session_params);
+	return err;
+}
+
 static int sotto_sa_link(struct sotto_net *ns, struct sotto_sa *sa,
 			 struct netlink_ext_ack *extack)
 {
 	int err;
 
 	spin_lock_bh(&ns->lock);
-	if (sa->dir == SOTTO_SA_IN)
-		err = sotto_sa_link_in(ns, sa, extack);
-	else
-		err = sotto_sa_link_out(ns, sa, extack);
+	err = sotto_sa_link_tables(ns, sa, extack);
 	if (!err) {
 		atomic_inc(&ns->sas_alive);
 		refcount_inc(&sa->refs);	/* the timer's */

@@ -5,6 +5,7 @@
 
 #include <crypto/aead.h>
 #include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <linux/sotto.h>
@@ -88,6 +89,7 @@ struct sotto_sa {
 	u64 replays, auth_failures;
 
 	u64 session;
+	struct rhlist_head by_session;	/* in ns->sessions, unless @session is 0 */
 	u64 born_ns, soft_ns, hard_ns, confirm_ns;	/* boot time; 0 = never */
 	u64 probe_ns;		/* next key-confirmation dummy, while @probe */
 	u32 pair_spi;
@@ -144,8 +146,13 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
  */
 void sotto_sa_delete(struct sotto_sa *sa, enum sotto_event event);
 
-/* Delete all of a session, or (0) every SA. Return: how many. */
+/* The tables of a namespace; the second when they are empty. */
+int sotto_sas_init(struct sotto_net *ns);
+void sotto_sas_exit(struct sotto_net *ns);
+
+/* Delete all of a session. The caller holds ns->config. Return: how many. */
 unsigned int sotto_sa_delete_session(struct sotto_net *ns, u64 session);
+/* Delete all there are, silently. May sleep. */
 void sotto_sa_flush(struct sotto_net *ns);
 
 void sotto_sa_put(struct sotto_sa *sa);

@@ -302,8 +302,10 @@ void sotto_tunnel_flush(struct sotto_net *ns)
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&ns->tunnel_ids, id, t)
+	xa_for_each(&ns->tunnel_ids, id, t) {
 		sotto_tunnel_delete(t, SOTTO_STAT_OUT_DROP_DOWN);
+		cond_resched_rcu();
+	}
 	rcu_read_unlock();
 	sotto_sa_flush(ns);
 }
