@@ -148,6 +148,8 @@ static void ask_again(struct ask *a);
 
 static void take_refusal(struct ask *a, const struct sotto_msg_session_refusal *r)
 {
+	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(5000, 20);
+
 	if (r->reason == SOTTO_REFUSAL_PENDING && r->session_id) {
 		a->state = ASK_OFFERED;
 		a->offer_id = r->session_id;
@@ -157,6 +159,9 @@ static void take_refusal(struct ask *a, const struct sotto_msg_session_refusal *
 			set_timer(a, sotto_now_ms() + ASK_OFFER_MS);
 		return;
 	}
+	if (r->session_id)	/* the server's log has it, and the peer's */
+		sotto_log_limited(&rl, SOTTO_LOG_NOTICE, "session %016" PRIx64 " was refused: %s",
+				  r->session_id, sotto_refusal_text(r->reason));
 	a->state = ASK_WAITING;
 	fail(a, reason_of(r->reason), r->hold_ms ? r->hold_ms : ASK_HOLD_MS);
 }
@@ -427,6 +432,11 @@ void ask_made(struct agent *ag, const struct session *s)
 		finish(a, SOTTO_REASON_NONE, 0);
 		a = ag->sessions.asks;
 	}
+}
+
+bool ask_wants(struct agent *ag, const struct sotto_addr *dst)
+{
+	return find(ag, dst, 0);
 }
 
 unsigned int ask_count(const struct agent *ag)

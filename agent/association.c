@@ -183,6 +183,18 @@ void assoc_doubt(struct agent *ag)
 	assoc_kick(ag);
 }
 
+/* The realm wants no sessions that it cannot take back. */
+static void on_loss(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct agent *ag = w->data;
+
+	(void)loop;
+	(void)revents;
+	sotto_warn("no server for so long that the realm wants no sessions: %u are dropped",
+		   session_count(ag));
+	session_drop_all(ag);
+}
+
 /* @since: monotonic ms; what waits for an answer fails ASSOC_PATIENCE_MS later */
 static void mark_down(struct agent *ag, uint64_t since)
 {
@@ -193,6 +205,10 @@ static void mark_down(struct agent *ag, uint64_t since)
 	a->down_ms = since;
 	sotto_warn("server %s: association lost; sessions that stand live on",
 		   a->server_text);
+	if (a->server_loss_ms) {
+		ev_timer_set(&a->loss_timer, a->server_loss_ms / 1000.0, 0.0);
+		ev_timer_start(ag->loop, &a->loss_timer);
+	}
 	ask_retry(ag);
 }
 
@@ -349,6 +365,9 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	memcpy(a->ticket_secret, ack->ticket_secret, sizeof(a->ticket_secret));
 	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
 	a->keepalive_out = false;
+	a->server_loss_ms = ack->server_loss_s * 1000ull;
+	ev_timer_stop(ag->loop, &a->loss_timer);
+	pins_realm(ag, ack->first_use);
 	memset(&a->trouble, 0, sizeof(a->trouble));
 	snprintf(a->server_version, sizeof(a->server_version), "%s", ack->version);
 	if (!was_down)
@@ -551,6 +570,8 @@ void assoc_init(struct agent *ag)
 		a->socks[i].fd = -1;
 	}
 	a->sock = &a->socks[0];
+	ev_init(&a->loss_timer, on_loss);
+	a->loss_timer.data = ag;
 }
 
 void assoc_start(struct agent *ag)
@@ -583,6 +604,7 @@ void assoc_stop(struct agent *ag)
 	sotto_wipe(&a->ticket, sizeof(a->ticket));
 	sotto_wipe(a->ticket_secret, sizeof(a->ticket_secret));
 	ev_timer_stop(ag->loop, &a->timer);
+	ev_timer_stop(ag->loop, &a->loss_timer);
 	for (int i = 0; i < 2; i++)
 		assoc_close_sock(&a->socks[i]);
 }

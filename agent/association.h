@@ -26,7 +26,7 @@ struct agent;
 #define ASSOC_TRY_FIRST_MS	1500	/* the same in the first round of several servers */
 #define ASSOC_FAST_INITS	4	/* message 1: so many at the first pace */
 #define ASSOC_DOUBT_MS		1500	/* a request unanswered so long: is the server there? */
-#define ASSOC_PROBE_MS		3000	/* a keepalive unanswered so long is a doubt */
+#define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
 #define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
@@ -90,6 +90,8 @@ struct association {
 	uint64_t down_ms;		/* no association since; 0 = there is one */
 	uint64_t renew_ms;		/* new handshake due, a full one */
 	uint64_t hint_ms;		/* last acted upon a hint */
+	uint64_t server_loss_ms;	/* then no sessions; 0 = they last */
+	ev_timer loss_timer;
 	uint32_t keepalive_ms;
 	bool keepalive_out;
 	char server_version[SOTTO_NAME_MAX];

@@ -13,6 +13,7 @@
 #include "../tools/lib/usock.h"
 #include "agent.h"
 #include "ask.h"
+#include "trace.h"
 
 static void put_trouble(json_t *o, const struct assoc_trouble *t)
 {
@@ -146,6 +147,24 @@ static bool act(struct agent *ag, struct sotto_usock_conn *conn, const char *cmd
 	return false;
 }
 
+static void trace(struct agent *ag, struct sotto_usock_conn *conn, const json_t *req)
+{
+	static const char *const words[] = { "address", NULL };
+	struct sotto_errmsg err;
+	struct sotto_addr dst;
+
+	if (sotto_jx_only(req, words, &err) || sotto_jx_addr(req, "address", &dst, &err))
+		sotto_usock_fail_err(conn, &err);
+	else
+		trace_path(ag, conn, &dst);
+}
+
+static void on_closed(void *arg, struct sotto_usock_conn *conn)
+{
+	(void)arg;
+	trace_closed(conn);
+}
+
 static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *req)
 {
 	static const char *const only_cmd[] = { NULL };
@@ -159,6 +178,10 @@ static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *r
 	}
 	if (act(ag, conn, cmd, req))
 		return;
+	if (!strcmp(cmd, "trace")) {
+		trace(ag, conn, req);
+		return;
+	}
 	if (sotto_jx_only(req, only_cmd, &err)) {
 		sotto_usock_fail_err(conn, &err);
 	} else if (!strcmp(cmd, "status")) {
@@ -180,7 +203,7 @@ static void on_request(void *arg, struct sotto_usock_conn *conn, const json_t *r
 	}
 }
 
-static const struct sotto_usock_ops ops = { .request = on_request };
+static const struct sotto_usock_ops ops = { .request = on_request, .closed = on_closed };
 
 int ctl_start(struct agent *ag, struct sotto_errmsg *err)
 {

@@ -4,6 +4,7 @@
  */
 #include "offer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "../tools/lib/log.h"
@@ -27,8 +28,8 @@ static void refuse(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(5000, 20);
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_REFUSAL };
 
-	sotto_log_limited(&rl, SOTTO_LOG_NOTICE, "peer %s: refused a session: %s", o->name,
-			  sotto_refusal_text(why));
+	sotto_log_limited(&rl, SOTTO_LOG_NOTICE, "peer %s: session %016" PRIx64 " refused: %s", o->name,
+			  o->session_id, sotto_refusal_text(why));
 	m.refusal.reason = why;
 	m.refusal.hold_ms = ASK_HOLD_MS;
 	m.refusal.session_id = o->session_id;

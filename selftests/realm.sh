@@ -10,6 +10,8 @@ MARKER='SottoLeakMarker!'
 CONTROL_PORT=7688	# UDP
 TALK_PORT=4000		# UDP and TCP
 GAP_MS=40		# between two datagrams of a flow
+NUMBERED_PORT=5006
+NUMBERED_GAP=5000	# us
 declare -A IP4=([gateway]=10.7.9.254 [alice]=10.7.9.1 [bob]=10.7.9.2)
 declare -A IP6=([gateway]=fd07:9::fe [alice]=fd07:9::1 [bob]=fd07:9::2)
 declare -A PEER=([alice]=bob [bob]=alice)
@@ -126,6 +128,32 @@ tunnel() {
 
 tunnel_is() {
 	[ "$(tunnel "$1" "$2")" = "$3" ]
+}
+
+# numbered COUNT: both ways; end_numbered waits for them, and wants every one.
+numbered() {
+	local h
+
+	count=$1 senders=()
+	for h in alice bob; do
+		rm -f "$tmp/$h.got"
+		traffic $h -t 8000 -b -o "$tmp/$h.got" udp-recv $NUMBERED_PORT "$count" >/dev/null
+	done
+	launch alice "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP4[bob]}" $NUMBERED_PORT "$count" 200 >/dev/null
+	senders+=($!)
+	launch bob "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP6[alice]}" $NUMBERED_PORT "$count" 200 >/dev/null
+	senders+=($!)
+}
+
+end_numbered() {
+	local h
+
+	wait "${senders[@]}"
+	for h in alice bob; do
+		await "the datagrams for $h" 12 test -s "$tmp/$h.got"
+		same "what $h got" "$(cat "$tmp/$h.got")" \
+			"got $count twice 0 late 0 damaged 0 first 0 last $((count - 1))"
+	done
 }
 
 session_of() {

@@ -16,34 +16,6 @@ SOFT=10 HARD=40		# seconds that keys live
 BACK=40			# agents may wait half a minute before they try a server again
 ACQUIRE=10		# seconds in which a first packet is sent or refused
 GLARES=6
-NUMBERED_PORT=5006
-NUMBERED_GAP=5000	# us
-
-# numbered COUNT: both ways; end_numbered waits for them, and wants every one.
-numbered() {
-	local h
-
-	count=$1 senders=()
-	for h in alice bob; do
-		rm -f "$tmp/$h.got"
-		traffic $h -t 8000 -b -o "$tmp/$h.got" udp-recv $NUMBERED_PORT "$count" >/dev/null
-	done
-	launch alice "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP4[bob]}" $NUMBERED_PORT "$count" 200 >/dev/null
-	senders+=($!)
-	launch bob "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP6[alice]}" $NUMBERED_PORT "$count" 200 >/dev/null
-	senders+=($!)
-}
-
-end_numbered() {
-	local h
-
-	wait "${senders[@]}"
-	for h in alice bob; do
-		await "the datagrams for $h" 12 test -s "$tmp/$h.got"
-		same "what $h got" "$(cat "$tmp/$h.got")" \
-			"got $count twice 0 late 0 damaged 0 first 0 last $((count - 1))"
-	done
-}
 
 power_on() {
 	local h=$1

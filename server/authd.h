@@ -36,6 +36,8 @@ struct authd_conf {
 	uint32_t code_lifetime;		/* seconds */
 	uint32_t cookie_rate;		/* INITs per second without a cookie */
 	uint32_t source_rate;		/* handshakes per second and source */
+	bool first_use;			/* members pin whom they meet */
+	uint32_t server_loss;		/* seconds; 0 = sessions last as long as they may */
 	bool protect_members;		/* policy: protect each member's addresses */
 	char ciphers[64];		/* permitted, names */
 	struct sotto_ciphers permitted;
@@ -316,6 +318,8 @@ void session_request(struct assoc *as, uint32_t id,
 		     const struct sotto_msg_session_request *req);
 void session_close(struct authd *ad, struct member *m,
 		   const struct sotto_msg_session_ids *ids);
+/** session_check() - say what a request for @dst would get; mediate nothing */
+void session_check(struct assoc *as, uint32_t id, const struct sotto_addr *dst);
 /** session_spi_unknown() - @m got a packet whose keys it lacks: if they are of a
  * session here, it is over, and both ends are told.
  */

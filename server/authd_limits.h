@@ -29,7 +29,7 @@
 #define AUTHD_RETURN_WAIT_MS	5000	/* so long does a session-request wait for one */
 #define AUTHD_JUST_MADE_MS	2000	/* both asked at once: the second one gets the first's */
 #define AUTHD_KEEPALIVE_RATE	5000	/* keepalives per second, all members */
-#define AUTHD_KEEPALIVE_MIN_S	4	/* seconds between those of one member, at least */
+#define AUTHD_KEEPALIVE_MIN_S	3	/* seconds between those of one member, at least */
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */

@@ -68,6 +68,21 @@ static int set_ciphers(const struct sotto_conf_key *k, const char *value,
 	return c->permitted.n ? 0 : SOTTO_E_VALUE;
 }
 
+/* What members do with their sessions when no server answers. */
+static int set_server_loss(const struct sotto_conf_key *k, const char *value,
+			   char *want, size_t n)
+{
+	struct authd_conf *c = k->dst;
+	const struct sotto_conf_key seconds = {
+		.dst = &c->server_loss, .min = 1, .max = 30 * DAY,
+	};
+
+	if (strcmp(value, "keep"))
+		return sotto_conf_seconds(&seconds, value, want, n);
+	c->server_loss = 0;
+	return 0;
+}
+
 static int check_life(const struct authd_conf *c, const char *path,
 		      struct sotto_errmsg *err)
 {
@@ -100,6 +115,9 @@ int authd_conf_load(struct authd_conf *c, const char *path,
 		  &c->code_lifetime, 60, 30 * DAY },
 		{ "realm", "protect_members", sotto_conf_bool,
 		  &c->protect_members, 0, 0 },
+		{ "realm", "trust_on_first_use", sotto_conf_bool,
+		  &c->first_use, 0, 0 },
+		{ "session", "on_server_loss", set_server_loss, c, 0, 0 },
 		{ "session", "ciphers", set_ciphers, c, 0, 0 },
 		{ "session", "soft_time", sotto_conf_seconds, &c->life.soft_s,
 		  5, 30 * DAY },

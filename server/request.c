@@ -40,6 +40,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	ack.hello_ack.seen_port = as->path.port;
 	ack.hello_ack.keepalive_s = mb->routes ? AUTHD_GATEWAY_KEEPALIVE_S :
 				    keepalive_s(ad);
+	ack.hello_ack.first_use = ad->conf.first_use;
+	ack.hello_ack.server_loss_s = ad->conf.server_loss;
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
 	assoc_ticket(as, &ack.hello_ack);
@@ -66,6 +68,11 @@ static void on_keepalive(struct assoc *as, uint32_t id,
 static void on_session(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 {
 	session_request(as, id, &m->request);
+}
+
+static void on_check(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	session_check(as, id, &m->check.dst);
 }
 
 static void on_close(struct assoc *as, uint32_t id, const struct sotto_msg *m)
@@ -104,6 +111,7 @@ static const struct {
 	{ SOTTO_MSG_REGISTER, ENROLLING, register_request },
 	{ SOTTO_MSG_SESSION_REQUEST, MEMBER_ANY, on_session },
 	{ SOTTO_MSG_SESSION_CLOSE, MEMBER_ANY, on_close },
+	{ SOTTO_MSG_SESSION_CHECK, MEMBER_ONLY, on_check },
 	{ SOTTO_MSG_SPI_UNKNOWN, MEMBER_ONLY, on_spi_unknown },
 	{ SOTTO_MSG_POLICY_GET, MEMBER_ONLY, on_policy_get },
 };

@@ -213,7 +213,7 @@ static void fail(struct session *s, enum sotto_refusal reason)
 	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
 		   s->a->name, s->b->name, sotto_refusal_name(reason));
 	if (as)
-		refuse(as, s->call, reason, 0);
+		refuse(as, s->call, reason, s->id);
 	session_free(s);
 }
 
@@ -654,6 +654,24 @@ void session_request(struct assoc *as, uint32_t call,
 		reason = mediate(as, call, b, req);
 	if (reason)
 		refuse(as, call, reason, 0);
+}
+
+void session_check(struct assoc *as, uint32_t call, const struct sotto_addr *dst)
+{
+	struct sotto_msg_session_request req = { .dst = *dst };
+	struct member *b = member_by_addr(as->ad, dst);
+	struct sotto_prefix net;
+	unsigned int reason;
+
+	if (!b)
+		b = rules_gateway(as->ad, dst, &net);
+	reason = check_peer(as->ad, as->member, b, &req);
+	if (!reason && !is_here(b))
+		reason = SOTTO_REFUSAL_PEER_OFFLINE;
+	if (reason)
+		refuse(as, call, reason, 0);
+	else
+		sotto_chan_ack(&as->chan, as->ad->now_ms, call);
 }
 
 /* ---- endings ---- */

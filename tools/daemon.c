@@ -53,8 +53,12 @@ int daemon_call(const char *socket, json_t *req, json_t **out)
 
 json_t *agent_ask(const char *cmd)
 {
+	return agent_asked(json_pack("{s:s}", "cmd", cmd));
+}
+
+json_t *agent_asked(json_t *req)
+{
 	char path[SOTTO_PATH_MAX];
-	json_t *req = json_pack("{s:s}", "cmd", cmd);
 	json_t *answer = NULL;
 	int ret;
 

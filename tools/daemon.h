@@ -34,6 +34,8 @@ int daemon_list(const char *socket, const char *cmd, const char *name, json_t **
 
 /** agent_ask() - as daemon_call() on the agent, silently: NULL if it fails */
 json_t *agent_ask(const char *cmd);
+/** agent_asked() - the same with more words; @req is taken over */
+json_t *agent_asked(json_t *req);
 
 /** server_runs() - sotto-authd answers here */
 bool server_runs(void);

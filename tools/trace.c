@@ -6,15 +6,18 @@
 
 #include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "daemon.h"
 #include "kernel.h"
 #include "print.h"
 #include "tunnel.h"
 
 static const char usage[] =
 "Usage: sotto trace ADDRESS [ from ADDRESS ]\n"
-"Says what the kernel would do with a packet to ADDRESS. No packet is sent, and no\n"
-"key is asked for.\n";
+"Says what would happen to a packet to ADDRESS, on the whole way to its key: policy,\n"
+"agent, association, what the server says of the peer; and what is wrong first. No\n"
+"packet is sent, and no key is asked for.\n";
 
 /* Verdict, sentence and advice, by enum sotto_verdict. */
 static const struct {
@@ -90,8 +93,122 @@ static const char *device(uint32_t oif, char buf[IF_NAMESIZE])
 	return oif && if_indextoname(oif, buf) ? buf : NULL;
 }
 
-static void print_text(const struct sgenl_trace *t)
+/* ---- the way of a key ---- */
+
+/** struct fault - the first thing on the way that is wrong */
+struct fault {
+	const char *where;	/* "shim", "policy", "agent", "association", "server", "tunnel" */
+	const char *what;	/* stable name */
+	const char *text, *advice;
+};
+
+static bool kernel_fault(const struct sgenl_trace *t, struct fault *f)
 {
+	unsigned int v = t->verdict;
+
+	*f = (struct fault){ .what = sgenl_verdict_name(v) };
+	switch (v) {
+	case SOTTO_VERDICT_PASS_DOWN:
+		f->where = "shim";
+		break;
+	case SOTTO_VERDICT_PASS_BYPASS:
+	case SOTTO_VERDICT_DROP_BLOCK:
+	case SOTTO_VERDICT_DROP_SOURCE:
+		f->where = "policy";
+		break;
+	case SOTTO_VERDICT_NO_ROUTE:
+		f->where = "route";
+		break;
+	default:
+		return false;
+	}
+	f->text = verdicts[v].text;
+	f->advice = verdicts[v].advice;
+	return true;
+}
+
+static bool agent_fault(const json_t *a, struct fault *f)
+{
+	const char *state = text_of(a, "association"), *verdict = text_of(a, "verdict");
+
+	*f = (struct fault){ 0 };
+	if (!a) {
+		f->where = "agent";
+		f->what = "not_running";
+		f->text = "the agent does not run here";
+		f->advice = "\"sotto up\" starts it";
+	} else if (strcmp(state, "associated")) {
+		f->where = "association";
+		f->what = state;
+		f->text = text_of(a, "trouble");
+		f->advice = text_of(a, "advice");
+	} else if (strcmp(verdict, "granted")) {
+		f->where = "server";
+		f->what = verdict[0] ? verdict : "no_answer";
+		f->text = verdict[0] ? text_of(a, "verdict_text") : "it does not answer";
+	}
+	return f->where;
+}
+
+static bool tunnel_fault(const struct sgenl_trace *t, struct fault *f)
+{
+	*f = (struct fault){ 0 };
+	if (!t->has_tunnel || t->tunnel.state != SOTTO_TUNNEL_FAILED)
+		return false;
+	f->where = "tunnel";
+	f->what = sgenl_reason_name(t->tunnel.reason);
+	f->text = sgenl_reason_text(t->tunnel.reason);
+	f->advice = t->tunnel.reason == SOTTO_REASON_PIN ?
+		    "\"sotto peer\" shows the pin; \"sotto peer unpin\" believes the server" : NULL;
+	return true;
+}
+
+/* From here to the peer; keys that are there need nobody's leave. */
+static bool first_fault(const struct sgenl_trace *t, const json_t *a, struct fault *f)
+{
+	if (kernel_fault(t, f))
+		return true;
+	if (t->verdict == SOTTO_VERDICT_SEAL || t->verdict == SOTTO_VERDICT_PASS_EXEMPT ||
+	    t->verdict == SOTTO_VERDICT_PASS_CLEAR)
+		return false;
+	return agent_fault(a, f) || tunnel_fault(t, f);
+}
+
+static json_t *ask_agent(const struct sotto_addr *dst)
+{
+	json_t *req = json_pack("{s:s, s:o}", "cmd", "trace", "address", json_addr(dst));
+
+	return agent_asked(req);
+}
+
+static void print_way(const json_t *a)
+{
+	const json_t *s = json_object_get(a, "session");
+	char buf[HUMAN_MAX];
+
+	if (!a)
+		return;
+	printf("  agent     %s with %s\n", text_of(a, "association"), text_of(a, "server"));
+	if (json_is_object(s))
+		printf("  session   %s with %s, %s, made %s ago\n", text_of(s, "id"),
+		       text_of(s, "peer"), json_is_true(json_object_get(s, "confirmed")) ?
+		       "confirmed" : "not confirmed yet",
+		       human_ms(number_of(s, "age_ms"), buf));
+	if (text_of(a, "verdict")[0])
+		printf("  server    %s: %s\n", text_of(a, "verdict"), text_of(a, "verdict_text"));
+}
+
+static void print_fault(const struct fault *f)
+{
+	printf("  %swrong%s     %s: %s (%s)\n", color_on(COLOR_BAD), color_off(COLOR_BAD),
+	       f->where, f->text, f->what);
+	if (f->advice && f->advice[0])
+		printf("  next      %s\n", f->advice);
+}
+
+static void print_text(const struct sgenl_trace *t, const json_t *a)
+{
+	struct fault f;
 	char dst[SOTTO_ADDR_STR], src[SOTTO_ADDR_STR], dev[IF_NAMESIZE];
 	unsigned int v = t->verdict;
 
@@ -111,12 +228,14 @@ static void print_text(const struct sgenl_trace *t)
 		print_tunnel(&t->tunnel);
 	if (t->mtu)
 		printf("  mtu       %u bytes fit without fragmenting\n", t->mtu);
-	if (verdicts[v].advice)
-		printf("  next      %s\n", verdicts[v].advice);
+	print_way(a);
+	if (first_fault(t, a, &f))
+		print_fault(&f);
 }
 
-static void show_json(const struct sgenl_trace *t)
+static void show_json(const struct sgenl_trace *t, json_t *a)
 {
+	struct fault f;
 	json_t *o = json_pack("{s:o, s:s}", "destination", json_addr(&t->dst),
 			      "verdict", sgenl_verdict_name(t->verdict));
 	char dev[IF_NAMESIZE], buf[SOTTO_PREFIX_STR];
@@ -137,6 +256,11 @@ static void show_json(const struct sgenl_trace *t)
 		json_object_set_new(o, "tunnel", tunnel_json(&t->tunnel));
 	if (t->mtu)
 		json_object_set_new(o, "mtu", json_integer(t->mtu));
+	if (a)
+		json_object_set(o, "agent", a);
+	if (first_fault(t, a, &f))
+		json_object_set_new(o, "wrong", json_pack("{s:s, s:s, s:s}", "where", f.where,
+							  "what", f.what, "text", f.text));
 	print_json(o);
 }
 
@@ -145,15 +269,18 @@ static int ask(const struct sotto_addr *dst, const struct sotto_addr *src,
 {
 	struct sgenl_trace t;
 	struct sgenl *g;
+	json_t *a;
 	int ret = kernel_open(&g);
 
 	if (ret)
 		return ret;
+	a = ask_agent(dst);
 	ret = sgenl_trace(g, dst, src, &t);
 	if (!ret && opts.json)
-		show_json(&t);
+		show_json(&t, a);
 	else if (!ret)
-		print_text(&t);
+		print_text(&t, a);
+	json_decref(a);
 	return kernel_done(g, ret, "trace a packet to %s", text);
 }
 

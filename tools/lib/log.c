@@ -9,16 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
 
 #define LINE_MAX_BYTES	1024
+#define JOURNAL_SOCKET	"/run/systemd/journal/socket"
+#define SESSION_DIGITS	16
 
 static const char *log_ident = "sotto";
 static enum sotto_log_level log_max = SOTTO_LOG_INFO;
 static enum { LOG_PLAIN, LOG_STAMPED, LOG_JOURNAL } log_form;
+static int journal_fd = -1;	/* for lines with fields; -1 = standard error will do */
 
 static const struct {
 	const char *name;
@@ -31,14 +36,27 @@ static const struct {
 	{ "debug", SOTTO_LOG_DEBUG },
 };
 
+static void open_journal(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
+
+	journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (journal_fd < 0 || !connect(journal_fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return;
+	close(journal_fd);
+	journal_fd = -1;
+}
+
 void sotto_log_init(const char *ident, enum sotto_log_level max)
 {
 	log_ident = ident;
 	log_max = max;
-	if (getenv("JOURNAL_STREAM"))
+	if (getenv("JOURNAL_STREAM")) {
 		log_form = LOG_JOURNAL;
-	else
+		open_journal();
+	} else {
 		log_form = isatty(STDERR_FILENO) ? LOG_PLAIN : LOG_STAMPED;
+	}
 }
 
 int sotto_log_level(const char *name)
@@ -82,21 +100,55 @@ static const char *stamp(char out[32])
 	return out;
 }
 
-static void log_line(enum sotto_log_level level, const char *text)
+/* The id of the session that a line is about, as all three logs have it; or "". */
+static const char *session_of(const char *text, char out[SESSION_DIGITS + 1])
 {
-	char line[LINE_MAX_BYTES + 64], when[32];
-	char *p;
+	const char *p = strstr(text, "session ");
+
+	out[0] = 0;
+	if (p && strspn(p + 8, "0123456789abcdef") == SESSION_DIGITS) {
+		memcpy(out, p + 8, SESSION_DIGITS);
+		out[SESSION_DIGITS] = 0;
+	}
+	return out;
+}
+
+/* A write, for a process that may be forbidden all else. */
+static bool to_journal(enum sotto_log_level level, const char *text)
+{
+	char line[LINE_MAX_BYTES + 256], id[SESSION_DIGITS + 1];
 	int n;
 
+	if (journal_fd < 0)
+		return false;
+	n = snprintf(line, sizeof(line), "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n",
+		     level, log_ident, text);
+	if (session_of(text, id)[0])
+		n += snprintf(line + n, sizeof(line) - n, "SOTTO_SESSION=%s\n", id);
+	return write(journal_fd, line, n) == n;
+}
+
+static void clean(char *p)
+{
+	/* what came from elsewhere must not forge a second line, or a field */
+	for (; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
+static void log_line(enum sotto_log_level level, char *text)
+{
+	char line[LINE_MAX_BYTES + 64], when[32];
+	int n;
+
+	clean(text);
+	if (to_journal(level, text))
+		return;
 	if (log_form == LOG_JOURNAL)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", level, text);
 	else
 		n = snprintf(line, sizeof(line), "%s%s: %s: %s\n",
 			     stamp(when), log_ident, level_word(level), text);
-	/* what came from elsewhere must not forge a second line */
-	for (p = line; p < line + n - 1; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
 	/* one write, so that lines of several processes don't mix */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Logging to standard error: with journald's level prefixes when the journal
- * listens, with the time (UTC) when it is a file. Secrets are never passed in.
+ * Logging to standard error, with the time (UTC) when it is a file; or, when the
+ * journal listens, to it, with the field SOTTO_SESSION for lines about a session. Secrets are never passed in.
  */
 #ifndef SOTTO_LOG_H
 #define SOTTO_LOG_H

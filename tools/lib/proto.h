@@ -41,6 +41,7 @@ enum sotto_msg_type {
 	SOTTO_MSG_SESSION_REFUSAL = 0x34,
 	SOTTO_MSG_SESSION_CLOSE = 0x35,	/* agent asks; ACK */
 	SOTTO_MSG_SESSION_GONE = 0x36,	/* server asks; ACK */
+	SOTTO_MSG_SESSION_CHECK = 0x38,	/* agent asks; ACK or REFUSAL: would you? */
 	SOTTO_MSG_SPI_UNKNOWN = 0x37,	/* agent asks; ACK: a peer uses keys we lack */
 	/* policy */
 	SOTTO_MSG_POLICY = 0x40,	/* server asks; ACK */
@@ -195,6 +196,8 @@ struct sotto_msg_hello_ack {
 	char version[SOTTO_NAME_MAX];
 	struct sotto_ticket ticket;		/* for the next association */
 	uint8_t ticket_secret[SOTTO_SECRET_LEN];
+	uint8_t first_use;			/* pin peers when they are met */
+	uint32_t server_loss_s;			/* then sessions go; 0 = at their own limits */
 };
 
 struct sotto_msg_live {
@@ -280,6 +283,10 @@ struct sotto_msg_session_ids {			/* CLOSE, GONE */
 	struct sotto_ids ids;
 };
 
+struct sotto_msg_session_check {
+	struct sotto_addr dst;
+};
+
 struct sotto_msg_spi_unknown {
 	uint32_t spi;				/* of a packet to the asker */
 	struct sotto_addr src;			/* where it came from; not authenticated */
@@ -319,6 +326,7 @@ struct sotto_msg {
 		struct sotto_msg_session_refusal refusal;
 		struct sotto_msg_session_ids ids;
 		struct sotto_msg_spi_unknown spi_unknown;
+		struct sotto_msg_session_check check;
 		struct sotto_msg_policy policy;
 		struct sotto_msg_peer_gone peer_gone;
 	};
@@ -374,6 +382,8 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_VIA = 130,
 	SOTTO_ATTR_TICKET = 131,
 	SOTTO_ATTR_TICKET_SECRET = 132,
+	SOTTO_ATTR_FIRST_USE = 133,
+	SOTTO_ATTR_SERVER_LOSS_S = 134,
 };
 
 /* How an attribute's value is written. */

@@ -50,6 +50,8 @@ static const struct sotto_field hello_ack_fields[] = {
 	MAY(SOFTWARE, TEXT, hello_ack.version),
 	MAY(TICKET, TICKET, hello_ack.ticket),
 	MAY(TICKET_SECRET, BYTES, hello_ack.ticket_secret),
+	MAY(FIRST_USE, U8, hello_ack.first_use),
+	MAY(SERVER_LOSS_S, U32, hello_ack.server_loss_s),
 };
 
 static const struct sotto_field live_fields[] = {
@@ -135,6 +137,10 @@ static const struct sotto_field ids_fields[] = {
 	MUST(SESSION_IDS, IDS, ids.ids),
 };
 
+static const struct sotto_field check_fields[] = {
+	MUST(DESTINATION, ADDR, check.dst),
+};
+
 static const struct sotto_field spi_unknown_fields[] = {
 	MUST(SPI, U32, spi_unknown.spi),
 	MUST(DESTINATION, ADDR, spi_unknown.src),
@@ -180,6 +186,7 @@ static const struct sotto_msg_desc descs[] = {
 	MSG(SESSION_CLOSE, "session-close", ids),
 	MSG(SESSION_GONE, "session-gone", ids),
 	MSG(SPI_UNKNOWN, "spi-unknown", spi_unknown),
+	MSG(SESSION_CHECK, "session-check", check),
 	MSG(POLICY, "policy", policy),
 	BARE(POLICY_GET, "policy-get"),
 	MSG(PEER_GONE, "peer-gone", peer_gone),

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Servers that die: a standby with the same state serves members within ten seconds of the
+# first one's death, they go back to it, and without any server what is keyed goes on for as
+# long as the realm wants, new sessions are refused with a reason, and all resumes by itself.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/realm.sh"
+begin
+need_realm
+need ping
+
+SERVE=10		# seconds from a server's death to the other one's service
+HOME_S=25		# and until members are back at the first one
+LOSS=6			# seconds: on_server_loss
+ECHO_PORT=5002
+IP4[standby]=10.7.9.253 IP6[standby]=fd07:9::fd
+standby=
+
+# The standby has what the first server had: a copy of its folder.
+setup() {
+	make_realm <<-CONF
+		on_server_loss = $LOSS
+		[server]
+		endpoint = ${IP4[gateway]}, ${IP4[standby]}
+	CONF
+	join_both
+	work 10
+	kill_server
+	make_hosts standby
+	plug standby
+	cp -r "$tmp/gateway/state" "$tmp/gateway/etc" "$tmp/standby/"
+	start_standby
+	start_server
+	traffic bob -b udp-echo $ECHO_PORT >"$tmp/bob.echo"
+	traffic alice -b udp-echo $ECHO_PORT >"$tmp/alice.echo"
+	await "alice at the first server" $HOME_S served_by alice gateway
+	await "bob at the first server" $HOME_S served_by bob gateway
+}
+
+start_standby() {
+	launch standby "$AUTHD" >>"$tmp/standby/log" 2>&1
+	standby=$!
+	disown $standby
+	await "the standby" 10 sotto standby realm show
+}
+
+# served_by HOST SERVER: its association stands, with that one.
+served_by() {
+	sotto "$1" -j status | jq -e --arg s "${IP4[$2]}" \
+		'.agent.association | .state == "associated" and (.server | startswith($s))'
+}
+
+# moved_within SECONDS SERVER: both members, counted from $since.
+moved_within() {
+	local h
+
+	for h in alice bob; do
+		await "$h served by $2" $(($1 - (SECONDS - since))) served_by $h "$2"
+	done
+	note "after $((SECONDS - since)) s"
+}
+
+first_packet() {
+	same "first packet by $1" "$(traffic alice -t 9000 udp-check "${IP4[bob]}" $ECHO_PORT 100 100 1 2>&1)" \
+		"good 1 bad 0"
+}
+
+killed_server_is_replaced() {
+	numbered 1500
+	kill_server
+	since=$SECONDS
+	moved_within $SERVE standby
+	end_numbered
+	forget_all_keys
+	first_packet standby
+}
+
+members_go_back() {
+	start_server
+	since=$SECONDS
+	moved_within $HOME_S gateway
+	forget_all_keys
+	first_packet "the first server"
+}
+
+# No error comes back: it is just not there.
+silent_server_is_replaced() {
+	numbered 1500
+	kill -STOP "$server"
+	since=$SECONDS
+	moved_within $SERVE standby
+	end_numbered
+	forget_all_keys
+	first_packet standby
+	kill -CONT "$server"
+	since=$SECONDS
+	moved_within $HOME_S gateway
+}
+
+without_any_server() {
+	work 5
+	kill_server
+	kill -KILL $standby
+	numbered 600
+	end_numbered
+	await "sessions end when the realm wants" $((LOSS + SERVE)) keyless alice
+	await "at both ends" $((LOSS + SERVE)) keyless bob
+	same "a new session" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" $ECHO_PORT 100)" EHOSTUNREACH
+	await "its reason" 5 tunnel_is alice .reason no_server
+	start_server
+	work 35
+}
+
+counters_add_up() {
+	check_sums alice bob
+	keep_logs
+}
+
+run_tests setup killed_server_is_replaced members_go_back silent_server_is_replaced \
+	without_any_server counters_add_up
