@@ -6,7 +6,9 @@ def complain(f): error("bench.json: " + f);
 
 # The metrics of a system in a setting.
 def metrics($setting; $system; $beside_plain):
-	if $setting == "icount" then ["insn_per_packet"] else
+	if $setting == "icount" then
+		["insn_per_packet"] + (if $beside_plain then ["insn_beyond"] else [] end)
+	else
 	["cpu_s_per_gb", "tcp_gbps"]
 	+ (if $beside_plain then ["overhead_s_per_gb"] else [] end)
 	+ (if $setting == "offloads-on"
@@ -15,7 +17,7 @@ def metrics($setting; $system; $beside_plain):
 	   else [] end)
 	end;
 
-def is_difference: . == "overhead_s_per_gb" or . == "ping_added_us";
+def is_difference: . == "overhead_s_per_gb" or . == "ping_added_us" or . == "insn_beyond";
 
 def entry:
 	if type != "object" then complain("an entry is no object") else . end

@@ -4,7 +4,7 @@
 def titles: {tcp_gbps: "TCP Gbit/s", cpu_s_per_gb: "CPU s/GB", overhead_s_per_gb: "overhead s/GB",
 	udp64_kpps: "UDP 64 kpps", udp1200_kpps: "UDP 1200 kpps", udp_gso_gbps: "UDP GSO Gbit/s",
 	ping_us: "ping us", ping_added_us: "ping added us", cipher_s_per_gb: "cipher s/GB",
-	insn_per_packet: "instr/packet"};
+	insn_per_packet: "instr/packet", insn_beyond: "beyond cipher"};
 def cheap: test("s_per_gb|ping|insn");	# less is better
 def order: ["plain", "sotto-chacha20", "sotto-aes256", "wireguard", "xfrm-chacha20", "xfrm-aes256",
 	"chacha20", "aes256"];
@@ -70,5 +70,5 @@ def line: (.[0] | pad(22)) + (.[1] | pad(18)) + (.[2] | pad(32)) + (.[3] | pad(1
 
 (group_by([.setting, .cpus])[] | table),
 "",
-(["setting", "metric", "Sotto : other", "better by", "target", ""] | line),
-(ratios | line)
+([ratios] | select(length > 0)
+	| (["setting", "metric", "Sotto : other", "better by", "target", ""] | line), (.[] | line))
