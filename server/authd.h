@@ -383,6 +383,10 @@ int admin_open(struct authd *ad, struct sotto_errmsg *err);
 int admin_endpoints(struct authd *ad, struct sotto_enrol *e,
 		    struct sotto_errmsg *err);
 int realm_init(const char *endpoints, struct sotto_errmsg *err);
+/** realm_backup() - the realm into one file; the server may be running. */
+int realm_backup(const char *out, struct sotto_errmsg *err);
+/** realm_restore() - the reverse; @force: whatever it may overwrite or forget. */
+int realm_restore(const char *file, bool force, struct sotto_errmsg *err);
 int realm_load(struct realm **out, struct sotto_errmsg *err);
 void realm_free(struct realm *r);
 /** sandbox_enter() - no capabilities from here on, and no way back to them. */

@@ -17,7 +17,8 @@
 
 struct options {
 	bool init, json, check;
-	const char *conf;
+	bool force;
+	const char *conf, *backup, *restore;
 	char endpoints[sizeof(((struct authd_conf *)0)->endpoints)];
 };
 
@@ -33,6 +34,8 @@ static void usage(FILE *to)
 	      "                                        make a realm; --address: where members\n"
 	      "                                        will find this server\n"
 	      "       sotto-authd --check [-c FILE]    check the configuration file\n"
+	      "       sotto-authd --backup FILE        copy the realm, key and all, while it runs\n"
+	      "       sotto-authd --restore FILE [--force]   put such a copy in its place\n"
 	      "       sotto-authd --version | --help\n",
 	      to);
 }
@@ -61,6 +64,9 @@ static int parse_args(int argc, char **argv, struct options *o)
 		{ "check", no_argument, NULL, 'k' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "address", required_argument, NULL, 'a' },
+		{ "backup", required_argument, NULL, 'b' },
+		{ "restore", required_argument, NULL, 'r' },
+		{ "force", no_argument, NULL, 'f' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -87,6 +93,15 @@ static int parse_args(int argc, char **argv, struct options *o)
 				break;
 			fprintf(stderr, "sotto-authd: --address: %s\n", err.text);
 			return 2;
+		case 'b':
+			o->backup = optarg;
+			break;
+		case 'r':
+			o->restore = optarg;
+			break;
+		case 'f':
+			o->force = true;
+			break;
 		case 'V':
 			puts("sotto-authd " SOTTO_VERSION);
 			return 0;
@@ -146,6 +161,20 @@ static int init_realm(const struct options *o)
 	}
 	fprintf(stderr, "sotto-authd: %s\n", err.text);
 	return 1;
+}
+
+static int copy_realm(const struct options *o)
+{
+	struct sotto_errmsg err;
+	int rc = o->backup ? realm_backup(o->backup, &err) :
+			     realm_restore(o->restore, o->force, &err);
+
+	if (rc)
+		fprintf(stderr, "sotto-authd: %s\n", err.text);
+	else if (o->backup)
+		printf("%s holds the realm with its key: keep it as you would the key.\n",
+		       o->backup);
+	return rc ? 1 : 0;
 }
 
 /* ---- running ---- */
@@ -274,6 +303,8 @@ int main(int argc, char **argv)
 	}
 	if (o.init)
 		return init_realm(&o);
+	if (o.backup || o.restore)
+		return copy_realm(&o);
 	sotto_path(path, SOTTO_ETC, "authd.conf");
 	if (authd_conf_load(&conf, o.conf ? o.conf : path, &err)) {
 		fprintf(stderr, "sotto-authd: %s\n", err.text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "buf.h"
 #include "secret.h"
 #include "store_sql.h"
 
@@ -395,6 +396,7 @@ int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
 static int do_revoke(struct store *st, const char *actor, int64_t id,
 		     int64_t now, struct sotto_errmsg *err)
 {
+	char detail[128], hex[2 * SOTTO_PUB_LEN + 1];
 	struct store_member m;
 	int rc = get_member(st, id, &m, err);
 
@@ -410,9 +412,40 @@ static int do_revoke(struct store *st, const char *actor, int64_t id,
 		rc = sql_exec(st, err, "DELETE FROM grp_member WHERE member = ?",
 			      "i", id);
 	if (!rc)
-		rc = sql_audit(st, actor, "member.revoke", m.name, "", now, err);
+		sqlite3_snprintf(sizeof(detail), detail, "id %lld key %s",
+				 (long long)id,
+				 sotto_all_zero(m.static_pub, SOTTO_PUB_LEN) ?
+				 "-" : sotto_hex(hex, m.static_pub,
+						 SOTTO_PUB_LEN));
+	if (!rc)
+		rc = sql_audit(st, actor, "member.revoke", m.name, detail, now,
+			       err);
 	sotto_wipe(&m, sizeof(m));
 	return rc;
+}
+
+int sql_revoke_again(struct store *st, int64_t id, const char *name,
+		     const uint8_t key[SOTTO_PUB_LEN], int64_t at,
+		     struct sotto_errmsg *err)
+{
+	bool keyed = !sotto_all_zero(key, SOTTO_PUB_LEN);
+	sqlite3_stmt *s = keyed ?
+		sql_prepare(st, err, "SELECT id FROM member WHERE static_pub = ? AND state <> 2",
+			    "b", key, SOTTO_PUB_LEN) :
+		sql_prepare(st, err, "SELECT id FROM member WHERE id = ? AND name = ? AND state = 0",
+			    "is", id, name);
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		id = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	if (rc != 1)
+		return rc;
+	rc = do_revoke(st, "server", id, at, err);
+	return rc ? rc : 1;
 }
 
 int store_member_revoke(struct store *st, const char *actor, int64_t id,

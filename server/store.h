@@ -237,4 +237,24 @@ typedef bool (*store_bulk_fn)(void *arg, struct store_member *m);
 int store_bulk_members(struct store *st, store_bulk_fn next, void *arg,
 		       struct sotto_errmsg *err);
 
+/** struct store_backup - what a backup says of itself; secret. */
+struct store_backup {
+	int64_t at, audit_last;
+	uint8_t priv[SOTTO_SECRET_LEN];		/* the realm key */
+};
+
+/** store_backup() - copy @db, which may be in use, and @priv into @out. */
+int store_backup(const char *db, const char *out,
+		 const uint8_t priv[SOTTO_SECRET_LEN], int64_t now,
+		 struct sotto_errmsg *err);
+/** store_backup_read() - and check that it is whole. */
+int store_backup_read(const char *file, struct store_backup *b,
+		      struct sotto_errmsg *err);
+/** store_restore() - in the place of @db, which nobody uses. */
+int store_restore(const char *file, const char *db, struct sotto_errmsg *err);
+/** store_audit_covers() - 0 if the audit log's file beside @db goes on from line
+ * @id; SOTTO_E_STATE, with the reason, if it cannot tell what came after it.
+ */
+int store_audit_covers(const char *db, int64_t id, struct sotto_errmsg *err);
+
 #endif /* SOTTO_STORE_H */

@@ -35,7 +35,12 @@ int store_audit(struct store *st, const char *actor, const char *event,
 		const char *subject, const char *detail, int64_t now,
 		struct sotto_errmsg *err)
 {
-	return sql_audit(st, actor, event, subject, detail, now, err);
+	int rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = sql_audit(st, actor, event, subject, detail, now, err);
+	return sql_end(st, rc, err);
 }
 
 int store_each_audit(struct store *st, int limit,

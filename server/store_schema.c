@@ -131,16 +131,25 @@ static int migrate_step(struct store *st, int version, struct sotto_errmsg *err)
 	return sql_end(st, rc, err);
 }
 
+int store_version_check(const char *path, int version,
+			struct sotto_errmsg *err)
+{
+	if (version <= SCHEMA_VERSION)
+		return 0;
+	return sotto_err(err, SOTTO_E_VERSION,
+			 "%s: made by a newer version (schema %d, this program knows %d); install that version",
+			 path, version, SCHEMA_VERSION);
+}
+
 int store_migrate(struct store *st, bool create, struct sotto_errmsg *err)
 {
 	int version = 0, rc = get_version(st, &version, err);
 
 	if (rc)
 		return rc;
-	if (version > SCHEMA_VERSION)
-		return sotto_err(err, SOTTO_E_VERSION,
-				 "%s: made by a newer version (schema %d, this program knows %d); install that version",
-				 st->path, version, SCHEMA_VERSION);
+	rc = store_version_check(st->path, version, err);
+	if (rc)
+		return rc;
 	if (create && version)
 		return sotto_err(err, SOTTO_E_EXISTS,
 				 "%s: there is a realm already", st->path);

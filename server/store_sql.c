@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "secret.h"
 #include "store_sql.h"
@@ -166,10 +167,16 @@ int sql_begin(struct store *st, struct sotto_errmsg *err)
 
 int sql_end(struct store *st, int rc, struct sotto_errmsg *err)
 {
+	bool written = !rc;
+
+	if (!rc)
+		rc = sql_audit_write(st, err);
 	if (!rc)
 		rc = sql_run(st, "COMMIT", err);
 	if (rc)
 		sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	if (written)
+		sql_audit_written(st, !rc);
 	return rc;
 }
 
@@ -239,6 +246,7 @@ int store_open(const char *path, bool create, const struct seal_key *key,
 	if (!st)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	snprintf(st->path, sizeof(st->path), "%s", path);
+	st->audit_fd = -1;
 	st->key = *key;
 	mask = umask(0177);
 	if (sqlite3_open_v2(path, &st->db, flags, NULL) != SQLITE_OK)
@@ -247,6 +255,8 @@ int store_open(const char *path, bool create, const struct seal_key *key,
 		rc = configure(st, err);
 	if (!rc)
 		rc = store_migrate(st, create, err);
+	if (!rc)
+		rc = store_audit_open(st, create, err);
 	umask(mask);
 	if (rc)
 		store_close(st);
@@ -260,6 +270,8 @@ void store_close(struct store *st)
 	if (!st)
 		return;
 	sqlite3_close(st->db);
+	if (st->audit_fd >= 0)
+		close(st->audit_fd);
 	sotto_wipe(st, sizeof(*st));
 	free(st);
 }

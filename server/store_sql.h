@@ -13,6 +13,9 @@ struct store {
 	sqlite3 *db;
 	struct seal_key key;
 	char path[4096];
+	int audit_fd;			/* store_audit.c; -1: in memory */
+	int64_t audit_last, audit_next;	/* ids: in the file, after this one */
+	off_t audit_size;		/* of the file before this transaction */
 };
 
 /** sql_error() - turn the connection's last error into one of ours. */
@@ -63,6 +66,28 @@ int sql_policy_changed(struct store *st, struct sotto_errmsg *err);
 
 int sql_change_addr(struct store *st, const struct sotto_addr *a,
 		    struct sotto_errmsg *err);
+
+/** STORE_AUDIT_END - what the audit log's file is called behind the database's */
+#define STORE_AUDIT_END	".audit"
+
+/** store_audit_open() - the audit log's file; carries out again what an older
+ * database does not know of.
+ */
+int store_audit_open(struct store *st, bool create, struct sotto_errmsg *err);
+/** sql_audit_write(), sql_audit_written() - before a commit, and after it. */
+int sql_audit_write(struct store *st, struct sotto_errmsg *err);
+void sql_audit_written(struct store *st, bool committed);
+
+/** sql_revoke_again() - the member with @key, or with @id and @name where it had
+ * none: 1 if there is one and it was not revoked.
+ */
+int sql_revoke_again(struct store *st, int64_t id, const char *name,
+		     const uint8_t key[SOTTO_PUB_LEN], int64_t at,
+		     struct sotto_errmsg *err);
+
+/** store_version_check() - SOTTO_E_VERSION for a newer schema than ours. */
+int store_version_check(const char *path, int version,
+			struct sotto_errmsg *err);
 
 /** store_migrate() - bring the schema to the version of this program. */
 int store_migrate(struct store *st, bool create, struct sotto_errmsg *err);

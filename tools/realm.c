@@ -21,6 +21,8 @@ static const char usage[] =
 "       sotto realm [ show ]\n"
 "       sotto realm audit [ COUNT ]      what was done here, newest first\n"
 "       sotto realm stats                the server's counters\n"
+"       sotto realm backup FILE          all of it with its key, while it runs\n"
+"       sotto realm restore FILE [ --force ]\n"
 "       sotto realm { policy | rule | group } help\n"
 "init makes the realm's key and database; --address says where hosts reach this\n"
 "server, as it stands in the enrolment lines.\n";
@@ -53,6 +55,36 @@ static int realm_init(struct args *a)
 	execvp(program_path("sotto-authd", path), (char *const *)argv);
 	return fail(EXIT_FAILED, "cannot run sotto-authd: %s; is it installed?",
 		    strerror(errno));
+}
+
+static int run_server_program(const char *option, const char *file, bool force)
+{
+	char path[SOTTO_PATH_MAX];
+	const char *argv[] = { path, option, file, force ? "--force" : NULL, NULL };
+
+	fflush(stdout);
+	execvp(program_path("sotto-authd", path), (char *const *)argv);
+	return fail(EXIT_FAILED, "cannot run sotto-authd: %s; is it installed?",
+		    strerror(errno));
+}
+
+static int realm_backup(struct args *a)
+{
+	const char *file = args_value(a, "backup");
+
+	if (!file || args_end(a, usage))
+		return EXIT_USAGE;
+	return run_server_program("--backup", file, false);
+}
+
+static int realm_restore(struct args *a)
+{
+	const char *file = args_value(a, "restore");
+	bool force = args_is(a, "--force");
+
+	if (!file || args_end(a, usage))
+		return EXIT_USAGE;
+	return run_server_program("--restore", file, force);
 }
 
 static int realm_show(struct args *a)
@@ -178,6 +210,8 @@ static const struct command commands[] = {
 	{ "show", realm_show },
 	{ "audit", realm_audit },
 	{ "stats", realm_stats },
+	{ "backup", realm_backup },
+	{ "restore", realm_restore },
 	{ "policy", realm_policy },
 	{ "rule", realm_rule },
 	{ "group", realm_group },

@@ -359,7 +359,8 @@ static void networks(void)
 	EXPECT_EQ(ask->grant.routes.n, 2);
 	EXPECT_EQ(ask->grant.routes.p[0].plen, 24);
 	EXPECT_EQ(ask->grant.routes.p[1].plen, 23);
-	/* the way back: the gateway asks, with the same networks */
+	/* the way back, and no glare: the gateway asks, with the same networks */
+	sim_wait(2200);
 	EXPECT_EQ(sim_session(&c, "10.0.0.1"), 0);
 	ask = &c.asks[c.asks_n - 1];
 	EXPECT_EQ(ask->grant.own_routes.n, 1);
@@ -466,6 +467,99 @@ static void trial_and_crash(void)
 	stop();
 }
 
+/* ---- backup and restore ---- */
+
+static int command(const char *option, const char *file, const char *more)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(126);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(126);
+		execl(authd_bin, "sotto-authd", option, file, more, NULL);
+		_exit(127);
+	}
+	return authd_wait(pid);
+}
+
+static const char *state_of(const char *name)
+{
+	static char text[64];
+	json_t *ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.show", "name",
+				name);
+	json_t *m = json_object_get(ans, "member");
+
+	snprintf(text, sizeof(text), "%s", m ? authd_str(m, "state") :
+		 authd_str(ans, "error"));
+	json_decref(ans);
+	return text;
+}
+
+static void backup(void)
+{
+	char file[200], audit[200], kept[200], db[200];
+	uint64_t version;
+
+	ASSERT(three());
+	IS(apply("group web alice bob\ndeny bob alice\nprotect 10.0.0.0/8\n", 0),
+	   "");
+	TOLD(&a, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	snprintf(file, sizeof(file), "%s/backup", run.top);
+	EXPECT_EQ(command("--backup", file, NULL), 0);
+	EXPECT_EQ(command("--backup", file, NULL), 1);	/* it exists */
+	EXPECT_EQ(command("--restore", file, NULL), 1);	/* it runs */
+	/* since then: one revoked, one added, the policy changed */
+	IS(say("member.revoke", "name", "bob", NULL, NULL), "");
+	IS(apply("default allow\nblock 11.0.0.0/8\n", 0), "");
+	TOLD(&a, "11.0.0.0/8", SOTTO_ACTION_BLOCK);
+	version = a.policy_version;
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	EXPECT_EQ(command("--restore", file, NULL), 0);
+	ASSERT(authd_begin(&run));
+	IS(state_of("alice"), "active");
+	IS(state_of("bob"), "unknown");		/* revoked: no name */
+	IS(verdict("alice", "carol"), "allowed by default allow");
+	sim_connect(&a, run.port);
+	ASSERT(sim_associate(&a));
+	TOLD(&a, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(told(&a, "11.0.0.0/8"), -1);
+	EXPECT(a.policy_version > version);
+	sim_connect(&b, run.port);
+	EXPECT(sim_handshake(&b, false, 1500) != SOTTO_HS_DONE);
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	/* without the audit log it is not known who was revoked */
+	snprintf(audit, sizeof(audit), "%s/state/authd/realm.db.audit", run.top);
+	snprintf(kept, sizeof(kept), "%s/kept", run.top);
+	EXPECT(!rename(audit, kept));
+	EXPECT_EQ(command("--restore", file, NULL), 1);
+	EXPECT_EQ(command("--restore", file, "--force"), 0);
+	ASSERT(authd_begin(&run));
+	IS(state_of("bob"), "active");
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	/* with it, even an old copy of the database alone is seen through */
+	EXPECT(!rename(kept, audit));
+	ASSERT(authd_begin(&run));
+	IS(state_of("bob"), "unknown");
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	/* what is no backup, and what is of another realm */
+	snprintf(db, sizeof(db), "%s/state/authd/realm.db", run.top);
+	EXPECT_EQ(command("--restore", db, NULL), 1);
+	EXPECT_EQ(command("--restore", "/dev/null", NULL), 1);
+	snprintf(kept, sizeof(kept), "%s/state/authd/realm.key", run.top);
+	{
+		FILE *f = fopen(kept, "r+");
+
+		fputc('x', f);
+		fclose(f);
+	}
+	EXPECT_EQ(command("--restore", file, NULL), 1);
+	EXPECT_EQ(command("--restore", file, "--force"), 0);
+	ASSERT(authd_begin(&run));
+	stop();
+}
+
 int main(void)
 {
 	static const struct ktap_test tests[] = {
@@ -478,6 +572,7 @@ int main(void)
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },
+		{ "backup", backup },
 		{ "trial_and_crash", trial_and_crash },
 	};
 	int rc;

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The audit log once more, as lines of a file beside the database: what was done
+ * is known when the database is lost, or an old copy of it was put in its place.
+ *
+ * A line is on the disk before the transaction that it tells of is. So the file
+ * is never behind; where it is ahead at the start, the database is an old one
+ * (or the server died in between): revocations there are carried out again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "log.h"
+#include "secret.h"
+#include "store_sql.h"
+
+#define LINE_MAX_	4096	/* bytes of a line */
+
+static int fail(struct store *st, struct sotto_errmsg *err)
+{
+	int e = errno;
+
+	return sotto_err(err, e == ENOSPC || e == EDQUOT ? SOTTO_E_FULL :
+			 e == EROFS || e == EACCES ? SOTTO_E_READONLY :
+			 SOTTO_E_IO, "%s" STORE_AUDIT_END ": %s: nothing was changed",
+			 st->path, strerror(e));
+}
+
+/* ---- writing ---- */
+
+static int put_line(struct store *st, sqlite3_stmt *s, FILE *f)
+{
+	json_t *o = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s}",
+		"id", (json_int_t)sqlite3_column_int64(s, 0),
+		"at", (json_int_t)sqlite3_column_int64(s, 1),
+		"actor", (const char *)sqlite3_column_text(s, 2),
+		"event", (const char *)sqlite3_column_text(s, 3),
+		"subject", (const char *)sqlite3_column_text(s, 4),
+		"detail", (const char *)sqlite3_column_text(s, 5));
+	int rc = o ? json_dumpf(o, f, JSON_COMPACT) : -1;
+
+	st->audit_next = sqlite3_column_int64(s, 0);
+	json_decref(o);
+	return rc || fputc('\n', f) == EOF ? SOTTO_E_NOMEM : 0;
+}
+
+static int gather(struct store *st, FILE *f, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err,
+			"SELECT id, at, actor, event, subject, detail FROM audit WHERE id > ? ORDER BY id",
+			"i", st->audit_last);
+	int rc;
+
+	if (!s)
+		return err->code;
+	while ((rc = sql_step(st, s, err)) == 1) {
+		rc = put_line(st, s, f);
+		if (rc) {
+			sotto_err(err, rc, "out of memory");
+			break;
+		}
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		len -= n;
+	}
+	return fdatasync(fd);
+}
+
+int sql_audit_write(struct store *st, struct sotto_errmsg *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+	int rc;
+
+	if (st->audit_fd < 0)
+		return 0;
+	st->audit_next = st->audit_last;
+	f = open_memstream(&text, &len);
+	if (!f)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	rc = gather(st, f, err);
+	if (fclose(f) && !rc)
+		rc = sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	st->audit_size = lseek(st->audit_fd, 0, SEEK_END);
+	if (!rc && len && write_all(st->audit_fd, text, len))
+		rc = fail(st, err);
+	free(text);
+	return rc;
+}
+
+void sql_audit_written(struct store *st, bool committed)
+{
+	if (st->audit_fd < 0)
+		return;
+	if (committed)
+		st->audit_last = st->audit_next;
+	else if (st->audit_size >= 0 && ftruncate(st->audit_fd, st->audit_size))
+		sotto_log(SOTTO_LOG_ERR, "%s" STORE_AUDIT_END ": %s", st->path,
+			  strerror(errno));
+}
+
+/* ---- reading, at the start ---- */
+
+/* "id N key HEX", as store_member_revoke() writes it. */
+/* A key is one member's for ever; a member without one is known by a line that
+ * the database does not have (@news) only.
+ */
+static int revoke_again(struct store *st, const json_t *line, bool news,
+			struct sotto_errmsg *err)
+{
+	const char *detail = json_string_value(json_object_get(line, "detail"));
+	const char *name = json_string_value(json_object_get(line, "subject"));
+	uint8_t key[SOTTO_PUB_LEN];
+	char hex[2 * SOTTO_PUB_LEN + 1];
+	int64_t id;
+
+	if (!detail || !name || sscanf(detail, "id %" SCNd64 " key %64s", &id,
+				       hex) != 2)
+		return 0;
+	if (sotto_unhex(key, sizeof(key), hex))
+		memset(key, 0, sizeof(key));	/* it had none */
+	if (!news && sotto_all_zero(key, sizeof(key)))
+		return 0;
+	return sql_revoke_again(st, id, name, key,
+				json_integer_value(json_object_get(line, "at")),
+				err);
+}
+
+static int take_line(struct store *st, const char *text, int64_t known,
+		     int *revoked, struct sotto_errmsg *err)
+{
+	json_t *o = json_loads(text, 0, NULL);
+	int64_t id = json_integer_value(json_object_get(o, "id"));
+	const char *event = json_string_value(json_object_get(o, "event"));
+	int rc = 0;
+
+	if (event && (!strcmp(event, "member.revoke") ||
+		      !strcmp(event, "member.rekey")))
+		rc = revoke_again(st, o, id > known, err);
+	if (rc > 0) {
+		(*revoked)++;
+		rc = 0;
+	}
+	if (id > st->audit_last)
+		st->audit_last = id;
+	json_decref(o);
+	return rc;
+}
+
+/* Each line; one that a crash broke off is cut away. */
+static int read_lines(struct store *st, int64_t known, int *revoked,
+		      struct sotto_errmsg *err)
+{
+	char line[LINE_MAX_];
+	off_t good = 0;
+	int rc = 0;
+	FILE *f = fdopen(dup(st->audit_fd), "r");
+
+	if (!f)
+		return fail(st, err);
+	rewind(f);
+	while (!rc && fgets(line, sizeof(line), f)) {
+		if (!strchr(line, '\n'))
+			break;
+		good = ftell(f);
+		rc = take_line(st, line, known, revoked, err);
+	}
+	fclose(f);
+	if (!rc && ftruncate(st->audit_fd, good))
+		rc = fail(st, err);
+	return rc;
+}
+
+static int64_t last_id(struct store *st)
+{
+	struct sotto_errmsg err;
+	sqlite3_stmt *s = sql_prepare(st, &err, "SELECT coalesce(max(id), 0) FROM audit", "");
+	int64_t id = s && sql_step(st, s, &err) == 1 ?
+		     sqlite3_column_int64(s, 0) : 0;
+
+	sqlite3_finalize(s);
+	return id;
+}
+
+/* The database is older than the file. */
+static int catch_up(struct store *st, int64_t known, int revoked,
+		    struct sotto_errmsg *err)
+{
+	char detail[96];
+	int rc;
+
+	if (st->audit_last <= known && !revoked)
+		return 0;
+	sqlite3_snprintf(sizeof(detail), detail,
+			 "the database ends at %lld, this log at %lld; %d revoked again",
+			 (long long)known, (long long)st->audit_last, revoked);
+	/* nobody may hold a version, or an id, that means something else now */
+	rc = sql_run(st, "DELETE FROM policy_change;"
+		     "UPDATE meta SET value = value + 2 WHERE key = 'policy_version'",
+		     err);
+	/* one line alone may be of a transaction that a crash kept from ending */
+	if (!rc && st->audit_last != known + 1) {
+		sotto_log(SOTTO_LOG_WARN,
+			  "%s: an older database than the audit log: %s",
+			  st->path, detail);
+		rc = sql_run(st, "UPDATE meta SET value = value + 4294967296 WHERE key = 'policy_version';"
+			     "UPDATE sqlite_sequence SET seq = seq + 1048576 WHERE name IN ('member', 'grp')",
+			     err);
+	}
+	if (!rc)
+		rc = sql_exec(st, err, "INSERT OR REPLACE INTO sqlite_sequence(rowid, name, seq)"
+			      " VALUES((SELECT rowid FROM sqlite_sequence WHERE name = 'audit'), 'audit', ?)",
+			      "i", st->audit_last > known ? st->audit_last : known);
+	if (!rc)
+		rc = sql_audit(st, "server", "realm.older", "", detail,
+			       time(NULL), err);
+	return rc;
+}
+
+static int sync_file(struct store *st, struct sotto_errmsg *err)
+{
+	int64_t known = last_id(st);
+	int revoked = 0, rc = sql_begin(st, err);
+
+	if (rc)
+		return rc;
+	rc = read_lines(st, known, &revoked, err);
+	if (!rc)
+		rc = catch_up(st, known, revoked, err);
+	/* and what the file lacks, as after a migration */
+	return sql_end(st, rc, err);
+}
+
+/* Line @id is there: then so is what came after it. */
+int store_audit_covers(const char *db, int64_t id, struct sotto_errmsg *err)
+{
+	char path[4096 + sizeof(STORE_AUDIT_END)], line[LINE_MAX_];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s" STORE_AUDIT_END, db);
+	f = fopen(path, "r");
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		json_t *o = json_loads(line, 0, NULL);
+
+		found = json_integer_value(json_object_get(o, "id")) == id;
+		json_decref(o);
+	}
+	if (f)
+		fclose(f);
+	if (found)
+		return 0;
+	return sotto_err(err, SOTTO_E_STATE,
+			 "%s %s: who was revoked since the backup is not known, and they would be members again; put the file there, or use --force",
+			 path, f ? "does not go on from the backup" : "is missing");
+}
+
+int store_audit_open(struct store *st, bool create, struct sotto_errmsg *err)
+{
+	char old[sizeof(st->path) + sizeof(STORE_AUDIT_END) + 4];
+	char path[sizeof(st->path) + sizeof(STORE_AUDIT_END)];
+	int rc;
+
+	st->audit_fd = -1;
+	if (st->path[0] == ':')
+		return 0;		/* in memory */
+	snprintf(path, sizeof(path), "%s" STORE_AUDIT_END, st->path);
+	snprintf(old, sizeof(old), "%s.old", path);
+	if (create)
+		rename(path, old);	/* of a realm that was here */
+	st->audit_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (st->audit_fd < 0)
+		return fail(st, err);
+	rc = sync_file(st, err);
+	if (rc) {
+		close(st->audit_fd);
+		st->audit_fd = -1;
+	}
+	return rc;
+}
