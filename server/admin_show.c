@@ -78,7 +78,7 @@ json_t *admin_member_json(const struct member *m)
 		json_object_set_new(o, "address_seen",
 				    seen_json(&m->current->path));
 		json_object_set_new(o, "since", json_integer(m->online_since));
-		json_object_set_new(o, "version", json_string(m->version));
+		json_object_set_new(o, "version", json_string(m->version ? m->version : ""));
 	}
 	return o;
 }

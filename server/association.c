@@ -579,7 +579,7 @@ static void on_opened(void *arg)
 {
 	struct assoc *as = arg;
 
-	as->path = as->from;	/* authenticated: follow a peer that moved */
+	as->path = *as->ad->from;	/* authenticated: follow a peer that moved */
 	if (as->state == ASSOC_HALF_OPEN)
 		confirm(as);
 }
@@ -590,7 +590,7 @@ static void input_data(struct authd *ad, const struct path *from,
 	struct assoc *as = assoc_by_index(ad, index);
 
 	if (as && !as->dead) {
-		as->from = *from;
+		ad->from = from;
 		sotto_chan_input(&as->chan, ad->now_ms, dgram, len);
 		assoc_rearm(as);
 	} else if (len >= SOTTO_DATA_MIN) {

@@ -88,6 +88,7 @@ struct authd {
 	struct wheel wheel;		/* timers of associations and sessions */
 
 	/* association.c */
+	const struct path *from;	/* of the datagram in hand */
 	uint8_t mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */
@@ -102,6 +103,7 @@ struct authd {
 	struct htab members_by_key, members_by_name, members_by_addr,
 		    members_by_id;
 	struct member *members, **members_end;	/* in order of id */
+	struct software *software;	/* versions that agents named */
 	unsigned int members_n, online_n;
 
 	/* session.c */
@@ -167,7 +169,7 @@ struct assoc {
 	struct hnode by_index;
 	struct member *member;			/* NULL while enrolling */
 	enum assoc_state state;
-	struct path path, from;			/* from: of the datagram in hand */
+	struct path path;
 	struct wheel_timer timer;
 	uint64_t end_ms;			/* dies at the latest */
 	bool dead;				/* to be freed after this turn */
@@ -233,7 +235,6 @@ struct member {
 	struct hnode by_key, by_name, by_id;
 	struct member *next;
 	int64_t id;
-	char name[SOTTO_NAME_MAX];
 	enum member_state state;
 	int64_t created, registered, revoked, code_expires;
 	uint8_t static_pub[SOTTO_PUB_LEN];
@@ -246,7 +247,7 @@ struct member {
 	uint64_t instance;
 	struct sotto_ciphers ciphers;
 	uint16_t data_port;
-	char version[SOTTO_NAME_MAX];
+	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
 	enum live_state live_state;
 	bool restarted;
@@ -265,8 +266,11 @@ struct member {
 	uint32_t policy_gen;		/* of the sending in progress */
 	uint16_t policy_next, policy_acked;
 	uint8_t policy_inflight;
+	char name[];
 };
 
+/** member_software() - the one copy of @text; beyond a number of them, "other". */
+const char *member_software(struct authd *ad, const char *text);
 int member_setup(struct authd *ad, struct sotto_errmsg *err);
 void member_teardown(struct authd *ad);
 struct member *member_by_key(struct authd *ad, const uint8_t *key);

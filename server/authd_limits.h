@@ -42,6 +42,7 @@
 #define AUTHD_GRANT_LOG_MS	1000	/* grants reach the database that late */
 #define AUTHD_GRANT_LOG_MAX	1024	/* or when so many wait */
 #define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
+#define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
 
 /* What a refused agent is told to remember it for, milliseconds. */

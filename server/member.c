@@ -138,7 +138,7 @@ static int put_addrs(struct authd *ad, struct member *m,
 
 static struct member *add_new(struct authd *ad, const struct store_member *sm)
 {
-	struct member *m = calloc(1, sizeof(*m));
+	struct member *m = calloc(1, sizeof(*m) + strlen(sm->name) + 1);
 
 	if (!m)
 		return NULL;
@@ -212,6 +212,28 @@ static int load_one(void *arg, const struct store_member *sm)
 	return member_load(arg, sm);
 }
 
+struct software {
+	struct software *next;
+	char text[SOTTO_NAME_MAX];
+};
+
+const char *member_software(struct authd *ad, const char *text)
+{
+	struct software *s;
+	int n = 0;
+
+	for (s = ad->software; s; s = s->next, n++)
+		if (!strcmp(s->text, text))
+			return s->text;
+	s = n < AUTHD_SOFTWARES ? calloc(1, sizeof(*s)) : NULL;
+	if (!s)
+		return "other";
+	strcpy(s->text, text);
+	s->next = ad->software;
+	ad->software = s;
+	return s->text;
+}
+
 int member_setup(struct authd *ad, struct sotto_errmsg *err)
 {
 	ad->members_end = &ad->members;
@@ -224,6 +246,12 @@ int member_setup(struct authd *ad, struct sotto_errmsg *err)
 
 void member_teardown(struct authd *ad)
 {
+	while (ad->software) {
+		struct software *s = ad->software;
+
+		ad->software = s->next;
+		free(s);
+	}
 	while (ad->members) {
 		struct member *m = ad->members;
 

@@ -32,7 +32,7 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 
 	mb->ciphers = h->ciphers;
 	mb->data_port = h->data_port;
-	memcpy(mb->version, h->version, sizeof(mb->version));
+	mb->version = member_software(ad, h->version);
 	strcpy(ack.hello_ack.name, mb->name);
 	member_addrs(mb, &ack.hello_ack.addrs);
 	ack.hello_ack.policy_version = policy_version(ad);

@@ -20,12 +20,22 @@ static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
 			 st->path, what);
 }
 
+static sqlite3_stmt *addrs_of(struct store *st, int64_t member,
+			      struct sotto_errmsg *err)
+{
+	if (!st->addrs)
+		st->addrs = sql_prepare(st, err,
+				"SELECT addr FROM address WHERE member = ? ORDER BY length(addr), addr",
+				"");
+	if (st->addrs)
+		sqlite3_bind_int64(st->addrs, 1, member);
+	return st->addrs;
+}
+
 static int read_addrs(struct store *st, struct store_member *m,
 		      struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT addr FROM address WHERE member = ? ORDER BY length(addr), addr",
-			"i", m->id);
+	sqlite3_stmt *s = addrs_of(st, m->id, err);
 	int rc;
 
 	if (!s)
@@ -40,7 +50,7 @@ static int read_addrs(struct store *st, struct store_member *m,
 		}
 		m->addrs.n++;
 	}
-	sqlite3_finalize(s);
+	sqlite3_reset(s);
 	return rc;
 }
 

@@ -269,6 +269,7 @@ void store_close(struct store *st)
 {
 	if (!st)
 		return;
+	sqlite3_finalize(st->addrs);
 	sqlite3_close(st->db);
 	if (st->audit_fd >= 0)
 		close(st->audit_fd);

@@ -12,6 +12,7 @@
 struct store {
 	sqlite3 *db;
 	struct seal_key key;
+	sqlite3_stmt *addrs;		/* addresses of a member; kept compiled */
 	char path[4096];
 	int audit_fd;			/* store_audit.c; -1: in memory */
 	int64_t audit_last, audit_next;	/* ids: in the file, after this one */

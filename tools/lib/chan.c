@@ -46,7 +46,7 @@ struct sotto_chan_served {
 	bool used;
 };
 
-#define SERVED_FIRST	4		/* places; doubled when they are short */
+#define SERVED_FIRST	2		/* places; doubled when they are short */
 #define SERVED_LOOK_MS	1000		/* what is to be forgotten may wait so long */
 
 _Static_assert(!(SOTTO_ANSWERS_MAX & (SOTTO_ANSWERS_MAX - 1)),

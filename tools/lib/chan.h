@@ -42,11 +42,11 @@ struct sotto_chan_ops {
 
 typedef void (*sotto_answer_fn)(void *arg, int err, const struct sotto_msg *m);
 
-/** struct sotto_chan_stats - counters, in datagrams or messages. */
+/** struct sotto_chan_stats - of datagrams or messages; small, so they wrap. */
 struct sotto_chan_stats {
-	uint32_t sent, resent, received;
-	uint32_t replayed, forged, malformed, unknown_type;
-	uint32_t repeats, strays;	/* repeated requests, unasked answers */
+	uint16_t sent, resent, received;
+	uint16_t replayed, forged, malformed, unknown_type;
+	uint16_t repeats, strays;	/* repeated requests, unasked answers */
 };
 
 struct sotto_chan_call;			/* an unanswered request of ours */

@@ -40,7 +40,7 @@
 #define SOTTO_REPLAY_WINDOW	512	/* datagrams, power of two */
 #define SOTTO_CALLS_MAX		256	/* unanswered requests, per direction */
 #define SOTTO_ANSWERS_MAX	256	/* remembered answers */
-#define SOTTO_ANSWER_KEEP_MS	30000	/* an answer can be repeated that long */
+#define SOTTO_ANSWER_KEEP_MS	15000	/* an answer can be repeated that long */
 #define SOTTO_WORK_KEEP_MS	60000	/* a request must be answered within that */
 #define SOTTO_RETRY_FIRST_MS	300	/* then doubled each time, +-25 % */
 #define SOTTO_RETRY_MAX_MS	600

@@ -206,6 +206,8 @@ void assoc_run(enum assoc_how how, uint32_t first, uint32_t n, uint32_t window)
 	done = 0;
 	while (done < n) {
 		next = begin_more(how, next, end, window);
+		if (next > ld.up_n)
+			ld.up_n = next;
 		wire_poll(1);
 		peer_alive();
 		if (!(++ms % 256))
@@ -213,8 +215,6 @@ void assoc_run(enum assoc_how how, uint32_t first, uint32_t n, uint32_t window)
 		if (now_us() - begin > 290000000ull)
 			die("associations take too long: %u of %u", (unsigned int)done, n);
 	}
-	if (end > ld.up_n)
-		ld.up_n = end;
 	report(how == ASSOC_FULL ? "associate_full" : "associate_resumed", done,
 	       (now_us() - begin) / 1e6, &u);
 }
