@@ -20,6 +20,7 @@
 #include "netns.h"
 #include "policy.h"
 #include "skb.h"
+#include "spread.h"
 #include "tunnel.h"
 
 /* Just behind defragmentation, before raw and conntrack. */
@@ -294,7 +295,7 @@ static unsigned int sotto_hook_in(void *priv, struct sk_buff *skb,
 	if (!sotto_pkt_parse(skb, state->pf, &p)) {
 		why = SOTTO_STAT_IN_DROP_MALFORMED;
 	} else if (sotto_is_data(ns, skb, &p)) {
-		sotto_receive(ns, skb, &p, state);
+		sotto_spread(ns, skb, &p, state);
 		return NF_STOLEN;
 	} else if (READ_ONCE(ns->policy.n)) {
 		why = sotto_enforce(ns, skb, &p);

@@ -9,6 +9,7 @@
 #include "policy.h"
 #include "replay.h"
 #include "sa.h"
+#include "spread.h"
 #include "seal.h"
 
 bool sotto_keylog;
@@ -37,9 +38,12 @@ static int __init sotto_init(void)
 	err = sotto_sa_init();
 	if (err)
 		goto err_seal;
-	err = sotto_netns_init();
+	err = sotto_spread_init();
 	if (err)
 		goto err_sa;
+	err = sotto_netns_init();
+	if (err)
+		goto err_spread;
 	err = sotto_guard_init();
 	if (err)
 		goto err_netns;
@@ -54,6 +58,8 @@ err_guard:
 	sotto_guard_exit();
 err_netns:
 	sotto_netns_exit();
+err_spread:
+	sotto_spread_exit();
 err_sa:
 	sotto_sa_exit();
 err_seal:
@@ -66,6 +72,7 @@ static void __exit sotto_exit(void)
 	sotto_netlink_exit();
 	sotto_guard_exit();
 	sotto_netns_exit();
+	sotto_spread_exit();
 	sotto_sa_exit();
 	sotto_seal_exit();
 }

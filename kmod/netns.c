@@ -11,6 +11,7 @@
 #include "guard.h"
 #include "netns.h"
 #include "sa.h"
+#include "spread.h"
 #include "tunnel.h"
 #include "wire.h"
 
@@ -125,6 +126,7 @@ static void sotto_netns_stop(struct sotto_net *ns)
 	if (ns->up) {
 		sotto_guard_down(ns);
 		sotto_hooks_unregister(ns);
+		sotto_spread_sync();
 		sotto_socks_close(ns);
 		ns->up = false;
 	}

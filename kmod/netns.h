@@ -15,6 +15,8 @@
  *   tunnel->lock spinlock, BH off: its state, its queue, its timer.
  *   sa->lock     spinlock, BH off: replay window and counters of an inbound SA.
  *
+ *   spread's queue lock, BH off: packets that another CPU opens; a leaf, too.
+ *
  * Order: config, RTNL, ns->lock, tunnel->lock. sa->lock is a leaf, and nothing is
  * sent, and no netlink message made, under tunnel->lock or sa->lock.
  */

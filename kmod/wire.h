@@ -63,6 +63,7 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 
 /* Fixed ones. */
 #define SOTTO_BURST_MAX		128	/* packets of a burst that are opened as one */
+#define SOTTO_MAX_SPREAD	512	/* bursts that wait for another CPU, per CPU */
 #define SOTTO_UDP_SEGS_MAX	64	/* datagrams in an inner burst, as the stack's GRO has it */
 #define SOTTO_MAX_LOCAL_ADDRS	64	/* addresses of ours in a namespace */
 #define SOTTO_ACQUIRE_REPEAT_MS	1000	/* the agent is asked again */

@@ -348,6 +348,26 @@ single_packets_come_through() {
 	at_least "packets" "$(stat b in_opened)" $((opened + 2000))
 }
 
+# A processor that is busy opening hands what comes to another, if more gets through then.
+one_flow_uses_two_processors() {
+	local before
+
+	if [ "$(nproc)" = 1 ]; then
+		skip "there is one processor"
+		return
+	fi
+	on a ethtool -K wire tso on gso on
+	on r ethtool -K right tso on gso on
+	fresh chacha20poly1305
+	one_way b $B4,$B6 a $A4,$A6 $CIPHER $((SPI + 0x10000))
+	before=$(stat b in_spread)
+	expect "one flow" bulk a b $B4 48
+	at_least "packets that were handed over" "$(stat b in_spread)" $((before + 1000))
+	same "dropped" "$(stat b in_drop_spread)" 0
+	note "$(on b awk '/^TcpExt:/ && n++ == 0 { split($0, name) } /^TcpExt:/ && n == 2 {
+		for (i in name) if (name[i] == "TCPOFOQueue") print "out of order:", $i }' /proc/net/netstat)"
+}
+
 nothing_was_lost_count_of() {
 	check_sums a b
 }
@@ -356,4 +376,4 @@ run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
 	replayed_segment_drops_alone odd_ones_drop_alone others_names_are_refused \
 	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
-	nothing_was_lost_count_of
+	one_flow_uses_two_processors nothing_was_lost_count_of

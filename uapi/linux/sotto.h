@@ -506,7 +506,9 @@ enum sotto_trace_attr {
 	_(OUT_DROP_MODE, "out_drop_mode")				\
 	_(IN_DROP_ECN, "in_drop_ecn")				\
 	_(IN_BURSTS, "in_bursts")					\
-	_(OUT_BURSTS, "out_bursts")
+	_(OUT_BURSTS, "out_bursts")					\
+	_(IN_SPREAD, "in_spread")					\
+	_(IN_DROP_SPREAD, "in_drop_spread")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {
