@@ -25,7 +25,7 @@
 struct agent;
 
 #define SESSION_OVERLAP_MS	30000	/* a replaced one still opens packets so long */
-#define SESSION_SPREAD_MS	1000	/* rekeys of one second are spread over this */
+#define SESSION_SPREAD_MS	200	/* rekeys of one second are spread over this */
 #define SESSION_REKEY_FIRST_MS	2000	/* after a failed rekey, then doubled */
 #define SESSION_REKEY_MAX_MS	60000
 #define SESSION_LEAVE_MS	1000	/* for the server to hear that we go */

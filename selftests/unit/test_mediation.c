@@ -440,6 +440,201 @@ static void spi_unknown(void)
 	stop();
 }
 
+/* ---- bad input, sealed as it must be ---- */
+
+static void swallow(void *arg, const uint8_t *p, size_t len)
+{
+	(void)arg;
+	(void)p;
+	(void)len;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = v >> (24 - 8 * i);
+}
+
+/* DATA with any contents: section 4 of the protocol, once more. */
+static void send_raw(struct sim *s, uint32_t id, uint16_t type, const uint8_t *body,
+		     size_t len)
+{
+	uint8_t frame[SOTTO_BODY_MAX + 8] = { 1, 0, type >> 8, type & 255 };
+	uint8_t d[SOTTO_DGRAM_MAX] = { 3, SOTTO_PROTO_VERSION }, nonce[12] = { 0 };
+	uint64_t counter = s->chan.tx_counter++;
+	unsigned long long n;
+
+	put32(frame + 4, id);
+	if (len)
+		memcpy(frame + 8, body, len);
+	put32(d + 4, s->chan.keys.remote_index);
+	put32(d + 8, counter >> 32);
+	put32(d + 12, counter);
+	for (int i = 0; i < 8; i++)
+		nonce[4 + i] = counter >> (8 * i);
+	crypto_aead_chacha20poly1305_ietf_encrypt(d + 16, &n, frame, len + 8, d, 16, NULL,
+						  nonce, s->chan.keys.tx);
+	(void)!send(s->fd, d, 16 + n, 0);
+}
+
+/* A request with this body: the type of its answer, 0 without one. */
+static uint16_t raw_call(struct sim *s, uint16_t type, const uint8_t *body, size_t len)
+{
+	struct sotto_chan_ops silent = sim_ops;
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+	uint32_t id;
+
+	silent.send = swallow;
+	s->chan.ops = &silent;
+	s->answered = false;
+	sotto_chan_request(&s->chan, sotto_now_ms(), &m, 2000, sim_answered, s, &id);
+	send_raw(s, id, type, body, len);
+	SIM_UNTIL(s->answered, 2500);
+	s->chan.ops = &sim_ops;
+	return s->answered && !s->answer_err ? s->answer.type : 0;
+}
+
+enum damage { LEFT_OUT, TWICE, SHORT, ZERO, ONES, DAMAGES };
+
+/* The attribute at @at of @in, damaged; the length of @out. */
+static size_t damage(enum damage how, const uint8_t *in, size_t len, size_t at, uint8_t *out)
+{
+	size_t n = 3 + (in[at + 1] << 8 | in[at + 2]), end = at + n, size = at;
+
+	memcpy(out, in, at);
+	if (how != LEFT_OUT) {
+		memcpy(out + at, in + at, n);
+		size += n;
+	}
+	if (how == TWICE) {
+		memcpy(out + size, in + at, n);
+		size += n;
+	} else if (how == SHORT) {
+		size--;
+		out[at + 1] = (n - 4) >> 8;
+		out[at + 2] = n - 4;
+	} else if (how == ZERO || how == ONES) {
+		memset(out + at + 3, how == ONES ? 255 : 0, n - 3);
+	}
+	memcpy(out + size, in + end, len - end);
+	return size + len - end;
+}
+
+static bool must_be_there(uint16_t type, uint8_t attr)
+{
+	const struct sotto_msg_desc *d = sotto_msg_desc(type);
+
+	for (int i = 0; i < d->n; i++)
+		if (d->fields[i].attr == attr)
+			return !d->fields[i].optional;
+	return false;
+}
+
+/* Every attribute of what an agent may ask, wrong in turn; @wanted: ERROR's reason. */
+static void damaged(struct sim *s, const struct sotto_msg *m, int wanted)
+{
+	uint8_t in[SOTTO_BODY_MAX], out[2 * SOTTO_BODY_MAX];
+	size_t len, at, n;
+	uint16_t got;
+
+	ASSERT(!sotto_msg_encode(m, in, sizeof(in), &len));
+	for (at = 0; at < len; at += 3 + (in[at + 1] << 8 | in[at + 2])) {
+		for (int how = 0; how < DAMAGES; how++) {
+			if (how == SHORT && !in[at + 1] && !in[at + 2])
+				continue;
+			n = damage(how, in, len, at, out);
+			got = raw_call(s, m->type, out, n);
+			EXPECT(got != 0);
+			EXPECT(got != SOTTO_MSG_SESSION_GRANT || how >= ZERO ||
+			       !must_be_there(m->type, in[at]));
+			if (wanted != SOTTO_REFUSAL_REQUEST || how == TWICE || how == SHORT ||
+			    (how == LEFT_OUT && must_be_there(m->type, in[at]))) {
+				EXPECT_EQ(got, SOTTO_MSG_ERROR);
+				EXPECT_EQ(s->answer.error.reason, wanted);
+			}
+		}
+	}
+}
+
+static void every_field(struct sim *s, int wanted)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_REQUEST };
+
+	m.request.request_id = 4711;
+	m.request.spi = 4711;
+	m.request.ciphers = (struct sotto_ciphers){ 1, { SOTTO_CIPHER_CHACHA20_POLY1305 } };
+	m.request.rekey_of = 12;
+	sotto_addr_parse(&m.request.dst, "10.0.0.2");
+	memcpy(m.request.eph_pub, s->pub, 32);
+	damaged(s, &m, wanted);
+	m = (struct sotto_msg){ .type = SOTTO_MSG_SESSION_CLOSE };
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids = (struct sotto_ids){ 1, { 4711 } };
+	damaged(s, &m, wanted);
+	m = (struct sotto_msg){ .type = SOTTO_MSG_SPI_UNKNOWN };
+	m.spi_unknown.spi = 4711;
+	sotto_addr_parse(&m.spi_unknown.src, "10.0.0.2");
+	damaged(s, &m, wanted);
+	m = (struct sotto_msg){ .type = SOTTO_MSG_SESSION_CHECK };
+	sotto_addr_parse(&m.check.dst, "10.0.0.2");
+	damaged(s, &m, wanted);
+	m = (struct sotto_msg){ .type = SOTTO_MSG_LIVE };
+	m.live.listing = 4711;
+	m.live.live.n = 1;
+	m.live.live.l[0].session_id = 4711;
+	damaged(s, &m, wanted);
+}
+
+static void bad_input(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+
+	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	b.decline = true;	/* an ephemeral of zeros is found out there */
+	every_field(&a, SOTTO_REFUSAL_REQUEST);
+	b.decline = false;
+	/* a session of others is not closed */
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids = (struct sotto_ids){ 1, { a.asks[0].session_id } };
+	EXPECT_EQ(sim_call(&c, &m), SOTTO_MSG_ACK);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 0);
+	/* a counter that was there is dropped, one far ahead is not */
+	a.chan.tx_counter = 1;
+	m.type = SOTTO_MSG_KEEPALIVE;
+	a.answered = false;
+	send_raw(&a, 99, SOTTO_MSG_KEEPALIVE, NULL, 0);
+	sim_wait(50);
+	a.chan.tx_counter = 1ull << 63;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ACK);
+	/* all is as it was */
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT(sim_agree(&a.asks[a.asks_n - 1], &c));
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+static void bad_input_of_the_revoked(void)
+{
+	ASSERT(start_two());
+	json_decref(authd_ask(&run, "{s:s, s:s}", "cmd", "member.revoke", "name", "alice"));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_REVOKED), 3000);
+	{
+		struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CHECK };
+		uint8_t body[64];
+		size_t len;
+
+		sotto_addr_parse(&m.check.dst, "10.0.0.2");
+		EXPECT_EQ(sotto_msg_encode(&m, body, sizeof(body), &len), 0);
+		if (raw_call(&a, m.type, body, len))
+			EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_REVOKED);
+		EXPECT(raw_call(&a, m.type, body, len - 1) != SOTTO_MSG_ACK);
+	}
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* A new association in the place of the old one, which is closed. */
 static void renew(struct sim *s)
 {
@@ -536,6 +731,8 @@ static const struct ktap_test tests[] = {
 	{ "server_restarted", server_restarted },
 	{ "peer_awaited", peer_awaited },
 	{ "spi_unknown", spi_unknown },
+	{ "bad_input", bad_input },
+	{ "bad_input_of_the_revoked", bad_input_of_the_revoked },
 	{ "server_stops", server_stops },
 	{ "renewed", renewed },
 	{ "moved", moved },

@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Who is trusted, and how far: pins against a server that lies, trace, which names the first
+# thing that is wrong, and an agent that can do no more than its work.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/realm.sh"
+begin
+need_realm
+need ping setpriv
+
+CAP_NET_ADMIN=0000000000001000
+
+setup() {
+	make_realm <<-CONF
+		[realm]
+		trust_on_first_use = yes
+	CONF
+	join_both
+	work 10
+}
+
+proc_status() {
+	awk -v name="$1:" '$1 == name { print $2 }' "/proc/$(cat "$tmp/alice/run/sottod.pid")/status"
+}
+
+agent_has_one_capability_and_a_filter() {
+	same "effective" "$(proc_status CapEff)" $CAP_NET_ADMIN
+	same "permitted" "$(proc_status CapPrm)" $CAP_NET_ADMIN
+	same "inheritable" "$(proc_status CapInh)" 0000000000000000
+	same "no new privileges" "$(proc_status NoNewPrivs)" 1
+	same "seccomp" "$(proc_status Seccomp)" 2
+	at_least "locked memory, KiB" "$(proc_status VmLck)" 4
+}
+
+forbidden_call_ends_the_agent() {
+	local pid status
+
+	command -v gcc >/dev/null || { skip "no compiler here"; return; }
+	gcc -shared -fPIC -o "$tmp/forbidden.so" "$here/helpers/forbidden.c" || { fail "compile"; return; }
+	kill_agent alice
+	launch alice env LD_PRELOAD="$tmp/forbidden.so" "$(program sottod)" --foreground 2>"$tmp/forbidden"
+	pid=$!
+	await "the agent" 10 associated alice
+	kill -USR2 $pid
+	wait $pid
+	status=$?
+	same "its end" $status $((128 + 31))
+	at_least "its last words" "$(grep -c 'system call not permitted' "$tmp/forbidden")" 1
+	rm -f "$tmp/alice/run/sottod.pid"
+	expect "alice's agent again" sotto alice up
+	expect "sessions lived on" pings alice "${IP4[bob]}"
+}
+
+strangers_cannot_command_the_agent() {
+	chmod 0755 "$tmp" "$tmp/alice" "$tmp/alice/run"
+	chmod 0777 "$tmp/alice/run/agent.sock"
+	same "an answer for nobody" "$(setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$PYTHON" - "$tmp/alice/run/agent.sock" <<-'PY'
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		try:
+		    s.sendall(b'{"cmd": "stop"}\n')
+		    print(s.recv(100).decode() or "none")
+		except OSError:
+		    print("none")
+		PY
+	)" none
+	expect "alice's agent is there" associated alice
+}
+
+# wrong HOST ADDRESS: what trace says is wrong first.
+wrong() {
+	sotto "$1" -j trace "$2" | jq -r '.wrong | "\(.where) \(.what)"'
+}
+
+trace_names_what_is_wrong() {
+	same "with keys" "$(wrong alice "${IP4[bob]}")" "null null"
+	same "no policy" "$(wrong alice 10.7.9.77)" "policy pass_bypass"
+	expect "policy" sotto alice policy add 10.7.9.77/32 protect
+	same "a stranger" "$(wrong alice 10.7.9.77)" "server not-a-member"
+	expect "policy" sotto alice policy del 10.7.9.77/32
+	forget_all_keys
+	same "all is well, and keys will be there" "$(wrong alice "${IP4[bob]}")" "null null"
+	expect "bob down" sotto bob down
+	same "the peer is away" "$(wrong alice "${IP4[bob]}")" "server peer-offline"
+	kill_server
+	await "no association" 20 wrong_is alice "${IP4[bob]}" association
+	start_server
+	kill_agent alice
+	same "no agent" "$(wrong alice "${IP4[bob]}")" "agent not_running"
+	expect "alice's agent again" sotto alice up
+	expect "bob up" sotto bob up
+	await "all is well" 10 wrong_is alice "${IP4[bob]}" null
+}
+
+wrong_is() {
+	[[ "$(wrong "$1" "$2")" == "$3 "* ]]
+}
+
+one_id_in_all_three_logs() {
+	local id log
+
+	work 10
+	id=$(session_of alice)
+	for log in alice/run/sottod.log bob/run/sottod.log gateway/log; do
+		at_least "session $id in $log" "$(grep -c "$id" "$tmp/$log")" 1
+	done
+}
+
+by() {
+	sotto alice -j peer show | jq -r '.[] | select(.name == "bob") | .by'
+}
+
+# The realm's own administrator, or the thief of its key, gives bob's name and addresses to
+# another host.
+lying_server_gains_nothing() {
+	same "pinned on first use" "$(by)" pin
+	refuse "a pin of a stranger without a key" sotto alice peer pin nobody
+	power_off bob
+	expect "bob is no more" sotto gateway member revoke bob
+	make_hosts mallory
+	IP4[mallory]=${IP4[bob]} IP6[mallory]=${IP6[bob]} PEER[mallory]=alice
+	plug mallory
+	sotto gateway member add bob --address "${IP4[bob]}" --address "${IP6[bob]}" >"$tmp/mallory/line" 2>&1 ||
+		{ fail "no line: $(cat "$tmp/mallory/line")"; return; }
+	expect "mallory enrols as bob" sotto mallory enroll "$tmp/mallory/line"
+	expect "mallory up" sotto mallory up
+	same "alice to the false bob" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" 5002 100)" EHOSTUNREACH
+	await "the reason" 5 tunnel_is alice .reason pin
+	same "trace" "$(wrong alice "${IP4[bob]}")" "tunnel pin"
+	same "the false bob to alice" "$(traffic mallory -t 11000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
+	at_least "alice's log" "$(grep -c 'static key is not the pinned one' "$tmp/alice/run/sottod.log")" 1
+}
+
+# Without the pin the server's word is all there is: so the test above does not pass by chance.
+without_the_pin_it_is_believed() {
+	expect "unpin" sotto alice peer unpin bob
+	expect "forget the refusal" sotto alice tunnel flush
+	await "alice talks to mallory" 10 on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
+}
+
+counters_add_up() {
+	check_sums alice
+	keep_logs
+}
+
+run_tests setup agent_has_one_capability_and_a_filter forbidden_call_ends_the_agent \
+	strangers_cannot_command_the_agent trace_names_what_is_wrong one_id_in_all_three_logs \
+	lying_server_gains_nothing without_the_pin_it_is_believed counters_add_up
