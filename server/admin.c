@@ -262,6 +262,7 @@ static const struct admin_cmd {
 } cmds[] = {
 	{ "realm.show", { NULL }, admin_realm_show },
 	{ "realm.stats", { NULL }, admin_realm_stats },
+	{ "realm.monitor", { NULL }, admin_monitor },
 	{ "member.add", { "name", "addresses", "expires" }, cmd_member_add },
 	{ "member.code", { "name", "expires" }, cmd_member_code },
 	{ "member.list", { "after", "limit" }, admin_member_list },
@@ -318,6 +319,7 @@ static void on_request(void *arg, struct sotto_usock_conn *conn,
 
 static const struct sotto_usock_ops ops = {
 	.request = on_request,
+	.closed = monitor_closed,
 };
 
 int admin_open(struct authd *ad, struct sotto_errmsg *err)

@@ -14,6 +14,16 @@
 
 json_t *admin_member_json(const struct member *m);
 
+/** admin_each_stat() - all counters. */
+void admin_each_stat(struct authd *ad,
+		     void (*fn)(void *arg, const char *name, uint64_t value),
+		     void *arg);
+
+/* monitor.c */
+int admin_monitor(struct authd *ad, struct sotto_usock_conn *conn,
+		  const json_t *req, struct sotto_errmsg *err);
+void monitor_closed(void *arg, struct sotto_usock_conn *conn);
+
 int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 		     const json_t *req, struct sotto_errmsg *err);
 int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,

@@ -290,31 +290,44 @@ int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 
 #define STAT(name)	{ #name, offsetof(struct authd_stats, name) }
 
+static const struct {
+	const char *name;
+	size_t off;
+} stats[] = {
+	STAT(dgrams_in), STAT(dgrams_out), STAT(dgrams_lost), STAT(malformed),
+	STAT(inits), STAT(init_bad_mac), STAT(init_refused),
+	STAT(init_limited), STAT(cookies), STAT(cookies_missing), STAT(hints),
+	STAT(half_open_full), STAT(resumed), STAT(resume_refused),
+	STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
+	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
+	STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
+	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
+};
+
+void admin_each_stat(struct authd *ad,
+		     void (*fn)(void *arg, const char *name, uint64_t value),
+		     void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
+		fn(arg, stats[i].name,
+		   *(uint64_t *)((char *)&ad->stats + stats[i].off));
+}
+
+static void one_stat(void *arg, const char *name, uint64_t value)
+{
+	json_object_set_new(arg, name, json_integer(value));
+}
+
 int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	static const struct {
-		const char *name;
-		size_t off;
-	} stats[] = {
-		STAT(dgrams_in), STAT(dgrams_out), STAT(dgrams_lost),
-		STAT(malformed), STAT(inits), STAT(init_bad_mac),
-		STAT(init_refused), STAT(init_limited), STAT(cookies),
-		STAT(cookies_missing), STAT(hints), STAT(half_open_full),
-		STAT(resumed), STAT(resume_refused),
-		STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
-		STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
-		STAT(spi_unknown), STAT(sessions_gone), STAT(revocations), STAT(pushes_failed),
-		STAT(grants_lost), STAT(policy_parts),
-	};
 	json_t *o = json_object();
-	size_t i;
 
 	(void)req;
 	(void)err;
-	for (i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
-		json_object_set_new(o, stats[i].name, json_integer(
-			*(uint64_t *)((char *)&ad->stats + stats[i].off)));
+	admin_each_stat(ad, one_stat, o);
 	json_object_set_new(o, "half_open", json_integer(ad->half_open_n));
 	json_object_set_new(o, "enrolling", json_integer(ad->enrolling_n));
 	json_object_set_new(o, "pending", json_integer(ad->pending_n));

@@ -70,6 +70,7 @@ static void went_offline(struct authd *ad, struct member *m)
 {
 	m->current = NULL;
 	m->online_since = 0;
+	monitor_member(ad, "offline", m);
 	policy_forget(m);
 	ad->online_n--;
 	if (m->routes && !ad->stopping)
@@ -550,6 +551,7 @@ static void become_current(struct assoc *as)
 	if (!old) {
 		ad->online_n++;
 		m->online_since = authd_wall();
+		monitor_member(ad, "online", m);
 	} else {
 		old->state = ASSOC_OLD;
 		sotto_chan_adopt(&as->chan, &old->chan, ad->now_ms);

@@ -35,6 +35,7 @@ struct authd_conf {
 	int log_level;
 	uint32_t code_lifetime;		/* seconds */
 	uint32_t cookie_rate;		/* INITs per second without a cookie */
+	uint32_t metrics_port;		/* on loopback; 0 = none */
 	uint32_t source_rate;		/* handshakes per second and source */
 	bool first_use;			/* members pin whom they meet */
 	uint32_t server_loss;		/* seconds; 0 = sessions last as long as they may */
@@ -59,6 +60,7 @@ struct member;
 struct assoc;
 struct session;
 struct policy;
+struct metrics;
 struct policy_view;
 struct rules;
 struct net;
@@ -81,6 +83,9 @@ struct authd {
 	struct store *store;
 	struct net *net;
 	struct sotto_usock *admin;
+	struct metrics *metrics;
+	struct sotto_usock_conn *watchers[AUTHD_WATCHERS_MAX];
+	unsigned int watchers_n;
 	struct sotto_signals signals;
 	uint64_t now_ms;		/* monotonic, of this turn of the loop */
 	uint64_t started_ms;
@@ -381,6 +386,17 @@ bool policy_permits(struct authd *ad, const struct member *a,
 		    const struct member *b);
 
 /* ---- admin.c, realm.c, sandbox.c ---- */
+
+/* ---- monitor.c, metrics.c ---- */
+
+/* To those who watch; nothing is made when nobody does. */
+void monitor_session(struct authd *ad, const char *name, const struct session *s,
+		     enum sotto_refusal reason);
+void monitor_refusal(struct authd *ad, const struct member *a,
+		     const struct sotto_addr *dst, enum sotto_refusal reason);
+void monitor_member(struct authd *ad, const char *name, const struct member *m);
+int metrics_open(struct authd *ad, struct sotto_errmsg *err);
+void metrics_close(struct authd *ad);
 
 int admin_open(struct authd *ad, struct sotto_errmsg *err);
 /** admin_endpoints() - servers for an enrolment line. */

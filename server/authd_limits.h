@@ -43,6 +43,7 @@
 #define AUTHD_GRANT_LOG_MAX	1024	/* or when so many wait */
 #define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
 #define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
+#define AUTHD_WATCHERS_MAX	8	/* sotto realm monitor at a time */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
 
 /* What a refused agent is told to remember it for, milliseconds. */

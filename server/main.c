@@ -214,6 +214,8 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 	/* the socket first: it tells whether another one is running */
 	rc = admin_open(ad, err);
 	if (!rc)
+		rc = metrics_open(ad, err);
+	if (!rc)
 		rc = net_open(ad, err);
 	keeper_watch(ad->loop, ad->realm);
 	sotto_notify_open();
@@ -225,6 +227,7 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 static void stop_parts(struct authd *ad)
 {
 	sotto_usock_close(ad->admin);
+	metrics_close(ad);
 	if (ad->net) {
 		assoc_teardown(ad);
 		net_flush(ad);

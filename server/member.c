@@ -200,6 +200,7 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 	sotto_wipe(m->token, sizeof(m->token));
 	htab_del(&ad->members_by_name, &m->by_name);
 	ad->stats.revocations++;
+	monitor_member(ad, "revoked", m);
 	sotto_notice("member %s revoked by %s", m->name, actor);
 	rules_member_gone(ad, m);
 	session_member_revoked(ad, m);

@@ -210,6 +210,7 @@ static void fail(struct session *s, enum sotto_refusal reason)
 {
 	struct assoc *as = assoc_by_index(s->ad, s->call_index);
 
+	monitor_session(s->ad, "refused", s, reason);
 	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
 		   s->a->name, s->b->name, sotto_refusal_name(reason));
 	if (as)
@@ -244,6 +245,7 @@ static void accepted(struct session *s, const struct sotto_msg_session_accept *a
 	s->made_ms = ad->now_ms;
 	wheel_set(&ad->wheel, &s->timer, ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	ad->stats.grants++;
+	monitor_session(ad, "granted", s, 0);
 	sotto_info("session %016" PRIx64 " %s -> %s: granted", s->id,
 		   s->a->name, s->b->name);
 	grantlog_add(s);
@@ -375,6 +377,7 @@ static bool send_offer(struct session *s)
 	}
 	assoc_rearm(as);
 	s->ad->stats.offers++;
+	monitor_session(s->ad, "offered", s, 0);
 	return true;
 }
 
@@ -652,8 +655,10 @@ void session_request(struct assoc *as, uint32_t call,
 	}
 	if (!reason)
 		reason = mediate(as, call, b, req);
-	if (reason)
-		refuse(as, call, reason, 0);
+	if (!reason)
+		return;
+	monitor_refusal(ad, a, &req->dst, reason);
+	refuse(as, call, reason, 0);
 }
 
 void session_check(struct assoc *as, uint32_t call, const struct sotto_addr *dst)
@@ -700,6 +705,7 @@ static void close_one(struct authd *ad, struct member *m, uint64_t id,
 				    SOTTO_REFUSAL_CLOSED);
 		return;
 	}
+	monitor_session(ad, "closed", s, reason);
 	sotto_info("session %016" PRIx64 " %s -> %s: closed by %s", id,
 		   s->a->name, s->b->name, m->name);
 	session_tell_gone(ad, session_peer(s, m), id, reason);
@@ -793,6 +799,7 @@ static void end_both(struct session *s, enum sotto_refusal reason)
 		fail(s, reason);
 		return;
 	}
+	monitor_session(s->ad, "ended", s, reason);
 	sotto_info("session %016" PRIx64 " %s -> %s: ended: %s", s->id,
 		   s->a->name, s->b->name, sotto_refusal_name(reason));
 	session_tell_gone(s->ad, s->a, s->id, reason);

@@ -13,6 +13,7 @@
 
 #include "daemon.h"
 #include "lib/paths.h"
+#include "lib/usock.h"
 #include "print.h"
 #include "realm_policy.h"
 
@@ -21,6 +22,7 @@ static const char usage[] =
 "       sotto realm [ show ]\n"
 "       sotto realm audit [ COUNT ]      what was done here, newest first\n"
 "       sotto realm stats                the server's counters\n"
+"       sotto realm monitor              mediation, live\n"
 "       sotto realm backup FILE          all of it with its key, while it runs\n"
 "       sotto realm restore FILE [ --force ]\n"
 "       sotto realm { policy | rule | group } help\n"
@@ -176,6 +178,67 @@ static int realm_audit(struct args *a)
 	return EXIT_OK;
 }
 
+static void print_event(const json_t *o)
+{
+	long long at = number_of(o, "at_ms");
+	time_t seconds = at / 1000;
+	const char *key;
+	json_t *value;
+	char when[32];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(when, sizeof(when), "%H:%M:%S", &tm);
+	printf("%s.%03lld %s", when, at % 1000, text_of(o, "event"));
+	json_object_foreach((json_t *)o, key, value)
+		if (json_is_string(value) && strcmp(key, "event"))
+			printf(" %s %s", key, json_string_value(value));
+	putchar('\n');
+}
+
+static void print_line(const json_t *o)
+{
+	json_dumpf(o, stdout, JSON_COMPACT);
+	putchar('\n');
+}
+
+/* Until the server ends, or this program is interrupted. */
+static int realm_monitor(struct args *a)
+{
+	char path[SOTTO_PATH_MAX];
+	struct sotto_uclient *uc;
+	struct sotto_errmsg err;
+	json_t *req = json_pack("{s:s}", "cmd", "realm.monitor"), *o;
+	bool first = true;
+	int rc;
+
+	if (args_end(a, usage)) {
+		json_decref(req);
+		return EXIT_USAGE;
+	}
+	rc = sotto_uclient_open(sotto_path(path, SOTTO_RUN, SERVER_SOCKET), &uc, &err);
+	if (rc)
+		return fail(EXIT_DOWN, "the server does not run here: %s", err.text);
+	rc = sotto_uclient_send(uc, req, &err);
+	json_decref(req);
+	while (!rc) {
+		rc = sotto_uclient_recv(uc, -1, &o, &err);
+		if (rc)
+			break;
+		if (first && !json_is_true(json_object_get(o, "ok")))
+			rc = sotto_err(&err, SOTTO_E_REFUSED, "%s", text_of(o, "message"));
+		else if (!first && opts.json)
+			print_line(o);
+		else if (!first)
+			print_event(o);
+		first = false;
+		fflush(stdout);
+		json_decref(o);
+	}
+	sotto_uclient_close(uc);
+	return fail(EXIT_FAILED, "%s", err.text);
+}
+
 static const struct column stats_columns[] = { { "COUNTER", false }, { "VALUE", true } };
 
 static int realm_stats(struct args *a)
@@ -210,6 +273,7 @@ static const struct command commands[] = {
 	{ "show", realm_show },
 	{ "audit", realm_audit },
 	{ "stats", realm_stats },
+	{ "monitor", realm_monitor },
 	{ "backup", realm_backup },
 	{ "restore", realm_restore },
 	{ "policy", realm_policy },

@@ -4,6 +4,9 @@
  * with agents that count what they are told.
  */
 #include "agentsim.h"
+
+#include <sys/un.h>
+
 #include "server/policydoc.h"
 
 static struct authd_run run;
@@ -467,6 +470,121 @@ static void trial_and_crash(void)
 	stop();
 }
 
+/* ---- seeing ---- */
+
+/* What a request on @fd is answered, until the other side closes. */
+static size_t http(int fd, const char *request, char *out, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	(void)!write(fd, request, strlen(request));
+	while (len < cap - 1 && (n = read(fd, out + len, cap - 1 - len)) > 0)
+		len += n;
+	out[len] = 0;
+	close(fd);
+	return len;
+}
+
+static int metrics_socket(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path),
+		 "%.60s/run/authd-metrics.sock", run.top);
+	EXPECT(!connect(fd, (struct sockaddr *)&sun, sizeof(sun)));
+	return fd;
+}
+
+static void metrics(void)
+{
+	static char text[65536];
+	json_t *ans, *stats, *value;
+	const char *name;
+	char line[128];
+
+	ASSERT(three());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	http(metrics_socket(), "GET /metrics HTTP/1.0\r\n\r\n", text,
+	     sizeof(text));
+	EXPECT(!strncmp(text, "HTTP/1.0 200 OK\r\n", 17));
+	EXPECT(strstr(text, "\nsotto_authd_grants_total 1\n"));
+	EXPECT(strstr(text, "\nsotto_authd_members_online 3\n"));
+	EXPECT(strstr(text, "\nsotto_authd_sessions 1\n"));
+	/* every counter is there */
+	ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	stats = json_object_get(ans, "stats");
+	EXPECT(json_object_size(stats) > 20);
+	json_object_foreach(stats, name, value) {
+		snprintf(line, sizeof(line), "sotto_authd_%s", name);
+		EXPECT(strstr(text, line) || !strcmp(name, "pending"));
+	}
+	json_decref(ans);
+	/* no request, and one without an end */
+	EXPECT_EQ(http(metrics_socket(), "\n\n", text, sizeof(text)) > 0, 1);
+	memset(text, 'x', 5000);
+	text[5000] = 0;
+	{
+		static char big[8192];
+
+		strcpy(big, text);
+		EXPECT_EQ(http(metrics_socket(), big, text, sizeof(text)), 0);
+	}
+	stop();
+}
+
+static bool next_event(struct sotto_uclient *uc, const char *name, json_t **o)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (sotto_uclient_recv(uc, 5000, o, &err))
+			return false;
+		if (!strcmp(authd_str(*o, "event"), name))
+			return true;
+		json_decref(*o);
+	}
+	return false;
+}
+
+static void monitor(void)
+{
+	struct sotto_uclient *uc;
+	json_t *req = json_pack("{s:s}", "cmd", "realm.monitor"), *o;
+	char id[32];
+
+	ASSERT(three());
+	IS(apply("deny alice carol\n", 0), "");
+	ASSERT(!sotto_uclient_open(run.sock, &uc, &err));
+	EXPECT_EQ(sotto_uclient_send(uc, req, &err), 0);
+	EXPECT_EQ(sotto_uclient_recv(uc, 5000, &o, &err), 0);
+	json_decref(o);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	ASSERT(next_event(uc, "granted", &o));
+	IS(authd_str(o, "from"), "alice");
+	IS(authd_str(o, "to"), "bob");
+	/* the id that both ends log, too */
+	snprintf(id, sizeof(id), "%016llx",
+		 (unsigned long long)a.asks[0].session_id);
+	IS(authd_str(o, "session"), id);
+	json_decref(o);
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), SOTTO_REFUSAL_DENIED);
+	ASSERT(next_event(uc, "refused", &o));
+	IS(authd_str(o, "reason"), "denied");
+	IS(authd_str(o, "destination"), "10.0.0.3");
+	json_decref(o);
+	IS(say("member.revoke", "name", "bob", NULL, NULL), "");
+	ASSERT(next_event(uc, "revoked", &o));
+	IS(authd_str(o, "member"), "bob");
+	json_decref(o);
+	sotto_uclient_close(uc);
+	json_decref(req);
+	/* who went is forgotten, and the server lives */
+	EXPECT_EQ(sim_session(&c, "10.0.0.1"), 0);
+	stop();
+}
+
 /* ---- backup and restore ---- */
 
 static int command(const char *option, const char *file, const char *more)
@@ -572,6 +690,8 @@ int main(void)
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },
+		{ "metrics", metrics },
+		{ "monitor", monitor },
 		{ "backup", backup },
 		{ "trial_and_crash", trial_and_crash },
 	};
