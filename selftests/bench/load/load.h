@@ -49,6 +49,7 @@ struct load {
 	struct tickets *tickets;		/* the realm's keys of them */
 	uint8_t realm_pub[SOTTO_PUB_LEN];
 	uint64_t policy_version;
+	double session_rate;			/* of the last unpaced mediate_run() */
 	uint32_t alive_next;			/* keepalive goes round */
 	uint64_t alive_us;
 	uint64_t refused, timeouts, strays, answered, grants, offers;

@@ -42,6 +42,7 @@ static void usage(void)
 	      "      resume=COUNT[,WINDOW]   the same, with the tickets that they have\n"
 	      "      sessions=SECONDS,WINDOW mediate as many as will go\n"
 	      "      paced=SECONDS,RATE      mediate RATE a second\n"
+	      "      half=SECONDS            at half the rate of the last sessions step\n"
 	      "      idle=SECONDS            keepalives only\n"
 	      "Each step prints a line of JSON.\n", stderr);
 	exit(2);
@@ -71,6 +72,8 @@ static void step(const char *text)
 		mediate_run(x, y, 0);
 	else if (sscanf(text, "paced=%lf,%lf", &x, &y) == 2)
 		mediate_run(x, UINT32_MAX, y);
+	else if (sscanf(text, "half=%lf", &x) == 1 && ld.session_rate > 1)
+		mediate_run(x, UINT32_MAX, ld.session_rate / 2);
 	else if (sscanf(text, "idle=%lf", &x) == 1)
 		idle(x);
 	else

@@ -156,6 +156,8 @@ void mediate_run(double seconds, uint32_t window, uint32_t rate)
 		wire_poll(rate ? 0 : 1);
 		give_up(now);
 	}
+	if (!rate)
+		ld.session_rate = done / ((now - begin) / 1e6);
 	report(rate ? "sessions_paced" : "sessions", done,
 	       (now - begin) / 1e6, &u);
 	drain();
