@@ -32,6 +32,10 @@ static void read_init(const struct sotto_init_view *v)
 	struct sotto_msg m;
 	size_t n;
 
+	if (v->kind == SOTTO_HS_RESUME) {
+		sotto_hs_server_resume(v, secret, token, 1, out, &n, &keys);
+		return;
+	}
 	if (!sotto_hs_server_read(&hs, v, server, &m)) {
 		sotto_hs_server_member(&hs, token);
 		sotto_hs_server_write(&hs, v->index, 1, 0, out, &n, &keys);
@@ -55,13 +59,17 @@ static void as_server(const uint8_t *dgram, size_t len)
 	read_init(&v);
 }
 
-static void as_agent(const uint8_t *dgram, size_t len)
+static void as_agent(const uint8_t *dgram, size_t len, bool resume)
 {
+	struct sotto_ticket ticket = { .n = SOTTO_TICKET_MIN };
 	struct sotto_hs_client c;
 	struct sotto_hs_result res;
 	uint8_t copy[SOTTO_DGRAM_MAX];
 
-	sotto_hs_client_member(&c, server_pub, member, token, 0);
+	if (resume)
+		sotto_hs_client_resume(&c, server_pub, &ticket, secret, token, 1);
+	else
+		sotto_hs_client_member(&c, server_pub, member, token, 0);
 	sotto_hs_client_input(&c, dgram, len, &res);
 	/* the same, as if it were an answer to this very handshake */
 	if (len >= 24 && len <= sizeof(copy)) {
@@ -97,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len > SOTTO_DGRAM_MAX)
 		return 0;
 	as_server(data, len);
-	as_agent(data, len);
+	as_agent(data, len, false);
+	as_agent(data, len, true);
 	changed_init(data, len);
 	return 0;
 }
