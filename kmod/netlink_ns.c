@@ -39,6 +39,7 @@ static const struct sotto_nl_limit sotto_nl_limits[] = {
 	SOTTO_NL_LIMIT(SOTTO_A_NS_EVENT_RATE, event_rate, SOTTO_EVENT_RATE),
 	SOTTO_NL_LIMIT(SOTTO_A_NS_GSO, gso, 1),
 	SOTTO_NL_LIMIT(SOTTO_A_NS_GRO, gro, 1),
+	SOTTO_NL_LIMIT(SOTTO_A_NS_CONTROL_PORT, control_port, 0),
 };
 
 static u32 *sotto_nl_limit(struct sotto_limits *limits, const struct sotto_nl_limit *l)
@@ -50,6 +51,7 @@ static u32 *sotto_nl_limit(struct sotto_limits *limits, const struct sotto_nl_li
 	static struct netlink_range_validation _name = { .min = (_min), .max = (_max) }
 
 SOTTO_NL_RANGE(sotto_range_port, 1, U16_MAX);
+SOTTO_NL_RANGE(sotto_range_control, 0, U16_MAX);
 SOTTO_NL_RANGE(sotto_range_tunnels, 1, SOTTO_CEIL_TUNNELS);
 SOTTO_NL_RANGE(sotto_range_sas, 1, SOTTO_CEIL_SAS);
 SOTTO_NL_RANGE(sotto_range_policies, 1, SOTTO_CEIL_POLICIES);
@@ -74,6 +76,7 @@ const struct nla_policy sotto_nl_ns_policy[SOTTO_A_NS_ATTR_MAX + 1] = {
 	[SOTTO_A_NS_EVENT_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_rate),
 	[SOTTO_A_NS_GSO] = NLA_POLICY_MAX(NLA_U32, 1),
 	[SOTTO_A_NS_GRO] = NLA_POLICY_MAX(NLA_U32, 1),
+	[SOTTO_A_NS_CONTROL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_control),
 };
 
 const struct nla_policy sotto_nl_agent_policy[SOTTO_A_AGENT_ATTR_MAX + 1] = {

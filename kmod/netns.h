@@ -52,6 +52,7 @@ struct sotto_limits {
 	u32 event_rate;
 	u32 gso;
 	u32 gro;
+	u32 control_port;	/* of a server here; 0 = none */
 };
 
 /* Our own protected addresses, and the networks behind us: copied on write. */

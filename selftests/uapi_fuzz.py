@@ -96,8 +96,9 @@ COMMANDS = [
             others=dict(UP=0, DATA_PORT=7000, **{k: 10 for k in (
                 "MAX_TUNNELS", "MAX_SAS", "MAX_POLICIES", "MAX_ACQUIRES", "MAX_QUEUE_PACKETS",
                 "MAX_QUEUE_BYTES", "MAX_NS_QUEUE_PACKETS", "MAX_NS_QUEUE_BYTES",
-                "ACQUIRE_TIMEOUT")}, GSO=0, GRO=0),
-            bad=dict(UP=[2, 255], DATA_PORT=[0], EVENT_RATE=[2 ** 32 - 1], GSO=[2], GRO=[2], ACQUIRE_TIMEOUT=BAD_LIMITS,
+                "ACQUIRE_TIMEOUT", "CONTROL_PORT")}, GSO=0, GRO=0),
+            bad=dict(UP=[2, 255], DATA_PORT=[0], EVENT_RATE=[2 ** 32 - 1], GSO=[2], GRO=[2],
+                     CONTROL_PORT=[65536, 2 ** 32 - 1], ACQUIRE_TIMEOUT=BAD_LIMITS,
                      **{"MAX_" + k: BAD_LIMITS for k in (
                          "TUNNELS", "SAS", "POLICIES", "ACQUIRES", "QUEUE_PACKETS", "QUEUE_BYTES",
                          "NS_QUEUE_PACKETS", "NS_QUEUE_BYTES")})),

@@ -24,7 +24,9 @@ static const char usage[] =
 "               | acquire-timeout      milliseconds that a packet waits\n"
 "               | event-rate           events per second to the agent\n"
 "               | gso                  on: bursts leave as bursts; off: as packets\n"
-"               | gro                  on: the kernel merges what comes in into bursts }\n"
+"               | gro                  on: the kernel merges what comes in into bursts\n"
+"               | control-port         UDP port of an authentication server here, whose\n"
+"                                      packets pass in the clear; 0 for none }\n"
 "\"sotto status -d\" shows what is set. It lasts until the namespace or module goes.\n";
 
 const struct setting settings[] = {
@@ -46,6 +48,7 @@ const struct setting settings[] = {
 	{ "event-rate", "event_rate", SOTTO_A_NS_EVENT_RATE, 1, UINT32_MAX },
 	{ "gso", "gso", SOTTO_A_NS_GSO, 0, 1 },
 	{ "gro", "gro", SOTTO_A_NS_GRO, 0, 1 },
+	{ "control-port", "control_port", SOTTO_A_NS_CONTROL_PORT, 0, 65535 },
 	{ NULL, NULL, 0, 0, 0 },
 };
 

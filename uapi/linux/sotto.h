@@ -143,6 +143,11 @@ enum sotto_ns_attr {
 	SOTTO_A_NS_PAD,
 	SOTTO_A_NS_GSO,			/* u32 (set): 1 = bursts leave as bursts, 0 = as packets */
 	SOTTO_A_NS_GRO,			/* u32 (set): 1 = the stack merges what comes in for us */
+	SOTTO_A_NS_CONTROL_PORT,	/* u32 (set): UDP port of an authentication server
+					 * here: what root's socket sends from it at our
+					 * addresses, and what comes to it, is exempt;
+					 * 0 = none
+					 */
 
 	__SOTTO_A_NS_MAX,
 	SOTTO_A_NS_ATTR_MAX = __SOTTO_A_NS_MAX - 1
