@@ -66,4 +66,14 @@
 #define sotto_tunnel_sock(sock)		(sock)
 #endif
 
+/* 6.13 wants the DSCP in a type of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#include <net/ip.h>
+#define sotto_route_input4(skb, iph)	ip_route_input_noref(skb, (iph)->daddr, \
+					(iph)->saddr, ip4h_dscp(iph), (skb)->dev)
+#else
+#define sotto_route_input4(skb, iph)	ip_route_input_noref(skb, (iph)->daddr, \
+					(iph)->saddr, (iph)->tos, (skb)->dev)
+#endif
+
 #endif /* _SOTTO_COMPAT_H */

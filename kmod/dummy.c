@@ -34,12 +34,10 @@ static struct dst_entry *sotto_dummy_route6(struct net *net, struct sotto_addr *
 		.saddr = src->ip.in6, .daddr = dst->ip.in6,
 		.flowi6_proto = IPPROTO_UDP,
 	};
-	struct dst_entry *route = ip6_route_output(net, NULL, &fl6);
+	struct dst_entry *route;
 
-	if (route->error) {
-		dst_release(route);
-		return NULL;
-	}
+	if (!ipv6_mod_enabled() || ip6_dst_lookup(net, NULL, &route, &fl6))
+		return NULL;	/* this one chooses a source, too */
 	sotto_addr_v6(src, &fl6.saddr);
 	return route;
 }

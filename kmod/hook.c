@@ -9,6 +9,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/udp.h>
+#include <linux/uidgid.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/mld.h>
@@ -128,6 +129,29 @@ static bool sotto_is_control(struct sotto_net *ns, const struct sotto_pkt *p,
 	       sotto_addr_equal(&p->dst, &a->local);
 }
 
+/* Root's, whatever privilege it has dropped since. */
+static bool sotto_is_roots(const struct net *net, const struct sock *sk)
+{
+	return sk && sk_fullsock(sk) && uid_eq(sk->sk_uid, make_kuid(net->user_ns, 0));
+}
+
+/*
+ * An authentication server here: members that have no keys yet must reach it, and
+ * its answers find them.
+ */
+static bool sotto_is_server(struct sotto_net *ns, const struct sk_buff *skb,
+			    const struct sotto_pkt *p, const struct udphdr *uh, bool out)
+{
+	u32 port = READ_ONCE(ns->limits.control_port);
+
+	if (!port)
+		return false;
+	if (out)
+		return ntohs(uh->source) == port && sotto_local_is(ns, &p->src) &&
+		       sotto_is_roots(ns->net, skb->sk);
+	return ntohs(uh->dest) == port && sotto_local_is(ns, &p->dst);
+}
+
 static bool sotto_is_group(const struct sk_buff *skb, const struct sotto_pkt *p)
 {
 	if (p->dst.family == AF_INET6)
@@ -172,12 +196,14 @@ bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
 	if (!uh)
 		return false;
 	if (sotto_is_dhcp(p->dst.family, uh->source, uh->dest) ||
-	    sotto_is_control(ns, p, uh, out))
+	    sotto_is_control(ns, p, uh, out) || sotto_is_server(ns, skb, p, uh, out))
 		return true;
 	if (uh->dest != ns->data_port)
 		return false;
-	return out ? !skb->sk && skb->skb_iif && !sotto_local_is(ns, &p->src)
-		   : !sotto_local_is(ns, &p->dst);
+	if (out)
+		return !skb->sk && skb->skb_iif && !sotto_local_is(ns, &p->src) &&
+		       !sotto_behind_is(ns, &p->src);
+	return !sotto_local_is(ns, &p->dst) && !sotto_behind_is(ns, &p->dst);
 }
 
 void sotto_out(struct sotto_net *ns, struct sk_buff *skb)

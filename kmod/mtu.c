@@ -30,12 +30,11 @@ unsigned int sotto_inner_mtu(unsigned int outer, unsigned int l4)
 	return l4 + round_down(outer - fixed, 4) - SOTTO_TRAILER_LEN;
 }
 
-static unsigned int sotto_dev_mtu(const struct sk_buff *skb)
+static unsigned int sotto_dev_mtu(const struct net_device *dev, u16 family)
 {
-	struct net_device *dev = skb_dst(skb)->dev;
 	struct inet6_dev *idev;
 
-	if (skb->protocol == htons(ETH_P_IPV6)) {
+	if (family == AF_INET6) {
 		idev = __in6_dev_get(dev);
 		if (idev)
 			return READ_ONCE(idev->cnf.mtu6);
@@ -43,9 +42,9 @@ static unsigned int sotto_dev_mtu(const struct sk_buff *skb)
 	return min_t(unsigned int, READ_ONCE(dev->mtu), IP_MAX_MTU);
 }
 
-unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct sk_buff *skb)
+unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct net_device *dev)
 {
-	unsigned int mtu = sotto_dev_mtu(skb);
+	unsigned int mtu = sotto_dev_mtu(dev, t->dst.family);
 	u32 learnt = READ_ONCE(t->pmtu);
 
 	if (learnt && learnt < mtu && time_before(jiffies, READ_ONCE(t->pmtu_expires)))
@@ -76,9 +75,9 @@ static unsigned int sotto_find_mss(const struct tcphdr *th)
 }
 
 void sotto_clamp_mss(struct sotto_net *ns, struct sk_buff *skb,
-		     const struct sotto_pkt *p, unsigned int outer_mtu)
+		     const struct sotto_pkt *p, unsigned int inner)
 {
-	unsigned int inner = sotto_inner_mtu(outer_mtu, p->l4), off;
+	unsigned int off;
 	struct tcphdr *th;
 	__be16 *mss, clamped;
 

@@ -12,6 +12,7 @@
 #include "open.h"
 #include "sa.h"
 #include "skb.h"
+#include "tunnel_mode.h"
 
 /*
  * May we decrypt where the packet lies? Not where the pages may be somebody's
@@ -124,9 +125,11 @@ static int sotto_open_trailer(struct sk_buff *skb, unsigned int hdr, u8 *nexthdr
 	return pskb_trim(skb, hdr + plain) ? SOTTO_STAT_IN_DROP_NOMEM : 0;
 }
 
-/* Not IP's own per-hop and fragment headers. */
-bool sotto_open_proto_ok(const struct sk_buff *skb, u8 proto)
+/* A whole packet in tunnel mode; in transport mode not IP's per-hop and fragment headers. */
+bool sotto_open_proto_ok(const struct sotto_sa *sa, const struct sk_buff *skb, u8 proto)
 {
+	if (sa->mode == SOTTO_SA_MODE_TUNNEL)
+		return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6;
 	if (skb->protocol == htons(ETH_P_IP))
 		return proto != IPPROTO_HOPOPTS;
 	return proto != NEXTHDR_HOP && proto != NEXTHDR_ROUTING &&
@@ -178,10 +181,15 @@ void sotto_open_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_
 {
 	struct sotto_pkt inner = *p;
 
+	if (sa->mode == SOTTO_SA_MODE_TUNNEL) {
+		sotto_decap_up(sa, skb, p, nexthdr, state);
+		return;
+	}
 	sotto_open_headers(skb, p, nexthdr);
 	inner.proto = nexthdr;
 	if (nexthdr == IPPROTO_TCP)
-		sotto_clamp_mss(sa->ns, skb, &inner, READ_ONCE(skb->dev->mtu));
+		sotto_clamp_mss(sa->ns, skb, &inner,
+				sotto_inner_mtu(READ_ONCE(skb->dev->mtu), p->l4));
 	sotto_stat_add(sa->ns, SOTTO_STAT_IN_OPENED, skb_shinfo(skb)->gso_segs ?: 1);
 	sotto_resume(skb, state);
 }
@@ -215,7 +223,7 @@ static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 		consume_skb(skb);
 		return 0;
 	}
-	if (!sotto_open_proto_ok(skb, nexthdr))
+	if (!sotto_open_proto_ok(sa, skb, nexthdr))
 		return SOTTO_STAT_IN_DROP_PROTOCOL;
 
 	sotto_open_strip(skb, p);

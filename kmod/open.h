@@ -39,8 +39,8 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
 bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, const struct nf_hook_state *state);
 
-/* What transport mode may carry as next header. */
-bool sotto_open_proto_ok(const struct sk_buff *skb, u8 proto);
+/* May an SA of its mode carry this next header? */
+bool sotto_open_proto_ok(const struct sotto_sa *sa, const struct sk_buff *skb, u8 proto);
 
 /* RFC 4303 section 2.4: does padding of @n bytes count up? */
 bool sotto_open_pad_ok(const u8 *pad, unsigned int n);

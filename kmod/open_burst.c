@@ -423,7 +423,7 @@ static int sotto_burst_trailer(const struct sotto_burst *b, const u8 *plain,
 	*len -= pad;
 	if (!sotto_open_pad_ok(plain + *len, pad))
 		return SOTTO_STAT_IN_DROP_PADDING;
-	return sotto_open_proto_ok(b->skb, *nexthdr) ? 0 : SOTTO_STAT_IN_DROP_PROTOCOL;
+	return sotto_open_proto_ok(b->sa, b->skb, *nexthdr) ? 0 : SOTTO_STAT_IN_DROP_PROTOCOL;
 }
 
 /* The current segment is authentic: whatever it is, its number is taken. */

@@ -19,6 +19,7 @@
 #include "seal.h"
 #include "skb.h"
 #include "tunnel.h"
+#include "tunnel_mode.h"
 
 static bool sotto_is_v4(const struct sk_buff *skb)
 {
@@ -73,6 +74,15 @@ static void sotto_to_neighbour(struct sk_buff *skb)
 	neigh_output(n, skb, cross);
 }
 
+/* The route does not know what the path is: fragments are of @mtu bytes at most. */
+static void sotto_fragments(struct sk_buff *skb, unsigned int mtu)
+{
+	if (sotto_is_v4(skb))
+		IPCB(skb)->frag_max_size = min(mtu, ip_skb_dst_mtu(skb->sk, skb));
+	else
+		IP6CB(skb)->frag_max_size = min(mtu, ip6_skb_dst_mtu(skb));
+}
+
 void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu)
 {
 	memset(skb->cb, 0, sizeof(skb->cb));
@@ -82,6 +92,8 @@ void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu)
 		return;
 	}
 	skb->ignore_df = 1;	/* what must not be fragmented was refused before */
+	if (skb->len > mtu)
+		sotto_fragments(skb, mtu);
 	sotto_output(net, skb);
 }
 
@@ -120,12 +132,13 @@ void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why
 	sotto_drop(ns, skb, why);
 }
 
-static void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned int mtu)
+void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned int inner)
 {
 	if (sotto_is_v4(skb))
-		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(inner));
 	else
-		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0,
+			    max_t(unsigned int, inner, IPV6_MIN_MTU));
 	sotto_stat_inc(ns, SOTTO_STAT_ICMP_SENT);
 	sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_TOO_BIG);
 }
@@ -207,11 +220,8 @@ static void sotto_send_burst(struct sotto_tunnel *t, struct sotto_sa *sa,
  * stack fragment, the sealed packet is fragmented instead; IPv6 owes its minimum
  * MTU to everybody.
  */
-static bool sotto_fits(const struct sk_buff *skb, const struct sotto_pkt *p,
-		       unsigned int mtu)
+static bool sotto_fits(const struct sk_buff *skb, unsigned int inner)
 {
-	unsigned int inner = sotto_inner_mtu(mtu, p->l4);
-
 	if (skb_is_gso(skb))
 		return skb_gso_validate_network_len(skb, inner);
 	if (skb->len <= inner || skb->ignore_df)
@@ -225,7 +235,7 @@ static bool sotto_fits(const struct sk_buff *skb, const struct sotto_pkt *p,
 static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
 			    const struct sotto_pkt *p)
 {
-	return sa->mode == SOTTO_SA_MODE_TRANSPORT && sotto_addr_equal(&p->dst, &t->dst) &&
+	return !p->fragment && sotto_addr_equal(&p->dst, &t->dst) &&
 	       sotto_local_is(t->ns, &p->src);
 }
 
@@ -234,7 +244,7 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 	u8 pf = sotto_is_v4(skb) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct sotto_net *ns = t->ns;
 	struct sotto_pkt p;
-	unsigned int mtu;
+	unsigned int mtu, inner;
 
 	if (!sotto_pkt_parse(skb, pf, &p)) {
 		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_HEADER);
@@ -245,21 +255,23 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		sotto_acquire(ns, skb, &p, &t->dst, SOTTO_ACTION_PROTECT);
 		return;
 	}
+	if (sa->mode == SOTTO_SA_MODE_TUNNEL) {
+		sotto_encap_send(t, sa, skb, &p);
+		return;
+	}
 	if (!sotto_mode_fits(t, sa, &p)) {
 		atomic64_inc(&t->drops);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MODE);
 		return;
 	}
 
-	mtu = sotto_outer_mtu(t, skb);
+	mtu = sotto_outer_mtu(t, skb_dst(skb)->dev);
+	inner = sotto_inner_mtu(mtu, p.l4);
 	if (p.proto == IPPROTO_TCP)
-		sotto_clamp_mss(ns, skb, &p, mtu);
-	if (!sotto_fits(skb, &p, mtu)) {
-		unsigned int inner = sotto_inner_mtu(mtu, p.l4);
-
+		sotto_clamp_mss(ns, skb, &p, inner);
+	if (!sotto_fits(skb, inner)) {
 		atomic64_inc(&t->drops);
-		sotto_too_big(ns, skb, sotto_is_v4(skb) ? inner :
-			      max_t(unsigned int, inner, IPV6_MIN_MTU));
+		sotto_too_big(ns, skb, inner);
 		return;
 	}
 	if (skb_is_gso(skb))
@@ -281,13 +293,13 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 			sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_SOURCE);
 		return;
 	}
-	if (p->fragment) {
+	t = sotto_tunnel_lookup(ns, to);
+	sa = t ? rcu_dereference(t->sa) : NULL;
+	/* Keys may come for either mode: a fragment does not wait for them. */
+	if (p->fragment && !(sa && sa->mode == SOTTO_SA_MODE_TUNNEL)) {
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_FRAGMENT);
 		return;
 	}
-
-	t = sotto_tunnel_lookup(ns, to);
-	sa = t ? rcu_dereference(t->sa) : NULL;
 	if (likely(sa && !READ_ONCE(t->draining))) {
 		WRITE_ONCE(t->used, jiffies);
 		sotto_seal(t, sa, skb);

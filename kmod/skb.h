@@ -60,6 +60,8 @@ void sotto_send_dummy(struct sotto_sa *sa, const struct sotto_addr *src,
 		      const struct sotto_addr *dst);
 /* Tell the local or forwarding sender why: an ICMP error, then free. */
 void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
+/* The same for what does not fit: at most @inner bytes do. */
+void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned int inner);
 
 /* receive.c: consumes @skb, of which sotto_is_data() said yes. */
 void sotto_receive(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
@@ -77,13 +79,14 @@ void sotto_out(struct sotto_net *ns, struct sk_buff *skb);
 void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state);
 
 /* mtu.c */
-unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct sk_buff *skb);
+/* What fits the path of @t's packets, which leave by @dev. */
+unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct net_device *dev);
 /* Largest inner packet whose sealed form is @outer bytes at most. */
 unsigned int sotto_inner_mtu(unsigned int outer, unsigned int l4);
 /* Length of the sealed form of @len inner bytes. */
 unsigned int sotto_sealed_len(unsigned int len, unsigned int l4);
 void sotto_clamp_mss(struct sotto_net *ns, struct sk_buff *skb,
-		     const struct sotto_pkt *p, unsigned int outer_mtu);
+		     const struct sotto_pkt *p, unsigned int inner_mtu);
 /* An ICMP error that quotes one of our packets: true if it was one and is allowed to pass. */
 bool sotto_icmp_error(struct sotto_net *ns, struct sk_buff *skb,
 		      const struct sotto_pkt *p);

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Path MTU: nothing is lost in a black hole. TCP both ways, datagrams that may and may not be
+# fragmented, a hop in the middle that is narrower, IPv6's minimum, jumbo frames; and bulk TCP
+# makes no fragment outside.
+#
+# a and b are members, r is the router between them.
+
+. "$(dirname "$0")/lib.sh"
+begin
+need ping
+
+INNER=1458		# what fits sealed into 1500 bytes, over IPv4 and over IPv6
+MEGABYTES=3
+
+setup() {
+	make_routed
+	up a $A4 $A6
+	up b $B4 $B6
+	expect "policy" sotto a policy add $B4/32 protect
+	expect "policy" sotto a policy add $B6/128 protect
+	expect "policy" sotto b policy add $A4/32 protect
+	expect "policy" sotto b policy add $A6/128 protect
+	both_ways a $A4,$A6 b $B4,$B6 aes256gcm 0x100
+}
+
+# anew: keys, and with them tunnels that have learnt nothing; routes likewise.
+anew() {
+	local h
+
+	for h in a b; do
+		sotto $h tunnel flush
+		on $h ip -4 route flush cache
+		on $h ip -6 route flush cache
+	done
+	both_ways a $A4,$A6 b $B4,$B6 aes256gcm 0x100
+}
+
+# mtu BYTES: of the wire between r and b, at both ends of it.
+mtu() {
+	ip -n "$(ns_name r)" link set right mtu "$1"
+	ip -n "$(ns_name b)" link set wire mtu "$1"
+}
+
+pmtu_of() {
+	sotto "$1" tunnel show -j "$2" | jq -r 'if type == "array" then .[0] else . end | .pmtu // 0'
+}
+
+route_mtu() {
+	on "$1" ip route get "$2" | grep -o 'mtu [0-9]*' | cut -d' ' -f2
+}
+
+fragments() {
+	frames "$1" "(ip[6:2] & 0x3fff != 0) or ip6[6] == 44"
+}
+
+all_of_tcp() {
+	expect "TCP over IPv4" bulk a b $B4 $MEGABYTES
+	expect "TCP over IPv6" bulk a b $B6 $MEGABYTES
+	expect "TCP back over IPv4" bulk b a $A4 $MEGABYTES
+	expect "TCP back over IPv6" bulk b a $A6 $MEGABYTES
+}
+
+tcp_makes_no_fragment() {
+	capture tcp r left
+	all_of_tcp
+	end_capture tcp
+	only_sealed tcp 1000
+	same "outer fragments" "$(fragments tcp)" 0
+	at_least "SYNs clamped" "$(stat a mss_clamped)" 1
+}
+
+# The exact size fits, one more is refused with its reason, and the route remembers.
+what_may_not_be_fragmented_is_refused() {
+	expect "$INNER bytes over IPv4" pings a $B4 -M do -s $((INNER - 28))
+	expect "$INNER bytes over IPv6" pings a $B6 -M do -s $((INNER - 48))
+	refuse "one more over IPv4" on a ping -n -q -c 1 -W 1 -M do -s $((INNER - 27)) $B4
+	refuse "one more over IPv6" on a ping -n -q -c 1 -W 1 -M do -s $((INNER - 47)) $B6
+	same "the route's MTU over IPv4" "$(route_mtu a $B4)" $INNER
+	same "the route's MTU over IPv6" "$(route_mtu a $B6)" $INNER
+	same "dropped for it" "$(stat a out_drop_too_big)" 2
+	anew
+}
+
+what_may_be_fragmented_arrives() {
+	capture whole b wire
+	expect "over IPv4" udp_sizes a b $B4 1400 9000 733
+	expect "over IPv6" udp_sizes a b $B6 1400 9000 733
+	expect "the largest over IPv4" udp_sizes a b $B4 65462 65462 1
+	expect "the largest over IPv6" udp_sizes a b $B6 65482 65482 1
+	expect "pings that may be fragmented" pings a $B4 -M dont -s 3000
+	end_capture whole
+	only_sealed whole 20
+	at_least "outer fragments" "$(fragments whole)" 50
+}
+
+# r says of an outer packet that it is too big; a takes that for the tunnel.
+a_narrower_hop_is_learnt() {
+	anew
+	mtu 1400
+	refuse "too big for r over IPv4" on a ping -n -q -c 1 -W 1 -M do -s 1400 $B4
+	refuse "too big for r over IPv6" on a ping -n -q -c 1 -W 1 -M do -s 1380 $B6
+	same "the tunnel's MTU over IPv4" "$(pmtu_of a $B4)" 1400
+	same "the tunnel's MTU over IPv6" "$(pmtu_of a $B6)" 1400
+	refuse "and again" on a ping -n -q -c 1 -W 1 -M do -s 1400 $B4
+	same "the route's MTU" "$(route_mtu a $B4)" $((INNER - 100))
+	expect "what fits over IPv4" pings a $B4 -M do -s $((INNER - 128))
+	expect "what fits over IPv6" pings a $B6 -M do -s $((INNER - 148))
+	at_least "updates" "$(stat a pmtu_updates)" 2
+	expect "datagrams that may be fragmented" udp_sizes a b $B4 1300 5000 733
+	expect "and over IPv6" udp_sizes a b $B6 1300 5000 733
+}
+
+# Connections that know nothing of the hop: their packets are too big until they learn.
+tcp_comes_through_a_narrower_hop() {
+	anew
+	capture narrow b wire
+	all_of_tcp
+	end_capture narrow
+	only_sealed narrow 1000
+	same "outer fragments" "$(fragments narrow)" 0
+	anew
+}
+
+# Everybody may send 1280 bytes of IPv6, however little of them is left inside.
+the_least_of_ipv6_passes() {
+	mtu 1280
+	anew
+	refuse "too big for r" on a ping -n -q -c 1 -W 1 -M do -s 1380 $B6
+	same "the tunnel's MTU" "$(pmtu_of a $B6)" 1280
+	expect "1280 bytes" pings a $B6 -M do -s 1232
+	expect "TCP" bulk a b $B6 1
+	expect "TCP back" bulk b a $A6 1
+	expect "TCP over IPv4" bulk a b $B4 1
+	mtu 1500
+	anew
+}
+
+jumbo_frames_are_used() {
+	local h
+
+	for h in "a wire" "r left" "r right" "b wire"; do
+		set -- $h
+		ip -n "$(ns_name $1)" link set $2 mtu 9000
+	done
+	capture jumbo r left
+	expect "8958 bytes over IPv4" pings a $B4 -M do -s 8930
+	expect "8958 bytes over IPv6" pings a $B6 -M do -s 8910
+	refuse "one more" on a ping -n -q -c 1 -W 1 -M do -s 8931 $B4
+	all_of_tcp
+	end_capture jumbo
+	only_sealed jumbo 200
+	same "outer fragments" "$(fragments jumbo)" 0
+	at_least "large ones" "$(frames jumbo "greater 8000")" 20
+}
+
+# The route narrows when the packets are as large as they get.
+jumbo_frames_meet_a_narrow_hop() {
+	anew
+	mtu 1500
+	all_of_tcp
+	# The first is lost at r, the second here: then everybody knows.
+	refuse "too big for r" on a ping -n -q -c 1 -W 1 -M do -s 4000 $B4
+	refuse "too big for a" on a ping -n -q -c 1 -W 1 -M do -s 4000 $B4
+	refuse "too big for r over IPv6" on a ping -n -q -c 1 -W 1 -M do -s 4000 $B6
+	refuse "too big for a over IPv6" on a ping -n -q -c 1 -W 1 -M do -s 4000 $B6
+	expect "datagrams" udp_sizes a b $B4 1400 20000 3333
+	expect "datagrams over IPv6" udp_sizes a b $B6 1400 20000 3333
+}
+
+counters_add_up() {
+	check_sums a b
+}
+
+run_tests setup tcp_makes_no_fragment what_may_not_be_fragmented_is_refused \
+	what_may_be_fragmented_arrives a_narrower_hop_is_learnt tcp_comes_through_a_narrower_hop \
+	the_least_of_ipv6_passes jumbo_frames_are_used jumbo_frames_meet_a_narrow_hop \
+	counters_add_up
