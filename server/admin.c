@@ -203,8 +203,8 @@ static int cmd_member_add(struct authd *ad, struct sotto_usock_conn *conn,
 	return rc;
 }
 
-static int cmd_member_code(struct authd *ad, struct sotto_usock_conn *conn,
-			   const json_t *req, struct sotto_errmsg *err)
+static int give_code(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, bool rekey, struct sotto_errmsg *err)
 {
 	struct sotto_enrol e = { 0 };
 	struct member *m;
@@ -216,8 +216,8 @@ static int cmd_member_code(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = admin_endpoints(ad, &e, err);
 	if (!rc)
-		rc = store_code_new(ad->store, ADMIN_ACTOR, m->id, c.now, c.id,
-				    c.psk, c.expires, err);
+		rc = store_code_new(ad->store, ADMIN_ACTOR, m->id, rekey,
+				    c.now, c.id, c.psk, c.expires, err);
 	if (!rc) {
 		m->code_expires = c.expires;
 		answer_line(ad, conn, &e, &c);
@@ -225,6 +225,19 @@ static int cmd_member_code(struct authd *ad, struct sotto_usock_conn *conn,
 	sotto_wipe(&c, sizeof(c));
 	sotto_wipe(&e, sizeof(e));
 	return rc;
+}
+
+static int cmd_member_code(struct authd *ad, struct sotto_usock_conn *conn,
+			   const json_t *req, struct sotto_errmsg *err)
+{
+	return give_code(ad, conn, req, false, err);
+}
+
+/* New keys for a member, who works with the old ones until they are there. */
+static int cmd_member_rekey(struct authd *ad, struct sotto_usock_conn *conn,
+			    const json_t *req, struct sotto_errmsg *err)
+{
+	return give_code(ad, conn, req, true, err);
 }
 
 static int cmd_member_revoke(struct authd *ad, struct sotto_usock_conn *conn,
@@ -265,6 +278,7 @@ static const struct admin_cmd {
 	{ "realm.monitor", { NULL }, admin_monitor },
 	{ "member.add", { "name", "addresses", "expires" }, cmd_member_add },
 	{ "member.code", { "name", "expires" }, cmd_member_code },
+	{ "member.rekey", { "name", "expires" }, cmd_member_rekey },
 	{ "member.list", { "after", "limit" }, admin_member_list },
 	{ "member.show", { "name" }, cmd_member_show },
 	{ "member.revoke", { "name" }, cmd_member_revoke },

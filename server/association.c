@@ -666,6 +666,15 @@ static void on_told(void *arg, int err, const struct sotto_msg *m)
 	(void)m;
 }
 
+void assoc_member_rekeyed(struct authd *ad, struct member *m)
+{
+	struct assoc *as;
+
+	(void)ad;
+	for (as = m->assocs; as; as = as->next)
+		assoc_end(as);
+}
+
 void assoc_member_revoked(struct authd *ad, struct member *m)
 {
 	struct sotto_msg msg = { .type = SOTTO_MSG_REVOKED };

@@ -202,6 +202,8 @@ bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack);
 void assoc_rearm(struct assoc *as);
 /** assoc_end() - wiped and freed after the present event. */
 void assoc_end(struct assoc *as);
+/** assoc_member_rekeyed() - end what it made with its old key; sessions live on. */
+void assoc_member_rekeyed(struct authd *ad, struct member *m);
 /** assoc_member_revoked() - tell the agent REVOKED, then end all it has. */
 void assoc_member_revoked(struct authd *ad, struct member *m);
 

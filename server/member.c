@@ -165,21 +165,22 @@ static struct member *add_new(struct authd *ad, const struct store_member *sm)
 int member_load(struct authd *ad, const struct store_member *sm)
 {
 	struct member *m = member_by_id(ad, sm->id);
-	bool had_key;
+	bool new_key;
 
 	if (!m)
 		m = add_new(ad, sm);
 	if (!m)
 		return SOTTO_E_NOMEM;
-	had_key = !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN);
+	new_key = memcmp(m->static_pub, sm->static_pub, SOTTO_PUB_LEN);
+	if (new_key && !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
+		htab_del(&ad->members_by_key, &m->by_key);
 	m->state = sm->state;
 	m->registered = sm->registered;
 	m->revoked = sm->revoked;
 	m->code_expires = sm->code_expires;
 	memcpy(m->static_pub, sm->static_pub, SOTTO_PUB_LEN);
 	memcpy(m->token, sm->token, sizeof(m->token));
-	if (!had_key && m->state != MEMBER_PENDING &&
-	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
+	if (new_key && !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
 		htab_add(&ad->members_by_key, &m->by_key,
 			 htab_hash(&ad->members_by_key, m->static_pub,
 				   SOTTO_PUB_LEN));

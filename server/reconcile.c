@@ -67,6 +67,9 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 	struct session *s = session_by_id(ad, live->session_id);
 	struct member *peer = member_by_key(ad, live->peer_key);
 
+	/* made with a key that the peer has no longer */
+	if (!peer && s && (s->a == m || s->b == m))
+		peer = session_peer(s, m);
 	if (!peer || peer->state != MEMBER_ACTIVE)
 		return SOTTO_REFUSAL_REVOKED;
 	if (peer == m)

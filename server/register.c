@@ -40,6 +40,8 @@ static void accept_member(struct assoc *as, uint32_t id,
 	struct sotto_errmsg err;
 	struct member *old = member_by_id(as->ad, sm->id);
 	bool first = !old || old->state == MEMBER_PENDING;
+	bool rekey = !first && memcmp(old->static_pub, sm->static_pub,
+				      SOTTO_PUB_LEN);
 
 	if (member_load(as->ad, sm) ||
 	    store_token_secret(as->ad->store, sm, &err)) {
@@ -51,6 +53,10 @@ static void accept_member(struct assoc *as, uint32_t id,
 	memcpy(m.registered.token_secret, sm->token_secret, SOTTO_SECRET_LEN);
 	sotto_chan_answer(&as->chan, as->ad->now_ms, id, &m);
 	sotto_wipe(&m, sizeof(m));
+	if (rekey) {
+		sotto_notice("member %s has new keys", sm->name);
+		assoc_member_rekeyed(as->ad, old);
+	}
 	if (!first)
 		return;
 	as->ad->stats.enrolments++;

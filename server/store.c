@@ -236,7 +236,8 @@ int store_member_add(struct store *st, const char *actor, const char *name,
 }
 
 int store_code_new(struct store *st, const char *actor, int64_t member_id,
-		   int64_t now, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   bool rekey, int64_t now,
+		   const uint8_t code_id[SOTTO_CODE_ID_LEN],
 		   const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
 		   struct sotto_errmsg *err)
 {
@@ -246,14 +247,16 @@ int store_code_new(struct store *st, const char *actor, int64_t member_id,
 	if (rc)
 		return rc;
 	rc = get_member(st, member_id, &m, err);
-	if (!rc && m.state != MEMBER_PENDING)
-		rc = sotto_err(err, SOTTO_E_STATE,
-			       "member '%s' is not waiting for its enrolment; revoke it and add it anew",
+	if (!rc && m.state != (rekey ? MEMBER_ACTIVE : MEMBER_PENDING))
+		rc = sotto_err(err, SOTTO_E_STATE, rekey ?
+			       "member '%s' has no keys yet: see sotto member code" :
+			       "member '%s' has enrolled; for new keys: sotto member rekey",
 			       m.name);
 	if (!rc)
 		rc = put_code(st, member_id, code_id, code_psk, expires, err);
 	if (!rc)
-		rc = sql_audit(st, actor, "member.code", m.name, "", now, err);
+		rc = sql_audit(st, actor, rekey ? "member.rekey.code" :
+			       "member.code", m.name, "", now, err);
 	sotto_wipe(&m, sizeof(m));
 	return sql_end(st, rc, err);
 }
@@ -349,16 +352,36 @@ static int addrs_changed(struct store *st, const struct sotto_addrs *addrs,
 	return rc;
 }
 
+/* Whose key is replaced: the old one is never used again. */
+static int audit_register(struct store *st, const struct store_member *old,
+			  const struct store_member *m, int64_t now,
+			  struct sotto_errmsg *err)
+{
+	char detail[128] = "", hex[2 * SOTTO_PUB_LEN + 1];
+	bool rekey = old->state == MEMBER_ACTIVE;
+
+	if (rekey)
+		sqlite3_snprintf(sizeof(detail), detail, "id %lld key %s",
+				 (long long)m->id,
+				 sotto_hex(hex, old->static_pub,
+					   SOTTO_PUB_LEN));
+	return sql_audit(st, m->name, rekey ? "member.rekey" : "member.register",
+			 m->name, detail, now, err);
+}
+
 static int register_new(struct store *st, const struct store_code *c,
 			const uint8_t *code_id, const uint8_t *static_pub,
 			int64_t now, struct store_member *out,
 			enum sotto_refusal *refusal, struct sotto_errmsg *err)
 {
+	struct store_member old;
 	int rc;
 
 	if (c->expires <= now)
 		return refuse(refusal, SOTTO_REFUSAL_CODE_EXPIRED, err);
 	rc = key_is_free(st, static_pub, refusal, err);
+	if (!rc)
+		rc = get_member(st, c->member_id, &old, err);
 	if (!rc)
 		rc = use_code(st, c, code_id, static_pub, now, err);
 	if (!rc)
@@ -366,8 +389,8 @@ static int register_new(struct store *st, const struct store_code *c,
 	if (!rc)
 		rc = addrs_changed(st, &out->addrs, err);
 	if (!rc)
-		rc = sql_audit(st, out->name, "member.register", out->name, "",
-			       now, err);
+		rc = audit_register(st, &old, out, now, err);
+	sotto_wipe(&old, sizeof(old));
 	return rc;
 }
 

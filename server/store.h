@@ -111,9 +111,12 @@ int store_member_add(struct store *st, const char *actor, const char *name,
 		     const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
 		     int64_t *id, struct sotto_errmsg *err);
 
-/** store_code_new() - another code for a pending member; the old one is void. */
+/** store_code_new() - another code for a pending member; the old one is void.
+ * @rekey: for an active member, who keeps its keys until the code is used
+ */
 int store_code_new(struct store *st, const char *actor, int64_t member_id,
-		   int64_t now, const uint8_t code_id[SOTTO_CODE_ID_LEN],
+		   bool rekey, int64_t now,
+		   const uint8_t code_id[SOTTO_CODE_ID_LEN],
 		   const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
 		   struct sotto_errmsg *err);
 

@@ -17,6 +17,7 @@ static const char usage[] =
 "       sotto member add NAME --address ADDRESS [ --address ADDRESS ]...\n"
 "                        [ --expires TIME ]\n"
 "       sotto member code NAME [ --expires TIME ]     a new line for a host\n"
+"       sotto member rekey NAME [ --expires TIME ]    the same for new keys of a member\n"
 "       sotto member show NAME\n"
 "       sotto member set NAME { --route PREFIX [ --route PREFIX ]... | --no-routes }\n"
 "       sotto member revoke NAME\n"
@@ -226,15 +227,15 @@ static int member_add(struct args *a)
 	return ret;
 }
 
-static int member_code(struct args *a)
+static int line_for(struct args *a, const char *word, const char *cmd)
 {
-	const char *name = args_value(a, "code");
+	const char *name = args_value(a, word);
 	json_t *req;
 	int ret;
 
 	if (!name)
 		return EXIT_USAGE;
-	req = json_pack("{s:s, s:s}", "cmd", "member.code", "name", name);
+	req = json_pack("{s:s, s:s}", "cmd", cmd, "name", name);
 	if (!req)
 		out_of_memory();
 	ret = take_words(a, req, NULL);
@@ -242,6 +243,16 @@ static int member_code(struct args *a)
 		return ask_line(req);
 	json_decref(req);
 	return ret;
+}
+
+static int member_code(struct args *a)
+{
+	return line_for(a, "code", "member.code");
+}
+
+static int member_rekey(struct args *a)
+{
+	return line_for(a, "rekey", "member.rekey");
 }
 
 static const char set_help[] =
@@ -306,6 +317,7 @@ static const struct command commands[] = {
 	{ "show", member_show },
 	{ "add", member_add },
 	{ "code", member_code },
+	{ "rekey", member_rekey },
 	{ "set", member_set },
 	{ "revoke", member_revoke },
 	{ NULL, NULL },

@@ -470,6 +470,51 @@ static void trial_and_crash(void)
 	stop();
 }
 
+/* ---- new keys for a member ---- */
+
+static void rekey(void)
+{
+	json_t *ans;
+	static struct sim n;
+	int gone;
+
+	ASSERT(three());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	gone = sim_count(&a, SOTTO_MSG_SESSION_GONE);
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.rekey", "name", "bob");
+	ASSERT(*authd_str(ans, "line"));
+	/* until the line is used, nothing has changed */
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	sim_new(&n, &run, authd_str(ans, "line"));
+	json_decref(ans);
+	n.instance = b.instance;
+	ASSERT(sim_open(&n, true) && sim_register(&n));
+	IS(n.name, "bob");
+	EXPECT_EQ(n.addrs.n, 1);
+	/* the old key is of no use from here on */
+	EXPECT(sim_handshake(&b, false, 1500) != SOTTO_HS_DONE);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
+	/* the host is back, with the sessions that its kernel holds */
+	ASSERT(sim_open(&n, false) && sim_hello(&n, 2));
+	EXPECT(sim_live(&n, a.asks[0].session_id, a.pub));
+	EXPECT(sim_live(&n, a.asks[1].session_id, a.pub));
+	sim_wait(300);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), gone);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_PEER_GONE), 0);
+	/* new sessions are with the new key */
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT(!memcmp(a.asks[2].grant.static_pub, n.pub, 32));
+	EXPECT(sim_agree(&a.asks[2], &n));
+	/* and a peer that comes back with the old one's session keeps it */
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1));
+	EXPECT(sim_live(&a, a.asks[0].session_id, b.pub));
+	sim_wait(300);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), gone);
+	IS(say("member.rekey", "name", "dave", NULL, NULL), "unknown");
+	sim_free(&n);
+	stop();
+}
+
 /* ---- seeing ---- */
 
 /* What a request on @fd is answered, until the other side closes. */
@@ -690,6 +735,7 @@ int main(void)
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },
+		{ "rekey", rekey },
 		{ "metrics", metrics },
 		{ "monitor", monitor },
 		{ "backup", backup },

@@ -118,7 +118,7 @@ static void life(void)
 	EXPECT_EQ(store_register(st, c.id, other, 1999, &m, &why, &err),
 		  SOTTO_E_REFUSED);
 	EXPECT_EQ(why, SOTTO_REFUSAL_CODE_USED);
-	EXPECT_EQ(store_code_new(st, "test", id, 1, c2.id, c2.psk, 2, &err),
+	EXPECT_EQ(store_code_new(st, "test", id, false, 1, c2.id, c2.psk, 2, &err),
 		  SOTTO_E_STATE);
 	/* one key, one member */
 	EXPECT_EQ(add("bob", "10.0.0.2", &c2, &id2), 0);
