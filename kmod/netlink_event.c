@@ -209,9 +209,11 @@ static void sotto_nl_send_event(struct sotto_net *ns, const struct sotto_event_i
 
 bool sotto_nl_wants_hints(struct sotto_net *ns)
 {
+	unsigned long now = jiffies;
+
 	if (!genl_has_listeners(&sotto_genl_family, ns->net, SOTTO_NL_EVENTS))
 		return false;
-	if (READ_ONCE(ns->hint_dry) != jiffies)
+	if (READ_ONCE(ns->hint_dry) != now)
 		return true;
 	sotto_nl_lost(ns, 1);
 	return false;

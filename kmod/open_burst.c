@@ -551,10 +551,8 @@ static void sotto_burst_opened(struct sotto_burst *b, int err)
 		sotto_burst_restore(b);
 }
 
-static void sotto_burst_done(SOTTO_CRYPTO_DATA *data, int err);
-
 /* The request for the current segment. The cursor is behind it afterwards. */
-static int sotto_burst_decrypt(struct sotto_burst *b)
+static int sotto_burst_decrypt(struct sotto_burst *b, crypto_completion_t done)
 {
 	unsigned int len = sotto_burst_len(b, b->i) - sizeof(struct sotto_esp_hdr);
 	struct sotto_crypt *c = b->c;
@@ -578,20 +576,20 @@ static int sotto_burst_decrypt(struct sotto_burst *b)
 	sotto_crypt_set(c, b->sa->salt, b->sa->spi, b->seq[b->i], esp.iv);
 	/* What completed elsewhere may have made the request another's. */
 	aead_request_set_tfm(c->req, b->sa->aead);
-	aead_request_set_callback(c->req, 0, sotto_burst_done, b);
+	aead_request_set_callback(c->req, 0, done, b);
 	aead_request_set_ad(c->req, sizeof(c->aad));
 	aead_request_set_crypt(c->req, c->src, c->dst, len, c->nonce);
 	return crypto_aead_decrypt(c->req);
 }
 
 /* Return: false when it goes on elsewhere, or has already. */
-static bool sotto_burst_run(struct sotto_burst *b)
+static bool sotto_burst_run(struct sotto_burst *b, crypto_completion_t done)
 {
 	bool async = b->sa->async;
 	int err;
 
 	for (; b->i < b->n; b->i++) {
-		err = sotto_burst_decrypt(b);
+		err = sotto_burst_decrypt(b, done);
 		if (async && (err == -EINPROGRESS || err == -EBUSY))
 			return false;
 		if (err != -ESTALE)
@@ -614,7 +612,7 @@ static void sotto_burst_done(SOTTO_CRYPTO_DATA *data, int err)
 	local_bh_disable();
 	sotto_burst_opened(b, err);
 	b->i++;
-	ended = sotto_burst_run(b);
+	ended = sotto_burst_run(b, sotto_burst_done);
 	local_bh_enable();
 	rcu_read_unlock();
 	if (!ended)
@@ -634,7 +632,7 @@ static void sotto_burst_begin(struct sotto_burst *b)
 		refcount_inc(&sa->refs);
 		dev_hold(dev);
 	}
-	if (sotto_burst_run(b) && async) {
+	if (sotto_burst_run(b, sotto_burst_done) && async) {
 		dev_put(dev);
 		sotto_sa_put(sa);
 	}
