@@ -250,6 +250,20 @@ numbers_go_on_past_32_bits() {
 	moves "and the right one" "$OPENED" $(from4 0x100000002)
 }
 
+# 2^60 packets, then the key is used up: no number is used twice.
+numbers_run_out() {
+	local opened refused
+
+	opened=$(stat b in_opened) refused=$(stat a out_drop_seq_exhausted)
+	fresh aes256gcm $(((1 << 60) - 2))
+	expect "datagrams" traffic a udp-send $B4 5003 5 100
+	await "the last two arrive" 5 stat_is b in_opened $((opened + 2))
+	await "what comes after them is refused" 5 stat_is a out_drop_seq_exhausted $((refused + 3))
+	expect "more datagrams" traffic a udp-send $B4 5003 2 100
+	await "and stays so" 5 stat_is a out_drop_seq_exhausted $((refused + 5))
+	same "opened" "$(stat b in_opened)" $((opened + 2))
+}
+
 expired_keys_open_nothing() {
 	fresh chacha20poly1305 100 hard-packets 2
 	moves "first" "$OPENED" $(from4 101)
@@ -289,5 +303,5 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
 	what_a_peer_may_not_put_in_is_dropped others_names_are_refused window_has_its_edges \
-	numbers_go_on_past_32_bits expired_keys_open_nothing spliced_file_stays_intact \
+	numbers_go_on_past_32_bits numbers_run_out expired_keys_open_nothing spliced_file_stays_intact \
 	nothing_else_was_harmed

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 An attacker, or a peer that makes mistakes: packets of ESP in UDP to order, from whatever
-address, with nothing but Python's standard library and the kernel's AEADs (AF_ALG).
+address, with nothing but Python's standard library and the kernel's AEADs (AF_ALG), or
+python3-cryptography's where the kernel does not hand out its own.
 
 Reads one order per line and answers each with "ok" or "error: …":
 
@@ -59,6 +60,15 @@ def udp(src, dst, sport, dport, payload, order):
 
 
 def aead(cipher, key, salt, iv, aad, plain):
+    try:
+        return kernel_aead(cipher, key, salt, iv, aad, plain)
+    except FileNotFoundError:
+        from cryptography.hazmat.primitives.ciphers import aead as own
+        made = {"aes256gcm": own.AESGCM, "chacha20poly1305": own.ChaCha20Poly1305}[cipher]
+        return made(key).encrypt(salt + iv, plain, aad)
+
+
+def kernel_aead(cipher, key, salt, iv, aad, plain):
     with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as alg:
         alg.bind(("aead", ALGORITHMS[cipher]))
         alg.setsockopt(socket.SOL_ALG, socket.ALG_SET_KEY, key)
