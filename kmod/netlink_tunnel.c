@@ -195,6 +195,10 @@ int sotto_nl_tunnel_del(struct sk_buff *skb, struct genl_info *info)
 
 int sotto_nl_tunnel_flush(struct sk_buff *skb, struct genl_info *info)
 {
+	/* one event for all: they may be a million */
+	struct sotto_event_info ev = { .type = SOTTO_EVENT_SA_DELETED };
+
 	sotto_tunnel_flush(sotto_nl_ns(info));
+	sotto_nl_event(sotto_nl_ns(info), &ev);
 	return 0;
 }
