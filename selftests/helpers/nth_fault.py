@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Make each allocation of a system call fail, one after the other (fail-nth of the kernel's
+fault injection), and say how many there were.
+
+  nth_fault.py send ADDRESS PORT     sending datagrams, small and with UDP_SEGMENT
+  nth_fault.py queue ADDRESS PORT    the same to a destination without keys
+  nth_fault.py netlink               every command of the module's interface
+
+What a call answers when memory fails is its own affair; that nothing is left behind and
+that the next one works is checked here and by the caller.
+"""
+import errno
+import os
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+FAIL_NTH = "/proc/thread-self/fail-nth"
+UDP_SEGMENT = 103
+MOST = 500	# allocations of one call: more means that we count wrongly
+
+
+def each_allocation_fails(call, undo=lambda: None):
+    """Return how many allocations the call makes when all but the last of them succeed."""
+    nth = os.open(FAIL_NTH, os.O_RDWR)
+    for n in range(1, MOST):
+        os.pwrite(nth, b"%d" % n, 0)
+        try:
+            call()
+        except OSError:
+            pass
+        try:
+            left = int(os.pread(nth, 16, 0))
+        except OSError:		# it is this that failed: copying to us
+            left = 1
+        os.pwrite(nth, b"0", 0)
+        undo()
+        if left:
+            os.close(nth)
+            return n - 1
+    sys.exit("there is no end to the allocations of a call")
+
+
+def sends(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.connect((address, port))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        small, large = bytes(1200), bytes(1200 * 40)
+        burst = [(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", 1200))]
+
+        def calm():
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+        yield "one datagram", lambda: s.send(small), calm
+        yield "fragments", lambda: s.send(large), calm
+        yield "a burst", lambda: s.sendmsg([large], burst), calm
+
+
+def commands():
+    from sotto_nl import NLM_F_DUMP, Sock, V, obj
+    import uapi_fuzz
+
+    s = Sock()
+
+    def tidy():
+        """By hand, what a failed command may have done all the same."""
+        for cmd, data in (("SA_DEL", obj("SA", SESSION=0xfa11)), ("POLICY_DEL", obj("POLICY", **policy)),
+                          ("ADDR_DEL", uapi_fuzz.pack("SOTTO_A_ADDR", "10.9.9.9"))):
+            answer = s.ask(cmd, data)
+            if answer.errno not in (0, errno.ENOENT):
+                sys.exit(f"{cmd} to tidy up: {answer}")
+
+    policy = dict(PREFIX="10.77.0.0", PLEN=16)
+    sa = dict(uapi_fuzz.SA_IN, SESSION=0xfa11, SPI=0x7fa11)
+    requests = [
+        ("SA_ADD", obj("SA", **sa)),
+        ("SA_ADD", obj("SA", **dict(sa, DIR=V["SOTTO_SA_OUT"], CIPHER=2))),
+        ("POLICY_ADD", obj("POLICY", ACTION=1, **policy)),
+        ("ADDR_ADD", uapi_fuzz.pack("SOTTO_A_ADDR", "10.9.9.9")),
+        ("SPI_ALLOC", b""), ("NS_GET", b""), ("STATS_GET", b""), ("TUNNEL_FLUSH", b""),
+        ("NS_SET", obj("NS", EVENT_RATE=50)),
+        ("AGENT_REGISTER", obj("AGENT", **uapi_fuzz.AGENT)),
+    ]
+    for cmd, data in requests:
+        yield cmd, lambda c=cmd, d=data: ask_in_vain(s, c, d), tidy
+    for cmd in "POLICY_GET", "TUNNEL_GET", "SA_GET", "ADDR_GET":
+        if "SOTTO_CMD_" + cmd in V:
+            yield cmd + " (all)", lambda c=cmd: s.send(V["SOTTO_CMD_" + c], b"", NLM_F_DUMP), tidy
+
+
+def ask_in_vain(s, cmd, data):
+    """The answer itself may be what could not be made: don't wait for it long."""
+    s.s.settimeout(0.2)
+    try:
+        s.ask(cmd, data)
+    finally:
+        s.s.settimeout(5)
+
+
+def main():
+    if sys.argv[1] == "netlink":
+        calls = commands()
+    else:
+        calls = sends(sys.argv[2], int(sys.argv[3]))
+    for name, call, undo in calls:
+        call()		# what is made once is made
+        undo()
+        print(f"{name}: {each_allocation_fails(call, undo)} allocations")
+
+
+main()
