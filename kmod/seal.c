@@ -209,34 +209,37 @@ void sotto_seal_inherit(struct sk_buff *out, struct sk_buff *skb)
 	sotto_seal_untracked(out);
 }
 
-static bool sotto_owner_is_tcp(const struct sock *sk)
+bool sotto_owner_is_tcp(const struct sk_buff *skb)
 {
-	return sk_fullsock(sk) && sk->sk_protocol == IPPROTO_TCP;
+	return skb->sk && sk_fullsock(skb->sk) && skb->sk->sk_protocol == IPPROTO_TCP &&
+	       skb->destructor && skb->destructor != sock_edemux &&
+	       skb->destructor != sock_efree;
 }
 
-void sotto_seal_own(struct sk_buff *to, struct sk_buff *from, bool last)
+void sotto_seal_share(struct sk_buff *to, const struct sk_buff *from, bool segmented)
 {
-	struct sock *sk = from->sk;
+	/* Of the others nobody knows what they do besides. */
+	if (from->destructor != sock_wfree && !sotto_owner_is_tcp(from))
+		return;
+	refcount_add(to->truesize, &from->sk->sk_wmem_alloc);
+	to->sk = from->sk;
+	to->destructor = segmented ? sock_wfree : from->destructor;
+}
+
+void sotto_seal_own(struct sk_buff *to, struct sk_buff *from)
+{
 	int delta;
 
-	if (!sk || !from->destructor)
+	if (!from->sk || !from->destructor)
 		return;
 	if (from->destructor == sock_edemux || from->destructor == sock_efree)
 		return;		/* no send credit */
 
-	if (!last) {
-		if (from->destructor != sock_wfree && !sotto_owner_is_tcp(sk))
-			return;	/* who knows what else it does */
-		refcount_add(to->truesize, &sk->sk_wmem_alloc);
-		to->sk = sk;
-		to->destructor = from->destructor;
-		return;
-	}
 	delta = to->truesize - from->truesize;
 	if (delta >= 0)
-		refcount_add(delta, &sk->sk_wmem_alloc);
+		refcount_add(delta, &from->sk->sk_wmem_alloc);
 	else
-		WARN_ON_ONCE(refcount_sub_and_test(-delta, &sk->sk_wmem_alloc));
+		WARN_ON_ONCE(refcount_sub_and_test(-delta, &from->sk->sk_wmem_alloc));
 	swap(to->sk, from->sk);
 	swap(to->destructor, from->destructor);
 }
@@ -417,7 +420,7 @@ int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 	s->seq = seq;
 	sotto_seal_outer(sa, out, skb, p);
 	sotto_seal_esp(sa, out->data + p->l4 + sizeof(struct udphdr), seq);
-	sotto_seal_own(out, skb, true);
+	sotto_seal_own(out, skb);
 	consume_skb(skb);
 	sotto_seal_start(s);
 	return 0;

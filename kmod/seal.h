@@ -92,13 +92,17 @@ static inline unsigned int sotto_esp_len(unsigned int len)
 	       SOTTO_ICV_LEN;
 }
 
-/**
- * sotto_seal_own() - the socket goes on paying until the packet has left (TSQ)
- * @to: sealed packet
- * @from: what it was made of
- * @last: nothing else is made of @from
+/* Does a TCP socket pay for this packet? */
+bool sotto_owner_is_tcp(const struct sk_buff *skb);
+
+/* The socket goes on paying until the packet has left (TSQ): @to was made of @from. */
+void sotto_seal_own(struct sk_buff *to, struct sk_buff *from);
+
+/*
+ * The same for all packets but the last that are made of @from. @segmented: the stack
+ * will segment @to.
  */
-void sotto_seal_own(struct sk_buff *to, struct sk_buff *from, bool last);
+void sotto_seal_share(struct sk_buff *to, const struct sk_buff *from, bool segmented);
 
 /**
  * sotto_seal_packet() - seal one packet

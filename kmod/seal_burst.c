@@ -286,11 +286,24 @@ err_seal:
 	return NULL;
 }
 
+/*
+ * Where the stack is to segment below us, it hands the owner on to the segments only
+ * if that is sock_wfree(), which does not wake TCP's small queues. So these bursts
+ * carry sock_wfree(), and the last segment goes behind them as a packet of its own,
+ * with TCP's own destructor: the credit comes back as the segments leave, and the
+ * wake-up with the last of them.
+ */
+static bool sotto_burst_last_alone(const struct sk_buff *skb)
+{
+	return !(skb->dev->features & NETIF_F_GSO_UDP_L4) && sotto_owner_is_tcp(skb);
+}
+
 int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		     const struct sotto_pkt *p, unsigned int mtu)
 {
-	unsigned int segs, each, max, len;
+	unsigned int segs, each, max, len, n;
 	struct sotto_net *ns = sa->ns;
+	bool alone;
 	struct sotto_burst b;
 	struct sotto_seal *s;
 
@@ -304,12 +317,19 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 		return SOTTO_STAT_OUT_DROP_SEQ_EXHAUSTED;
 	}
 
+	alone = sotto_burst_last_alone(skb);
 	while (b.segs) {
-		s = sotto_burst_make(&b, sa, min(each, b.segs));
+		n = min(each, b.segs);
+		if (alone && n > 1 && n == b.segs)
+			n--;
+		s = sotto_burst_make(&b, sa, n);
 		if (!s)
 			break;
 		s->mtu = mtu;
-		sotto_seal_own(s->skb, skb, !b.segs);
+		if (b.segs)
+			sotto_seal_share(s->skb, skb, alone);
+		else
+			sotto_seal_own(s->skb, skb);
 		sotto_seal_start(s);
 	}
 	skb_abort_seq_read(&b.st);

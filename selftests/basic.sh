@@ -68,7 +68,7 @@ ordinary_traffic() {
 	expect "TCP over IPv4" bulk a b $B4 4
 	expect "TCP over IPv6" bulk b a $A6 4
 	end_capture wire
-	only_sealed wire 1000		# a burst is one frame there
+	only_sealed wire 300		# a burst is one frame there
 }
 
 aes_carries_ordinary_traffic() {

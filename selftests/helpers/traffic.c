@@ -28,6 +28,7 @@ static const char usage[] =
 "  udp-check ADDR PORT FIRST LAST STEP [COUNT]\n"
 "                                     datagrams of each size, there and back, compared\n"
 "  udp-send ADDR PORT COUNT SIZE      numbered datagrams\n"
+"  udp-burst ADDR PORT COUNT SIZE EACH  the same, EACH of them in one call (UDP_SEGMENT)\n"
 "  udp-recv PORT COUNT                say which of them came, how often and in what order\n"
 "  udp-try ADDR PORT SIZE             one datagram: print \"ok\", or the error that came\n"
 "  udp-pmtu ADDR PORT SIZE            with DF: EMSGSIZE, then what fits; print the path MTU\n"
@@ -44,6 +45,7 @@ static const struct {
 } commands[] = {
 	{ "udp-echo", 1, udp_echo }, { "udp-check", 5, udp_check },
 	{ "udp-send", 4, udp_send }, { "udp-recv", 2, udp_recv },
+	{ "udp-burst", 5, udp_burst },
 	{ "udp-try", 3, udp_try }, { "udp-pmtu", 3, udp_pmtu },
 	{ "udp-splice", 5, udp_splice }, { "udp-encap", 1, udp_encap },
 	{ "tcp-recv", 1, tcp_recv }, { "tcp-send", 2, tcp_send },

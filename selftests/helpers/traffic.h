@@ -45,6 +45,7 @@ const char *errno_name(int err);
 int udp_echo(char **argv);
 int udp_check(char **argv);
 int udp_send(char **argv);
+int udp_burst(char **argv);
 int udp_recv(char **argv);
 int udp_try(char **argv);
 int udp_pmtu(char **argv);

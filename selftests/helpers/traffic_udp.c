@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 #ifndef UDP_ENCAP
 #define UDP_ENCAP 100
 #endif
@@ -137,6 +140,35 @@ int udp_send(char **argv)
 		pause_us(opt.gap_us);
 	}
 	printf("sent %u failed %u\n", count - failed, failed);
+	return 0;
+}
+
+/* The last datagram of each burst is shorter, by another length each time. */
+int udp_burst(char **argv)
+{
+	static uint8_t buf[DATAGRAM_MAX];
+	uint32_t count = atol(argv[2]), size = atol(argv[3]), each = atol(argv[4]);
+	int fd = udp_connect(argv), segment = size;
+	uint32_t bursts = 0, n;
+
+	if (size < 2 * sizeof(n) || !each || size * each > sizeof(buf))
+		return 2;
+	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
+		die("UDP_SEGMENT");
+	for (uint32_t i = 0; i < count; bursts++) {
+		uint32_t in_it = count - i < each ? count - i : each;
+		size_t len = in_it * size - bursts % (size / 2);
+
+		for (uint32_t k = 0; k < in_it; k++, i++) {
+			fill(buf + k * size, size, i);
+			n = htonl(i);
+			memcpy(buf + k * size, &n, sizeof(n));
+		}
+		if (send(fd, buf, len, 0) != (ssize_t)len)
+			die("send");
+		pause_us(opt.gap_us);
+	}
+	printf("sent %u in %u\n", count, bursts);
 	return 0;
 }
 
