@@ -159,7 +159,7 @@ void assoc_hello_acked(uint32_t member, const uint8_t *body, size_t len)
 	flight_end(f);
 }
 
-static void resend(uint64_t now, uint32_t n)
+static void resend(enum assoc_how how, uint64_t now, uint32_t n)
 {
 	uint32_t i;
 
@@ -170,10 +170,15 @@ static void resend(uint64_t now, uint32_t n)
 			continue;
 		f->sent_us = now;
 		ld.timeouts++;
-		if (f->keyed)
+		/* half open too long: the server has forgotten it */
+		if (now - f->begun_us > LOAD_GIVE_UP_US) {
+			flight_end(f);
+			flight_begin(f, how, f->member);
+		} else if (f->keyed) {
 			peer_hello(f->member);
-		else
+		} else {
 			wire_send(f->member, f->hs.dgram, f->hs.len);
+		}
 	}
 }
 
@@ -211,7 +216,7 @@ void assoc_run(enum assoc_how how, uint32_t first, uint32_t n, uint32_t window)
 		wire_poll(1);
 		peer_alive();
 		if (!(++ms % 256))
-			resend(now_us(), window);
+			resend(how, now_us(), window);
 		if (now_us() - begin > 290000000ull)
 			die("associations take too long: %u of %u", (unsigned int)done, n);
 	}
