@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Members as the way into a network: an ordinary web server that knows nothing of Sotto stands
+# behind two gateways; alice may reach it, bob may not; nothing of it is on the wire in the
+# clear; and when one gateway dies, the other one takes over.
+
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/realm.sh"
+begin
+need_realm
+need curl busybox
+
+IP4[gw1]=10.7.9.11 IP6[gw1]=fd07:9::11
+IP4[gw2]=10.7.9.12 IP6[gw2]=fd07:9::12
+LAN4=10.8.0.0/16 LAN6=fd08::/64
+WEB4=10.8.1.5 WEB6=fd08::5
+TAKEOVER=25		# seconds from a gateway's death to pages through the other one
+
+make_lan() {
+	local g n=1
+
+	make_hosts gw1 gw2 web
+	ip -n "$(ns_name web)" link add lan type bridge
+	ip -n "$(ns_name web)" link set lan up
+	address web lan $WEB4/16 $WEB6/64
+	for g in gw1 gw2; do
+		plug $g
+		connect $g lan web "to-$g"
+		ip -n "$(ns_name web)" link set "to-$g" master lan
+		address $g lan 10.8.0.$n/16 fd08::f$n/64
+		on $g sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+		n=$((n + 1))
+	done
+	back_through 1
+	for h in alice bob; do
+		route $h $LAN4 via "${IP4[gw1]}"
+		route $h $LAN6 via "${IP6[gw1]}"
+	done
+}
+
+# back_through N: the web server's answers go to that gateway, as a router protocol would have it.
+back_through() {
+	ip -n "$(ns_name web)" route replace default via 10.8.0.$1
+	ip -n "$(ns_name web)" -6 route replace default via fd08::f$1
+}
+
+# leads HOST: it protects the network.
+leads() {
+	sotto "$1" -j policy show | jq -e --arg n "$LAN4" '.[] | select(.prefix == $n and .action == "protect")'
+}
+
+setup() {
+	local h
+
+	make_realm </dev/null
+	make_lan
+	mkdir "$tmp/www"
+	head -n 3000 < <(yes "$MARKER") >"$tmp/www/page"
+	launch web busybox httpd -f -p 80 -h "$tmp/www"
+	disown $!
+	launch alice busybox httpd -f -p 80 -h "$tmp/www"
+	disown $!
+	for h in alice bob gw1 gw2; do
+		join $h || return
+	done
+	for h in gw1 gw2; do
+		expect "$h leads there" sotto gateway member set $h --route $LAN4 --route $LAN6
+	done
+	cat >"$tmp/rules" <<-RULES
+		group staff alice
+		allow @staff $LAN4
+		allow @staff $LAN6
+		default deny
+	RULES
+	expect "the rules" sotto gateway policy apply "$tmp/rules"
+	for h in alice bob; do
+		await "$h's policy" 10 leads $h
+	done
+	same "the gateway's own policy" "$(sotto gw1 -j policy show | jq -r --arg n $LAN4 '.[] | select(.prefix == $n) | .action')" bypass
+}
+
+# page HOST ADDRESS: it gets the page, whole.
+page() {
+	on "$1" curl -fs -m 8 -o "$tmp/got" "http://$2/page" && cmp -s "$tmp/got" "$tmp/www/page"
+}
+
+clients_reach_the_web_server() {
+	watch wire
+	expect "alice by IPv4" page alice $WEB4
+	expect "alice by IPv6" page alice "[$WEB6]"
+	end_watch wire
+	same "markers on the wire" "$(marked wire)" 0
+	at_least "sealed frames" "$(frames wire "udp port $DATA_PORT")" 50
+	same "tunnel mode" "$(sotto alice -j sa show | jq -r '[.[].mode] | unique | .[]')" tunnel
+}
+
+# The policy says why, and his packets do not go in the clear either.
+the_other_client_is_refused() {
+	watch bob
+	refuse "bob by IPv4" page bob $WEB4
+	refuse "bob by IPv6" page bob "[$WEB6]"
+	end_watch bob
+	same "bob's plaintext" "$(frames bob "src host ${IP4[bob]} and net $LAN4")" 0
+	sotto gateway policy check bob $WEB4 >"$tmp/verdict"
+	expect "the verdict" grep -q '^by default deny' "$tmp/verdict"
+	expect "alice's verdict" sotto gateway policy check alice $WEB4
+}
+
+# Hosts there may open connections to those who may reach them.
+the_way_back() {
+	expect "the web server reaches alice" page web "${IP4[alice]}"
+	expect "by IPv6" page web "[${IP6[alice]}]"
+}
+
+one_gateway_dies() {
+	local since=$SECONDS
+
+	power_off gw1
+	back_through 2
+	for h in alice bob; do
+		ip -n "$(ns_name $h)" route replace $LAN4 via "${IP4[gw2]}"
+		ip -n "$(ns_name $h)" -6 route replace $LAN6 via "${IP6[gw2]}"
+	done
+	await "pages through the other gateway" $TAKEOVER page alice $WEB4
+	note "after $((SECONDS - since)) s"
+	await "by IPv6" 10 page alice "[$WEB6]"
+}
+
+# A rule that goes ends what it permitted.
+rules_bite() {
+	expect "no more" sotto gateway realm group del staff alice
+	await "alice is refused" 10 no_page
+}
+
+no_page() {
+	! page alice $WEB4
+}
+
+counters_add_up() {
+	check_sums alice gw2
+	keep_logs
+}
+
+run_tests setup clients_reach_the_web_server the_other_client_is_refused the_way_back \
+	one_gateway_dies rules_bite counters_add_up
