@@ -13,7 +13,7 @@ need ping nft
 
 SPI=0x7000		# the next pair of SPIs
 H4=10.8.0.2 H6=fd08::2 BACK4=10.8.0.0/24 BACK6=fd08::/64
-MEGABYTES=3		# of TCP in each direction
+MEGABYTES=1		# of TCP in each direction
 
 declare -A ALG=([aes256gcm]='rfc4106(gcm(aes))' [chacha20poly1305]='rfc7539esp(chacha20,poly1305)')
 
@@ -79,12 +79,12 @@ talk() {
 	expect "ping over IPv6" pings a $H6
 	expect "ping back over IPv4" pings h $A4
 	expect "ping back over IPv6" pings h $A6
-	expect "sizes over IPv4" udp_sizes a h $H4 1 1400 37
-	expect "sizes over IPv6" udp_sizes h a $A6 1 1360 37
-	expect "fragments over IPv4" udp_sizes a h $H4 1473 20000 3001
-	expect "fragments over IPv6" udp_sizes a h $H6 1453 20000 3001
-	expect "fragments back over IPv4" udp_sizes h a $A4 1473 20000 3001
-	expect "fragments back over IPv6" udp_sizes h a $A6 1453 20000 3001
+	expect "sizes over IPv4" udp_sizes a h $H4 1 1400 131
+	expect "sizes over IPv6" udp_sizes h a $A6 1 1360 131
+	expect "fragments over IPv4" udp_sizes a h $H4 1473 20000 9001
+	expect "fragments over IPv6" udp_sizes a h $H6 1453 20000 9001
+	expect "fragments back over IPv4" udp_sizes h a $A4 1473 20000 9001
+	expect "fragments back over IPv6" udp_sizes h a $A6 1453 20000 9001
 	end_capture "$1"
 	only_sealed "$1" "$2"
 	capture "$1-tcp" a wire not udp port $DATA_PORT
@@ -99,13 +99,13 @@ talk() {
 same_family_inside() {
 	via $B4 $B6
 	keyed aes256gcm
-	talk same 150
+	talk same 80
 }
 
 other_family_inside() {
 	via $B6 $B4
 	keyed chacha20poly1305
-	talk other 150
+	talk other 80
 }
 
 # The gateway's own packets go in the same tunnels.
@@ -221,11 +221,12 @@ waiting_packets_are_rerouted() {
 	local ping
 
 	sotto a tunnel flush
-	expect "policy" sotto a policy replace $BACK4 protect
-	launch a ping -n -q -c 1 -W 8 $H4 >"$tmp/reroute"
-	ping=$!
-	await "the tunnel" 5 tunnel_is a $H4 "acquiring no_agent"
+	expect "time to wait" sotto a set acquire-timeout 60000
 	keyed aes256gcm
+	expect "policy" sotto a policy replace $BACK4 protect
+	launch a ping -n -q -c 1 -W 50 $H4 >"$tmp/reroute"
+	ping=$!
+	await "the tunnel" 20 tunnel_is a $H4 "acquiring no_agent"
 	expect "policy" sotto a policy replace $BACK4 protect via $B4
 	expect "reroute" on a "$PYTHON" - "$here" $H4 <<-'PY'
 		import sys
@@ -279,7 +280,7 @@ xfrm_talk() {
 		cipher "$cipher" key-file "$(key $in)" behind "$BACK4,$BACK6"
 	expect "outbound SA" sotto a sa add out spi $out peer "$b" mode tunnel \
 		cipher "$cipher" key-file "$(key $out)" sport $DATA_PORT
-	talk "xfrm-$cipher" 100
+	talk "xfrm-$cipher" 80
 }
 
 xfrm_at_the_gateway() {
@@ -288,7 +289,8 @@ xfrm_at_the_gateway() {
 	expect "xfrm's socket" traffic b -b udp-encap $DATA_PORT
 	xfrm_talk aes256gcm $A4 $B4
 	xfrm_talk chacha20poly1305 $A6 $B6
-	same "xfrm's errors" "$(on b awk '/^Xfrm(In|Out)/ && $2' /proc/net/xfrm_stat)" ""
+	[ ! -e /proc/net/xfrm_stat ] ||
+		same "xfrm's errors" "$(on b awk '/^Xfrm(In|Out)/ && $2' /proc/net/xfrm_stat)" ""
 }
 
 counters_add_up() {
