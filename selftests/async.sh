@@ -96,8 +96,7 @@ exercise() {
 	in_order b a $A6
 	expect "bulk there" bulk a b $B4 $MEGABYTES
 	expect "bulk back, over IPv6" bulk b a $A6 $MEGABYTES
-	end_capture plain
-	no_plaintext plain
+	end_plain plain
 	unmoved out_drop_crypto in_drop_crypto in_drop_auth in_drop_replay out_drop_nomem in_drop_nomem
 }
 

@@ -136,8 +136,7 @@ each_allocation_of_sending_fails() {
 	expect "to nobody known" nth_fault send 10.7.1.99 5012
 	at_least "packets lost to it" "$(stat a out_drop_nomem)" 1
 	expect "forget nobody" sotto a tunnel del 10.7.1.99
-	end_capture plain
-	no_plaintext plain
+	end_plain plain
 	works
 }
 
@@ -179,8 +178,7 @@ allocations_fail_at_random() {
 		echo 0 >$FAULTS/$what/probability
 	done
 	end_load
-	end_capture plain
-	no_plaintext plain
+	end_plain plain
 	lost=$(($(stat a out_drop_nomem) + $(stat b out_drop_nomem) +
 		$(stat a in_drop_nomem) + $(stat b in_drop_nomem) - lost))
 	note "packets lost to it: $lost"
@@ -200,8 +198,7 @@ ciphers_refuse() {
 	await "a's cipher refuses" 20 moved a out_drop_crypto 100
 	await "b's refuses to open" 20 moved b in_drop_crypto 1
 	end_load
-	end_capture plain
-	no_plaintext plain
+	end_plain plain
 	works
 }
 
@@ -225,8 +222,7 @@ device_goes_away() {
 		end_load
 		wire
 	done
-	end_capture plain
-	no_plaintext plain
+	end_plain plain
 	works
 }
 

@@ -478,9 +478,10 @@ still() {
 	[ "$before" -eq "$after" ]
 }
 
-# end_capture NAME: nothing that was on the wire may be missing from the file.
-end_capture() {
-	local pid=${captures[$1]} got seen lost
+# stop_capture NAME: leaves in $got, $seen and $lost what tcpdump says it has written, what
+# the filter let pass, and what found no room.
+stop_capture() {
+	local pid=${captures[$1]}
 
 	busywait 10 still "$tmp/$1.pcap"
 	kill -TERM "$pid"
@@ -489,8 +490,25 @@ end_capture() {
 	got=$(awk '/packets? captured/ { print $1 }' "$tmp/$1.tcpdump")
 	seen=$(awk '/received by filter/ { print $1 }' "$tmp/$1.tcpdump")
 	lost=$(awk '/dropped by kernel/ { print $1 }' "$tmp/$1.tcpdump")
+}
+
+# end_capture NAME: nothing that was on the wire may be missing from the file.
+end_capture() {
+	local got seen lost
+
+	stop_capture "$1"
 	[ "$got" = "$seen" ] && [ "$lost" = 0 ] ||
 		fail "the capture $1 is not complete: $got of $seen, $lost dropped"
+}
+
+# end_plain NAME: of a capture of $PLAINTEXT, which is to have seen none. It counts what came
+# before its filter was in place, so $seen says nothing.
+end_plain() {
+	local got seen lost
+
+	stop_capture "$1"
+	same "frames that the capture $1 lost" "$lost" 0
+	no_plaintext "$1"
 }
 
 # frames NAME [FILTER…]: how many of the capture's frames fit.
