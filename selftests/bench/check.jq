@@ -12,7 +12,8 @@ def metrics($setting; $system; $beside_plain):
 	["cpu_s_per_gb", "tcp_gbps"]
 	+ (if $beside_plain then ["overhead_s_per_gb"] else [] end)
 	+ (if $setting == "offloads-on"
-	   then ["ping_us", "udp1200_kpps", "udp64_kpps", "udp_gso_gbps"]
+	   then ["ping_us", "udp1200_kpps", "udp64_kpps"]
+		+ (if $system | startswith("xfrm") then [] else ["udp_gso_gbps"] end)
 		+ (if $beside_plain then ["ping_added_us"] else [] end)
 	   else [] end)
 	end;
