@@ -52,6 +52,12 @@ collect() {
 	await "b listens" 10 grep -q ready "$out"
 }
 
+# texts FILE: what is in it, as it was sent; what is no text is shown.
+texts() {
+	"$PYTHON" -c 'import sys
+print(bytes.fromhex(open(sys.argv[1]).read()).decode(errors="backslashreplace"))' "$1"
+}
+
 order() {
 	local answer
 
@@ -216,15 +222,17 @@ udp_goes_up_as_one_and_arrives_as_many() {
 forged_segment_drops_alone() {
 	local i bad
 
+	# GCM writes what it decrypts before it knows that it is forged.
 	for bad in 0 2 4; do
-		fresh chacha20poly1305
+		fresh aes256gcm
 		: >"$tmp/got.5003"
 		for i in 0 1 2 3 4; do
 			add4 udp=5003 text=datagram-$i $([ $i != $bad ] || echo flip=-1)
 		done
 		burst4 "forged is $bad" "udp+1 udp_bytes+68 in_opened+4 in_drop_auth+1 in_bursts+1"
 		await "the others arrived" 5 test "$(wc -l <"$tmp/got.5003")" = 4
-		refuse "it did not" grep -q "2d3$bad\$" "$tmp/got.5003"
+		same "they are intact" "$(texts "$tmp/got.5003")" \
+			"$(printf 'datagram-%d' $(seq 0 4 | grep -v $bad))"
 		add4 udp=5003 text=datagram-$bad seq=$((bad + 1))
 		burst4 "its number is free" "udp+1 udp_bytes+38 in_opened+1"
 	done
