@@ -24,7 +24,7 @@ def collect(gro, address, port, name):
     if gro:
         s.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
     s.bind(where)
-    with open(name, "w", encoding="ascii", buffering=1) as f:
+    with open(name, "a", encoding="ascii", buffering=1) as f:
         print("ready", flush=True)
         while True:
             data, control, _, _ = s.recvmsg(65536, 64)
