@@ -171,13 +171,13 @@ static int sotto_policy_split(struct sotto_policy_node __rcu **slot,
 	return 0;
 }
 
-/* The gateway first: no reader sees a new action without it. */
 static void sotto_policy_set(struct sotto_net *ns, struct sotto_policy_node *n,
 			     u8 action, struct sotto_gateway *gateway)
 {
 	struct sotto_gateway *old = sotto_deref(n->gateway, ns);
 
 	rcu_assign_pointer(n->gateway, gateway);
+	/* The gateway first: no reader sees a new action without it. */
 	smp_store_release(&n->action, action);
 	if (old)
 		kfree_rcu(old, rcu);
