@@ -76,4 +76,38 @@
 					(iph)->saddr, (iph)->tos, (skb)->dev)
 #endif
 
+/* 7.x has IPv6 built in, and no table of its functions for those outside. */
+#include <linux/netfilter_ipv6.h>
+#include <net/ip6_route.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define sotto_ip6_fragment(net, sk, skb, output) ip6_fragment(net, sk, skb, output)
+static inline int sotto_route_input6(struct sk_buff *skb)
+{
+	ip6_route_input(skb);
+	return 0;
+}
+#else
+static inline int sotto_ip6_fragment(struct net *net, struct sock *sk, struct sk_buff *skb,
+				     int (*output)(struct net *, struct sock *,
+						   struct sk_buff *))
+{
+	const struct nf_ipv6_ops *ops = nf_get_ipv6_ops();
+
+	if (ops)
+		return ops->fragment(net, sk, skb, output);
+	kfree_skb(skb);
+	return -EAFNOSUPPORT;
+}
+
+static inline int sotto_route_input6(struct sk_buff *skb)
+{
+	const struct nf_ipv6_ops *ops = nf_get_ipv6_ops();
+
+	if (!ops)
+		return -EAFNOSUPPORT;
+	ops->route_input(skb);
+	return 0;
+}
+#endif
+
 #endif /* _SOTTO_COMPAT_H */

@@ -12,7 +12,6 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/netfilter_ipv6.h>
 #include <net/dsfield.h>
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
@@ -291,14 +290,9 @@ static void sotto_encap_fragments(struct sotto_tunnel *t, struct sk_buff *skb,
 				  unsigned int inner)
 {
 	unsigned int max = min(ip6_skb_dst_mtu(skb), max_t(unsigned int, inner, IPV6_MIN_MTU));
-	const struct nf_ipv6_ops *ops = nf_get_ipv6_ops();
 
-	if (!ops) {
-		sotto_drop(t->ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
-		return;
-	}
 	IP6CB(skb)->frag_max_size = min(IP6CB(skb)->frag_max_size ?: max, max);
-	if (ops->fragment(t->ns->net, skb->sk, skb, sotto_encap_fragment))
+	if (sotto_ip6_fragment(t->ns->net, skb->sk, skb, sotto_encap_fragment))
 		sotto_stat_inc(t->ns, SOTTO_STAT_OUT_DROP_NOMEM);
 }
 
@@ -389,16 +383,13 @@ static int sotto_decap_finish4(struct net *net, struct sock *sk, struct sk_buff 
 
 static int sotto_decap_finish6(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
-	const struct nf_ipv6_ops *ops = nf_get_ipv6_ops();
-
 	skb = l3mdev_ip6_rcv(skb);
 	if (!skb)
 		return 0;
-	if (!ops) {
+	if (sotto_route_input6(skb)) {
 		kfree_skb(skb);
 		return 0;
 	}
-	ops->route_input(skb);
 	return skb_dst(skb)->input(skb);
 }
 
