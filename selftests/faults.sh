@@ -195,6 +195,11 @@ ciphers_refuse() {
 	keys_for chacha20poly1305
 	capture plain b wire "$PLAINTEXT"
 	load
+	# As fast as they can, so that nothing empties the queue meanwhile.
+	launch a "$TRAFFIC" udp-send $B4 5013 10000000 100 >/dev/null 2>&1
+	loads+=" $!"
+	launch b "$TRAFFIC" udp-send $A4 5013 10000000 100 >/dev/null 2>&1
+	loads+=" $!"
 	await "a's cipher refuses" 20 moved a out_drop_crypto 100
 	await "b's refuses to open" 20 moved b in_drop_crypto 1
 	end_load
