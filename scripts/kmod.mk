@@ -47,9 +47,9 @@ else
   FETCH_KDIR = selftests/vm/fetch headers $(KVER)
 endif
 
-# kbuild FOLDER: build the modules there.
+# kbuild FOLDER: build the modules there (+: by as many as make was asked for).
 define kbuild
-	$(Q)kdir="$(KDIR)"; [ -n "$$kdir" ] || kdir=$$($(FETCH_KDIR)) || exit; \
+	+$(Q)kdir="$(KDIR)"; [ -n "$$kdir" ] || kdir=$$($(FETCH_KDIR)) || exit; \
 	[ ! -d "$$kdir/build" ] || kdir=$$kdir/build; \
 	$(MAKE) --no-print-directory -s -C "$$kdir" M=$(CURDIR)/$(1) $(KFLAGS) modules
 endef
