@@ -159,7 +159,7 @@ static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
 	u8 tos;
 
 	tos = v4 ? ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));
-	df = v4 ? ip_hdr(skb)->frag_off & htons(IP_DF) : true;
+	df = !v4 || (ip_hdr(skb)->frag_off & htons(IP_DF));
 	if (sotto_sealed_len(hdr + skb->len, hdr) > mtu)
 		df = false;	/* what may not be fragmented was refused before */
 	skb_get_hash(skb);	/* of the flow inside */
