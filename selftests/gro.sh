@@ -34,7 +34,7 @@ setup() {
 				type filter hook prerouting priority -250
 				meta l4proto tcp counter name n_tcp
 				udp dport 5003-5004 counter name n_udp
-				meta l4proto icmp counter name n_icmp
+				ip saddr $A4 meta l4proto icmp counter name n_icmp
 				meta l4proto tcp tcp dport 6000-6009 drop
 			}
 		}

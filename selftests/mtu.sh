@@ -12,7 +12,7 @@ begin
 need ping
 
 INNER=1458		# what fits sealed into 1500 bytes, over IPv4 and over IPv6
-MEGABYTES=3
+MEGABYTES=3		# each time; a capture has a burst as one frame
 
 setup() {
 	make_routed
@@ -66,7 +66,7 @@ tcp_makes_no_fragment() {
 	capture tcp r left
 	all_of_tcp
 	end_capture tcp
-	only_sealed tcp 1000
+	only_sealed tcp 300
 	same "outer fragments" "$(fragments tcp)" 0
 	at_least "SYNs clamped" "$(stat a mss_clamped)" 1
 }
@@ -118,7 +118,7 @@ tcp_comes_through_a_narrower_hop() {
 	capture narrow b wire
 	all_of_tcp
 	end_capture narrow
-	only_sealed narrow 1000
+	only_sealed narrow 300
 	same "outer fragments" "$(fragments narrow)" 0
 	anew
 }
