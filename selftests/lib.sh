@@ -466,7 +466,10 @@ capture() {
 	launch "$h" tcpdump -Z root -i "$dev" -s 0 -B 32768 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
-	await "tcpdump on $h" 10 grep -q "listening on" "$tmp/$name.tcpdump"
+	await "tcpdump on $h" 10 grep -q "listening on" "$tmp/$name.tcpdump" || return
+	# What came before the filter was in place counts as seen by it.
+	kill -USR1 "${captures[$name]}"
+	await "tcpdump's count on $h" 10 grep -q "^tcpdump: .*received by filter" "$tmp/$name.tcpdump"
 }
 
 still() {
@@ -487,9 +490,10 @@ stop_capture() {
 	kill -TERM "$pid"
 	wait "$pid"
 	unset "captures[$1]"
-	got=$(awk '/packets? captured/ { print $1 }' "$tmp/$1.tcpdump")
-	seen=$(awk '/received by filter/ { print $1 }' "$tmp/$1.tcpdump")
-	lost=$(awk '/dropped by kernel/ { print $1 }' "$tmp/$1.tcpdump")
+	got=$(awk '/^[0-9]+ packets? captured/ { print $1 }' "$tmp/$1.tcpdump")
+	seen=$(awk '/^tcpdump: .*received by filter/ { early = $5 - $2 }
+		/^[0-9]+ packets? received by filter/ { print $1 - early }' "$tmp/$1.tcpdump")
+	lost=$(awk '/^[0-9]+ packets? dropped by kernel/ { print $1 }' "$tmp/$1.tcpdump")
 }
 
 # end_capture NAME: nothing that was on the wire may be missing from the file.
