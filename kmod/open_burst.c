@@ -239,9 +239,12 @@ static bool sotto_burst_adjoins(const struct sotto_burst *b, const struct sk_buf
 				unsigned int at)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
-	const skb_frag_t *frag = &info->frags[info->nr_frags - 1];
+	const skb_frag_t *frag;
 
-	return info->nr_frags && skb_frag_page(frag) == b->page &&
+	if (!info->nr_frags)
+		return false;
+	frag = &info->frags[info->nr_frags - 1];
+	return skb_frag_page(frag) == b->page &&
 	       skb_frag_off(frag) + skb_frag_size(frag) == at;
 }
 
