@@ -247,11 +247,18 @@ policy_is_asked_after_nat() {
 	on a nft delete table ip nat
 }
 
+# With an agent whose refusal lasts: the time-out's second may be over before trace is asked.
 failed_and_sealed_are_traced() {
+	local agent
+
+	launch a "$PYTHON" "$here/helpers/fake_agent.py" --fail DENIED 60000 >"$tmp/agent" 2>&1
+	agent=$!
+	await "agent" 20 grep -q '^registered' "$tmp/agent"
 	policy add 10.7.2.0/24 protect
 	answered 10.7.2.5
-	await "the time-out" 5 tunnel_is a 10.7.2.5 "failed no_agent"
+	await "the refusal" 5 tunnel_is a 10.7.2.5 "failed denied"
 	same "trace while it is remembered" "$(verdict a 10.7.2.5)" drop_failed
+	kill $agent && wait $agent 2>/dev/null
 	one_way_out 10.7.2.6
 	agree 10.7.2.6 seal
 	same "no route" "$(ip -n "$(ns_name a)" route add unreachable 10.9.0.0/16 && verdict a 10.9.0.1)" no_route
