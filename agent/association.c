@@ -334,6 +334,13 @@ static uint32_t renew_after(uint32_t rekey_s)
 	return ms - randombytes_uniform(ms / 10 + 1);
 }
 
+static void say_bye(struct assoc_chan *c)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	sotto_chan_note(&c->ch, sotto_now_ms(), &bye);
+}
+
 /* The new channel takes the old one's place, and what was asked on it. */
 static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 {
@@ -343,6 +350,9 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 
 	if (current(ag)->open) {
 		sotto_chan_adopt(&next(ag)->ch, &current(ag)->ch, now);
+		/* or it would believe for a while that it knows our sessions */
+		if (a->home != a->server)
+			say_bye(current(ag));
 		sotto_chan_close(&current(ag)->ch);
 		current(ag)->open = false;
 	}
@@ -590,10 +600,9 @@ void assoc_start(struct agent *ag)
 void assoc_stop(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
-	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
 
 	if (assoc_channel(ag))
-		sotto_chan_note(assoc_channel(ag), sotto_now_ms(), &bye);
+		say_bye(current(ag));
 	resolve_stop(ag);
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open) {

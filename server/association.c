@@ -70,6 +70,7 @@ static void went_offline(struct authd *ad, struct member *m)
 {
 	m->current = NULL;
 	m->online_since = 0;
+	m->live_state = LIVE_AWAY;
 	monitor_member(ad, "offline", m);
 	policy_forget(m);
 	ad->online_n--;

@@ -236,6 +236,7 @@ enum live_state {
 	LIVE_UNKNOWN,	/* no HELLO since the server began */
 	LIVE_LISTING,	/* HELLO came, LIVE messages follow */
 	LIVE_KNOWN,	/* the list was complete: what it lacks is gone */
+	LIVE_AWAY,	/* it went: what it holds now was perhaps made at another server */
 };
 
 struct member {

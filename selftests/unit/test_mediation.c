@@ -374,6 +374,28 @@ static void server_restarted(void)
 	stop();
 }
 
+/* Both were at another server meanwhile: a list from before they went says nothing of the
+ * session that they made there.
+ */
+static void back_from_another_server(void)
+{
+	ASSERT(start_two());
+	sim_note_bye(&a);
+	sim_note_bye(&b);
+	sim_wait(100);
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
+	EXPECT(sim_live(&b, 4711, a.pub));
+	sim_wait(100);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(sessions(), 1);
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1));
+	EXPECT(sim_live(&a, 4711, b.pub));
+	sim_wait(100);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(sessions(), 1);
+	stop();
+}
+
 /* After the server's restart a request waits for its peer to be back, not for ever. */
 static void peer_awaited(void)
 {
@@ -729,6 +751,7 @@ static const struct ktap_test tests[] = {
 	{ "revoked_while_offered", revoked_while_offered },
 	{ "peer_restarted", peer_restarted },
 	{ "server_restarted", server_restarted },
+	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
 	{ "spi_unknown", spi_unknown },
 	{ "bad_input", bad_input },
