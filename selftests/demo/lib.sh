@@ -2,7 +2,7 @@
 # How the demo runs its steps, and cleans up after them; sourced by demo.
 
 prefix=${SOTTO_DEMO_PREFIX:-}
-hosts="gateway alice bob"
+hosts="gateway alice bob office web"
 work=
 number=0
 
@@ -22,7 +22,7 @@ begin() {
 	had_module=
 	! grep -q '^sotto ' /proc/modules || had_module=yes
 	started=$(now_ms)
-	printf '\nA gateway, alice and bob, on Linux %s:\n\n' "$(uname -r)"
+	printf '\nA gateway, alice, bob and an office, on Linux %s:\n\n' "$(uname -r)"
 }
 
 # step LABEL FUNCTION [ARGUMENT…]: one line of progress. The function's output is shown only
@@ -95,7 +95,7 @@ cleanup() {
 	local status=$? host
 
 	trap - EXIT INT TERM HUP
-	for host in alice bob; do
+	for host in alice bob office; do
 		[ ! -e "/run/netns/$prefix$host" ] || [ ! -e "$work/$host/made" ] || on "$host" sotto down
 	done >/dev/null 2>&1
 	for host in $hosts; do

@@ -2,8 +2,10 @@
 # The steps of the demo, in order; sourced by demo. They say what went wrong and return non-zero.
 
 marker='SottoDemoMarker!'	# 16 bytes: as many as ping -p repeats
-declare -A ip4=([gateway]=10.0.0.254 [alice]=10.0.0.1 [bob]=10.0.0.2)
-declare -A ip6=([gateway]=fd00::fe [alice]=fd00::1 [bob]=fd00::2)
+declare -A ip4=([gateway]=10.0.0.254 [alice]=10.0.0.1 [bob]=10.0.0.2 [office]=10.0.0.3 [web]=10.8.0.80)
+declare -A ip6=([gateway]=fd00::fe [alice]=fd00::1 [bob]=fd00::2 [office]=fd00::3 [web]=fd08::80)
+members="alice bob office"
+lan4=10.8.0.0/24 lan6=fd08::/64		# behind office
 
 make_host() {
 	local host=$1 device=eth0
@@ -27,11 +29,28 @@ make_host() {
 		on "$host" ip link set "$device" up
 }
 
+# web has no other way out than office, as a server in an office has none.
+make_lan() {
+	mkdir -p "$work/web" && ip netns add "${prefix}web" || return
+	: >"$work/web/made"
+	on office ip link add lan type veth peer name eth0 netns "${prefix}web" &&
+		on office ip address add 10.8.0.1/24 dev lan && on office ip address add fd08::1/64 dev lan nodad &&
+		on office ip link set lan up &&
+		on office sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 &&
+		on web ip address add "${ip4[web]}/24" dev eth0 && on web ip address add "${ip6[web]}/64" dev eth0 nodad &&
+		on web ip link set eth0 up && on web ip route add default via 10.8.0.1 &&
+		on web ip route add default via fd08::1
+}
+
 make_wire() {
 	local host
 
-	for host in $hosts; do
+	for host in gateway $members; do
 		make_host "$host" || return
+	done
+	make_lan || return
+	for host in alice bob; do
+		on $host ip route add $lan4 via "${ip4[office]}" && on $host ip route add $lan6 via "${ip6[office]}" || return
 	done
 	await "the wire carries packets" 10 on alice ping -c 1 -W 1 "${ip4[bob]}" &&
 		await "the wire carries IPv6" 10 on alice ping -c 1 -W 1 "${ip6[bob]}"
@@ -42,6 +61,8 @@ serve() {
 	mkdir "$work/www" && printf '%s\n' "$marker" >"$work/www/note.txt" &&
 		head -n 60000 < <(yes "$marker") >"$work/www/page.txt" || return
 	spawn bob busybox httpd -f -p 80 -h "$work/www"
+	disown $spawned
+	spawn web busybox httpd -f -p 80 -h "$work/www"
 	disown $spawned
 	spawn bob iperf3 -s >/dev/null
 	disown $spawned
@@ -121,7 +142,7 @@ make_realm() {
 add_members() {
 	local host
 
-	for host in alice bob; do
+	for host in $members; do
 		on gateway sotto member add $host --address "${ip4[$host]}" --address "${ip6[$host]}" \
 			>"$work/$host/line" || return
 		grep '^sotto://' "$work/$host/line" || return
@@ -196,10 +217,49 @@ iperf_both() {
 	note="$rate4 and $(<"$work/rate") Mbit/s"
 }
 
+# What is behind office is alice's to reach, and nobody else's.
+lead_there() {
+	local host
+
+	on gateway sotto member set office --route $lan4 --route $lan6 || return
+	printf '%s\n' "allow alice $lan4" "deny all $lan4" "allow alice $lan6" "deny all $lan6" |
+		tee "$work/policy"
+	on gateway sotto policy apply "$work/policy" || return
+	for host in alice bob; do
+		await "$host's policy" 10 protects_lan $host || return
+	done
+}
+
+protects_lan() {
+	[ "$(on "$1" sotto -j policy show | grep -coE "\"($lan4|$lan6)\"")" = 2 ]
+}
+
+curl_behind() {
+	fetch "${ip4[web]}" page.txt && fetch "[${ip6[web]}]" page.txt || return
+	note="2 × $(($(stat -c %s "$work/www/page.txt") / 1000)) kB; web has no Sotto"
+}
+
+# curl's 7: no connection; the packets are refused at once, at bob.
+refused_behind() {
+	local address status
+
+	for address in "${ip4[web]}" "[${ip6[web]}]"; do
+		on bob curl -sS -g --max-time 20 -o /dev/null "http://$address/note.txt"
+		status=$?
+		[ $status = 7 ] || {
+			echo "bob's curl of $address ended with $status; it should find no way there"
+			return 1
+		}
+	done
+	on gateway sotto policy check bob "${ip4[web]}" >"$work/verdict"
+	note="refused ($(sed -n '1s/[.:]*$//p' "$work/verdict"))"
+}
+
 # What alice and bob say to each other must be sealed, but for neighbour discovery.
 search_wire() {
 	local found clear
-	local between="((host ${ip4[alice]} and host ${ip4[bob]}) or (host ${ip6[alice]} and host ${ip6[bob]}))"
+	local between="((host ${ip4[alice]} and host ${ip4[bob]}) or (host ${ip6[alice]} and host ${ip6[bob]}) or
+		net $lan4 or net $lan6)"
 
 	end_capture after || return
 	found=$(markers after)
@@ -207,7 +267,7 @@ search_wire() {
 		not (icmp6 and ip6[40] >= 133 and ip6[40] <= 137)")
 	sealed=$(packets after "$between and udp port 7689")
 	[ "$found" = 0 ] || echo "the marker is on the wire, $found times"
-	[ "$clear" = 0 ] || echo "$clear packets between alice and bob were not sealed"
+	[ "$clear" = 0 ] || echo "$clear packets between alice and bob, or to web, were not sealed"
 	[ "${sealed:-0}" -gt 100 ] || echo "only $sealed sealed packets were seen"
 	[ "$found" = 0 ] && [ "$clear" = 0 ] && [ "${sealed:-0}" -gt 100 ] || return
 	note="not there"
