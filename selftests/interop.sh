@@ -13,6 +13,7 @@ need ping socat
 SPI=0x5000		# the next pair of SPIs
 BULK=${BULK:-100}		# megabytes of TCP in each direction, with each cipher
 FEW=4			# and where it was done already, over the other family
+[ -z "${SOTTO_SMOKE:-}" ] || BULK=$FEW
 
 xfrm() {
 	on b ip xfrm "$@"
