@@ -18,7 +18,7 @@ ECHO_PORT=5002
 IP4[standby]=10.7.9.253 IP6[standby]=fd07:9::fd
 standby=
 
-# The standby has what the first server had: a copy of its folder.
+# The standby has what the first server had: a backup, made while it worked.
 setup() {
 	make_realm <<-CONF
 		on_server_loss = $LOSS
@@ -27,12 +27,12 @@ setup() {
 	CONF
 	join_both
 	work 10
-	kill_server
 	make_hosts standby
 	plug standby
-	cp -r "$tmp/gateway/state" "$tmp/gateway/etc" "$tmp/standby/"
+	cp "$tmp/gateway/etc/authd.conf" "$tmp/standby/etc/"
+	expect "backup" sotto gateway realm backup "$tmp/copy" &&
+		expect "restore" sotto standby realm restore "$tmp/copy"
 	start_standby
-	start_server
 	traffic bob -b udp-echo $ECHO_PORT >"$tmp/bob.echo"
 	traffic alice -b udp-echo $ECHO_PORT >"$tmp/alice.echo"
 	await "alice at the first server" $HOME_S served_by alice gateway
@@ -46,7 +46,7 @@ start_standby() {
 	await "the standby" 10 sotto standby realm show
 }
 
-# served_by HOST SERVER: its association stands, with that one.
+# served_by HOST SERVER: its association stands, with that one, whichever it may be trying.
 served_by() {
 	sotto "$1" -j status | jq -e --arg s "${IP4[$2]}" \
 		'.agent.association | .state == "associated" and (.server | startswith($s))'

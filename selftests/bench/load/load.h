@@ -21,6 +21,7 @@
 #define LOAD_FLIGHT	512	/* handshakes under way at most */
 #define LOAD_RESEND_US	700000	/* what is not answered is sent again */
 #define LOAD_GIVE_UP_US	8000000
+#define LOAD_WITH_ONE	64	/* requests under way for sessions with one member */
 #define LOAD_ALIVE_S	40	/* a member that was silent so long says something */
 #define LOAD_ADDRESS	0x0a000001u	/* 10.0.0.1: of member 0 */
 
@@ -34,6 +35,7 @@ struct peer {
 	uint64_t asked_us;
 	uint32_t spoke_s;		/* when it last sent something */
 	bool up;			/* HELLO was answered */
+	bool granted;			/* revoke.c: a session with the victim */
 };
 
 /** struct samples - latencies, microseconds. */
@@ -120,6 +122,15 @@ void mediate_offer(uint32_t member, uint32_t id, const uint8_t *body,
 		   size_t len);
 /** mediate_answer() - grant or refusal. */
 void mediate_answer(uint32_t member, uint16_t type);
+/** mediate_with() - a session of each of the first @n members with @dst. */
+void mediate_with(const struct sotto_addr *dst, uint32_t n);
+
+/* ---- revoke.c ---- */
+
+/** revoke_run() - sessions with the member at @address, then wait for its end. */
+void revoke_run(uint32_t n, const char *address);
+/** revoke_gone() - a member was told that a peer is gone. */
+void revoke_gone(uint32_t member);
 
 /* ---- report.c ---- */
 

@@ -44,6 +44,9 @@ static void usage(void)
 	      "      paced=SECONDS,RATE      mediate RATE a second\n"
 	      "      half=SECONDS            at half the rate of the last sessions step\n"
 	      "      idle=SECONDS            keepalives only\n"
+	      "      revoke=COUNT,ADDRESS    sessions of the first COUNT members with the one at\n"
+	      "                              ADDRESS; then, once somebody revokes it, when each\n"
+	      "                              was told\n"
 	      "Each step prints a line of JSON.\n", stderr);
 	exit(2);
 }
@@ -63,6 +66,7 @@ static void idle(double seconds)
 static void step(const char *text)
 {
 	double x = 0, y = 0;
+	char address[64];
 
 	if (sscanf(text, "full=%lf,%lf", &x, &y) >= 1)
 		assoc_run(ASSOC_FULL, 0, x, y ? y : 64);
@@ -76,6 +80,9 @@ static void step(const char *text)
 		mediate_run(x, UINT32_MAX, ld.session_rate / 2);
 	else if (sscanf(text, "idle=%lf", &x) == 1)
 		idle(x);
+	else if (sscanf(text, "revoke=%lf,%63s", &x, address) == 2 &&
+		 x >= 1 && x <= ld.members)
+		revoke_run(x, address);
 	else
 		usage();
 }

@@ -57,6 +57,18 @@ static uint32_t some_member(void)
 	return (x >> 16) % ld.up_n;
 }
 
+static void ask(uint32_t a, const struct sotto_addr *dst, uint64_t now)
+{
+	asked++;
+	memcpy(request_dst, dst->b, 4);
+	memcpy(request_id, &asked, 8);
+	memcpy(request_eph, &asked, 8);
+	ld.peer[a].asked_us = now;
+	ld.peer[a].asked_id = peer_request(a, SOTTO_MSG_SESSION_REQUEST,
+					   request, request_len);
+	under_way++;
+}
+
 static bool ask_one(uint64_t now)
 {
 	uint32_t a = some_member(), b = some_member();
@@ -64,15 +76,8 @@ static bool ask_one(uint64_t now)
 
 	if (a == b || ld.peer[a].asked_id || !ld.peer[a].up || !ld.peer[b].up)
 		return false;
-	asked++;
 	keys_address(b, &dst);
-	memcpy(request_dst, dst.b, 4);
-	memcpy(request_id, &asked, 8);
-	memcpy(request_eph, &asked, 8);
-	ld.peer[a].asked_us = now;
-	ld.peer[a].asked_id = peer_request(a, SOTTO_MSG_SESSION_REQUEST,
-					   request, request_len);
-	under_way++;
+	ask(a, &dst, now);
 	return true;
 }
 
@@ -99,6 +104,7 @@ void mediate_answer(uint32_t member, uint16_t type)
 		return;
 	}
 	done++;
+	p->granted = true;
 	ld.grants++;
 	sample_add(now_us() - p->asked_us);
 }
@@ -161,4 +167,36 @@ void mediate_run(double seconds, uint32_t window, uint32_t rate)
 	report(rate ? "sessions_paced" : "sessions", done,
 	       (now - begin) / 1e6, &u);
 	drain();
+}
+
+/* Those that have none yet, in turn; true once all have. */
+static bool ask_rest(const struct sotto_addr *dst, uint32_t n, uint64_t now)
+{
+	uint32_t i, left = 0;
+
+	for (i = 0; i < n; i++) {
+		if (ld.peer[i].granted)
+			continue;
+		left++;
+		if (!ld.peer[i].asked_id && under_way < LOAD_WITH_ONE)
+			ask(i, dst, now);
+	}
+	return !left;
+}
+
+void mediate_with(const struct sotto_addr *dst, uint32_t n)
+{
+	uint64_t end = now_us() + 4 * LOAD_GIVE_UP_US;
+	uint32_t i;
+
+	if (!request_len)
+		encode_templates();
+	for (i = 0; i < n; i++)
+		ld.peer[i].granted = false;
+	while (!ask_rest(dst, n, now_us())) {
+		if (now_us() > end)
+			die("not all members get a session");
+		wire_poll(1);
+		give_up(now_us());
+	}
 }

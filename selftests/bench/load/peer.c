@@ -139,6 +139,13 @@ static void hello_acked(uint32_t member, const uint8_t *body, size_t len)
 	assoc_hello_acked(member, body, len);
 }
 
+static void acknowledge(uint32_t member, uint32_t id, uint16_t type)
+{
+	if (type == SOTTO_MSG_PEER_GONE)
+		revoke_gone(member);
+	peer_answer(member, id, SOTTO_MSG_ACK, NULL, 0);
+}
+
 static void input_frame(uint32_t member, const uint8_t *f, size_t len)
 {
 	uint16_t type = f[2] << 8 | f[3];
@@ -148,7 +155,7 @@ static void input_frame(uint32_t member, const uint8_t *f, size_t len)
 	if (f[0] == REQUEST && type == SOTTO_MSG_SESSION_OFFER)
 		mediate_offer(member, id, f + FRAME_HEADER, len);
 	else if (f[0] == REQUEST)
-		peer_answer(member, id, SOTTO_MSG_ACK, NULL, 0);
+		acknowledge(member, id, type);
 	else if (type == SOTTO_MSG_HELLO_ACK)
 		hello_acked(member, f + FRAME_HEADER, len);
 	else if (ld.peer[member].asked_id == id && id)
