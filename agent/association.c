@@ -87,6 +87,13 @@ static bool stands(struct agent *ag)
 	const struct association *a = &ag->assoc;
 	const struct sotto_chan *ch = assoc_channel(ag);
 
+const char *assoc_server_text(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	return a->down_ms || !a->home_text[0] ? a->server_text : a->home_text;
+}
+
 	return ch && !a->down_ms && (!a->doubted || ch->rx_ms > a->hs_begun_ms);
 }
 
@@ -390,6 +397,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 {
 	struct agent *ag = arg;
 
+	strcpy(a->home_text, a->server_text);
 	if (err || m->type != SOTTO_MSG_HELLO_ACK) {
 		if (err != SOTTO_E_CLOSED)
 			ag->assoc.hello_failed = true;

@@ -95,7 +95,8 @@ struct association {
 	uint32_t keepalive_ms;
 	bool keepalive_out;
 	char server_version[SOTTO_NAME_MAX];
-	char server_text[SOTTO_HOST_MAX + 8];
+	char server_text[SOTTO_HOST_MAX + 8];	/* of server */
+	char home_text[SOTTO_HOST_MAX + 8];	/* of home */
 	struct assoc_trouble trouble;
 	/* looking up a name, in a thread of its own */
 	pthread_t resolver;
@@ -139,6 +140,9 @@ void assoc_revoked(struct agent *ag);
 const char *assoc_state_name(const struct agent *ag);
 
 /* Between association.c and handshake.c. */
+/** assoc_server_text() - the server of the association that stands, else the one that is tried */
+const char *assoc_server_text(const struct agent *ag);
+
 
 /** handshake_begin() - socket, exemption and message 1, or a lookup first */
 void handshake_begin(struct agent *ag);

@@ -30,7 +30,7 @@ static json_t *association_json(struct agent *ag)
 	const struct association *a = &ag->assoc;
 	uint64_t now = sotto_now_ms();
 	json_t *o = json_pack("{s:s, s:s}", "state", assoc_state_name(ag),
-			      "server", a->server_text);
+			      "server", assoc_server_text(ag));
 
 	if (!a->down_ms) {
 		json_object_set_new(o, "since_ms", json_integer(now - a->since_ms));

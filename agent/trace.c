@@ -99,7 +99,7 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 	t->conn = conn;
 	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}",
 			      "association", assoc_state_name(ag),
-			      "server", a->server_text, "trouble", a->trouble.message,
+			      "server", assoc_server_text(ag), "trouble", a->trouble.message,
 			      "advice", a->trouble.advice,
 			      "asking", ask_wants(ag, dst), "session", session_json(ag, dst));
 	sotto_usock_set_data(conn, t);

@@ -30,6 +30,9 @@ setup() {
 	make_hosts standby
 	plug standby
 	cp "$tmp/gateway/etc/authd.conf" "$tmp/standby/etc/"
+	# with it goes the audit log: whoever is revoked after the backup stays revoked
+	mkdir -p "$tmp/standby/state/authd"
+	cp "$tmp/gateway/state/authd/realm.db.audit" "$tmp/standby/state/authd/"
 	expect "backup" sotto gateway realm backup "$tmp/copy" &&
 		expect "restore" sotto standby realm restore "$tmp/copy"
 	start_standby
