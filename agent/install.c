@@ -24,18 +24,10 @@ struct installation {
 	struct sotto_session_keys keys;
 };
 
-static bool has_addr(const struct sotto_addrs *list, const struct sotto_addr *addr)
-{
-	for (unsigned int i = 0; i < list->n; i++)
-		if (sotto_addr_eq(&list->a[i], addr))
-			return true;
-	return false;
-}
-
 static bool any_common(const struct sotto_addrs *a, const struct sotto_addrs *b)
 {
 	for (unsigned int i = 0; i < a->n; i++)
-		if (has_addr(b, &a->a[i]))
+		if (sotto_addrs_have(b, &a->a[i]))
 			return true;
 	return false;
 }
@@ -43,7 +35,7 @@ static bool any_common(const struct sotto_addrs *a, const struct sotto_addrs *b)
 static bool all_in(const struct sotto_addrs *a, const struct sotto_addrs *b)
 {
 	for (unsigned int i = 0; i < a->n; i++)
-		if (!has_addr(b, &a->a[i]))
+		if (!sotto_addrs_have(b, &a->a[i]))
 			return false;
 	return a->n;
 }
@@ -55,7 +47,7 @@ static bool has_cipher(const struct sotto_ciphers *list, uint8_t cipher)
 
 static bool leads_to(const struct sotto_party *p, const struct sotto_addr *addr)
 {
-	return has_addr(&p->addrs, addr) || routes_cover(&p->routes, addr);
+	return sotto_addrs_have(&p->addrs, addr) || routes_cover(&p->routes, addr);
 }
 
 /* Nothing of this host is behind somebody else. */
@@ -73,12 +65,19 @@ static bool routes_right(struct agent *ag, const struct installation *n)
 static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_input *in = &n->in;
+	const char *owner;
 
 	if (session_shunned(ag, n->peer->static_pub))
 		return SOTTO_REFUSAL_REVOKED;
 	if (!pins_fit(ag, n->peer->name, n->peer->static_pub)) {
 		sotto_err_log("peer %s: session %016" PRIx64 ": its static key is not the pinned one; refused",
 			      n->peer->name, in->session_id);
+		return SOTTO_REFUSAL_PIN;
+	}
+	owner = pins_owner(ag, n->peer);
+	if (owner) {
+		sotto_err_log("peer %s: session %016" PRIx64 ": it is said to have an address of %s, whose key is pinned; refused",
+			      n->peer->name, in->session_id, owner);
 		return SOTTO_REFUSAL_PIN;
 	}
 	if (!has_cipher(&ag->conf.ciphers, in->cipher) ||
@@ -234,8 +233,9 @@ static struct session *install(struct agent *ag, struct installation *n,
 		return NULL;
 	}
 	routes_made(ag, s, &n->us->routes);
+	if (peers_note(&ag->peers, s->peer, s->peer_pub, &n->peer->addrs))
+		pins_news(ag, s->peer);
 	pins_first_use(ag, s->peer, s->peer_pub);
-	peers_note(&ag->peers, s->peer, s->peer_pub);
 	sotto_info("peer %s: session %016" PRIx64 " installed (%s, %s, spi in 0x%08x out 0x%08x)",
 		   s->peer, s->id, n->is_a ? "we asked" : "it asked",
 		   sgenl_cipher_name(s->cipher), s->spi_in, s->spi_out);

@@ -17,7 +17,7 @@
 #include "../tools/lib/paths.h"
 #include "../tools/lib/proto.h"
 
-#define LINE_MAX_BYTES	128	/* a name, a key and what stands between */
+#define LINE_MAX_BYTES	(128 + SOTTO_ADDRS_MAX * SOTTO_ADDR_STR) /* a name, a key, addresses */
 
 /* Where @name is, or would be. */
 static size_t position(const struct peers *p, const char *name)
@@ -77,8 +77,34 @@ int peers_set(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN
 		peer = insert(p, name);
 	if (!peer)
 		return SOTTO_E_NOMEM;
+	/* another key is another peer: nothing of the former's is its own */
+	if (memcmp(peer->pub, pub, SOTTO_PUB_LEN))
+		memset(&peer->addrs, 0, sizeof(peer->addrs));
 	memcpy(peer->pub, pub, SOTTO_PUB_LEN);
 	return 0;
+}
+
+const struct sotto_addrs *peers_addrs(const struct peers *p, const char *name,
+				      const uint8_t pub[SOTTO_PUB_LEN])
+{
+	struct peer *peer = find(p, name);
+
+	return peer && !memcmp(peer->pub, pub, SOTTO_PUB_LEN) ? &peer->addrs : NULL;
+}
+
+/* Whether any of them is news. */
+static bool add_addrs(struct peer *peer, const struct sotto_addrs *addrs)
+{
+	bool news = false;
+
+	for (unsigned int i = 0; i < addrs->n; i++) {
+		if (sotto_addrs_have(&peer->addrs, &addrs->a[i]) ||
+		    peer->addrs.n == SOTTO_ADDRS_MAX)
+			continue;
+		peer->addrs.a[peer->addrs.n++] = addrs->a[i];
+		news = true;
+	}
+	return news;
 }
 
 void peers_remove(struct peers *p, const char *name)
@@ -91,16 +117,45 @@ void peers_remove(struct peers *p, const char *name)
 	memmove(&p->v[i], &p->v[i + 1], (p->n - i) * sizeof(*p->v));
 }
 
+static int take_addrs(struct sotto_addrs *addrs, char *list)
+{
+	char *save = NULL;
+
+	for (char *a = strtok_r(list, ",", &save); a; a = strtok_r(NULL, ",", &save))
+		if (addrs->n == SOTTO_ADDRS_MAX || sotto_addr_parse(&addrs->a[addrs->n++], a))
+			return SOTTO_E_BAD;
+	return 0;
+}
+
 static int take_line(struct peers *p, char *line)
 {
 	char *save = NULL;
 	char *name = strtok_r(line, " \n", &save);
 	char *key = strtok_r(NULL, " \n", &save);
+	char *list = strtok_r(NULL, " \n", &save);
+	struct sotto_addrs addrs = { 0 };
 	uint8_t pub[SOTTO_PUB_LEN];
+	int ret;
 
-	if (!key || !sotto_name_valid(name) || sotto_key_parse(pub, key))
+	if (!key || !sotto_name_valid(name) || sotto_key_parse(pub, key) ||
+	    (list && take_addrs(&addrs, list)))
 		return SOTTO_E_BAD;
-	return peers_set(p, name, pub);
+	ret = peers_set(p, name, pub);
+	if (!ret)
+		add_addrs(find(p, name), &addrs);
+	return ret;
+}
+
+static int put_line(const struct peer *peer, char line[LINE_MAX_BYTES])
+{
+	char key[44], buf[SOTTO_ADDR_STR];
+	int len = snprintf(line, LINE_MAX_BYTES, "%s %s", peer->name,
+			   sotto_key_text(key, peer->pub));
+
+	for (unsigned int i = 0; i < peer->addrs.n; i++)
+		len += snprintf(line + len, LINE_MAX_BYTES - len, "%c%s", i ? ',' : ' ',
+				sotto_addr_str(&peer->addrs.a[i], buf));
+	return len + snprintf(line + len, LINE_MAX_BYTES - len, "\n");
 }
 
 int peers_load(struct peers *p, const char *file)
@@ -120,16 +175,15 @@ int peers_load(struct peers *p, const char *file)
 
 int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err)
 {
-	char path[SOTTO_PATH_MAX], key[44];
-	char *text = malloc(p->n * LINE_MAX_BYTES + 1);
+	char path[SOTTO_PATH_MAX];
+	char *text = malloc((p->n + 1) * LINE_MAX_BYTES);
 	size_t len = 0;
 	int ret;
 
 	if (!text)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	for (size_t i = 0; i < p->n; i++)
-		len += snprintf(text + len, LINE_MAX_BYTES, "%s %s\n", p->v[i].name,
-				sotto_key_text(key, p->v[i].pub));
+		len += put_line(&p->v[i], text + len);
 	ret = sotto_file_write(sotto_path(path, SOTTO_STATE, file), 0600, true, text, len,
 			       err);
 	free(text);
@@ -149,9 +203,8 @@ void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LE
 /* One short write with O_APPEND: whole or not at all, as far as it matters. */
 static void append(const struct peer *peer)
 {
-	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES], key[44];
-	int len = snprintf(line, sizeof(line), "%s %s\n", peer->name,
-			   sotto_key_text(key, peer->pub));
+	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
+	int len = put_line(peer, line);
 	int fd = open(sotto_path(path, SOTTO_STATE, PEERS_FILE),
 		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
@@ -162,14 +215,15 @@ static void append(const struct peer *peer)
 		close(fd);
 }
 
-void peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
+bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN],
+		const struct sotto_addrs *addrs)
 {
-	struct peer *peer = find(p, name);
+	bool known = peers_addrs(p, name, pub);
 
-	if (peer && !memcmp(peer->pub, pub, SOTTO_PUB_LEN))
-		return;
-	if (!peers_set(p, name, pub))
-		append(find(p, name));
+	if (peers_set(p, name, pub) || (!add_addrs(find(p, name), addrs) && known))
+		return false;
+	append(find(p, name));
+	return true;
 }
 
 void peers_free(struct peers *p)

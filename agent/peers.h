@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Static keys of members this host had sessions with, by name. The kernel knows
- * a session's peer by name only; after a restart of the agent this file has the
- * key that the server is told.
+ * Static keys and addresses of members this host had sessions with, by name. The
+ * kernel knows a session's peer by name only; after a restart of the agent this
+ * file has the key that the server is told.
  */
 #ifndef SOTTO_AGENT_PEERS_H
 #define SOTTO_AGENT_PEERS_H
@@ -12,12 +12,14 @@
 
 #include "../tools/lib/err.h"
 #include "../tools/lib/params.h"
+#include "../tools/lib/proto.h"
 
-#define PEERS_FILE	"agent/peers"	/* under $SOTTO_STATE: "NAME KEY" lines */
+#define PEERS_FILE	"agent/peers"	/* under $SOTTO_STATE: "NAME KEY [ADDRESS,…]" lines */
 
 struct peer {
 	char name[SOTTO_NAME_MAX];
 	uint8_t pub[SOTTO_PUB_LEN];
+	struct sotto_addrs addrs;	/* all that it ever had with this key */
 };
 
 /* Sorted by name. */
@@ -36,6 +38,10 @@ int peers_load(struct peers *p, const char *file);
 /** peers_find() - the key of @name, or NULL */
 const uint8_t *peers_find(const struct peers *p, const char *name);
 
+/** peers_addrs() - the addresses of @name, if its key is @pub; else NULL */
+const struct sotto_addrs *peers_addrs(const struct peers *p, const char *name,
+				      const uint8_t pub[SOTTO_PUB_LEN]);
+
 /** peers_key() - the key of @name into @pub; zero if it is not known */
 void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LEN]);
 
@@ -46,8 +52,12 @@ void peers_remove(struct peers *p, const char *name);
 /** peers_write() - all of it in the place of @file */
 int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err);
 
-/** peers_note() - remember, and append to PEERS_FILE if it is news */
-void peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+/**
+ * peers_note() - remember, and append to PEERS_FILE if it is news
+ * Returns whether it was.
+ */
+bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN],
+		const struct sotto_addrs *addrs);
 
 void peers_free(struct peers *p);
 

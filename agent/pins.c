@@ -9,6 +9,8 @@
 #include "../tools/lib/enrol.h"
 #include "../tools/lib/log.h"
 #include "agent.h"
+#include "requests.h"
+#include "routes.h"
 
 int pins_load(struct agent *ag, struct sotto_errmsg *err)
 {
@@ -31,6 +33,67 @@ bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LE
 	const uint8_t *pin = pinned(ag, name);
 
 	return !pin || !memcmp(pin, pub, SOTTO_PUB_LEN);
+}
+
+/* Pins in turn, by @i: of the configuration, then of the file; false past the last. */
+static bool pin_at(struct agent *ag, size_t i, const char **name,
+		   const struct sotto_addrs **addrs)
+{
+	const uint8_t *key;
+
+	if (i < ag->conf.n_pins) {
+		*name = ag->conf.pins[i].name;
+		key = ag->conf.pins[i].key;
+	} else if (i - ag->conf.n_pins < ag->pins.n) {
+		*name = ag->pins.v[i - ag->conf.n_pins].name;
+		key = pinned(ag, *name);
+	} else {
+		return false;
+	}
+	*addrs = peers_addrs(&ag->peers, *name, key);
+	return true;
+}
+
+static bool claims(const struct sotto_party *peer, const struct sotto_addrs *addrs)
+{
+	for (unsigned int i = 0; i < addrs->n; i++)
+		if (sotto_addrs_have(&peer->addrs, &addrs->a[i]) ||
+		    routes_cover(&peer->routes, &addrs->a[i]))
+			return true;
+	return false;
+}
+
+const char *pins_owner(struct agent *ag, const struct sotto_party *peer)
+{
+	const struct sotto_addrs *addrs;
+	const char *name;
+
+	for (size_t i = 0; pin_at(ag, i, &name, &addrs); i++)
+		if (addrs && strcmp(name, peer->name) && claims(peer, addrs))
+			return name;
+	return NULL;
+}
+
+int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),
+		   void *arg)
+{
+	const struct sotto_addrs *addrs;
+	const char *name;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && pin_at(ag, i, &name, &addrs); i++)
+		for (unsigned int j = 0; !ret && addrs && j < addrs->n; j++)
+			ret = fn(arg, &addrs->a[j]);
+	return ret;
+}
+
+void pins_news(struct agent *ag, const char *name)
+{
+	const uint8_t *key = pinned(ag, name);
+	const struct sotto_addrs *addrs = key ? peers_addrs(&ag->peers, name, key) : NULL;
+
+	if (addrs)
+		policy_pinned(ag, addrs);
 }
 
 void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
@@ -63,6 +126,7 @@ int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
 				 "%s was never spoken to: give its key", name);
 	if (peers_set(&ag->pins, name, pub))
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	pins_news(ag, name);
 	return peers_write(&ag->pins, PINS_FILE, err);
 }
 
@@ -74,6 +138,8 @@ int pins_del(struct agent *ag, const char *name, struct sotto_errmsg *err)
 	if (!peers_find(&ag->pins, name))
 		return sotto_err(err, SOTTO_E_UNKNOWN, "%s is not pinned", name);
 	peers_remove(&ag->pins, name);
+	/* what was protected for the pin's sake is the realm's again */
+	request_policy(ag);
 	return peers_write(&ag->pins, PINS_FILE, err);
 }
 

@@ -12,6 +12,7 @@
 
 #include "peers.h"
 #include "../tools/lib/err.h"
+#include "../tools/lib/kdf.h"
 
 struct agent;
 
@@ -22,6 +23,20 @@ int pins_load(struct agent *ag, struct sotto_errmsg *err);
 
 /** pins_fit() - the key of member @name is @pub, as far as this host knows better */
 bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+
+/**
+ * pins_owner() - the pinned member whose address @peer is said to have
+ * A pin holds for the addresses, too, that its member had with this key: else a
+ * server that lies would give them to another name. NULL if there is none.
+ */
+const char *pins_owner(struct agent *ag, const struct sotto_party *peer);
+
+/** pins_each_addr() - the addresses of pinned members; ends when @fn does not return 0 */
+int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),
+		   void *arg);
+
+/** pins_news() - @name has a new key or address; if it is pinned, policy follows */
+void pins_news(struct agent *ag, const char *name);
 
 /** pins_first_use() - @name was met: pin it, if the realm or this host wants that */
 void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);

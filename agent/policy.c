@@ -8,6 +8,7 @@
 #include "policy.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../tools/lib/log.h"
@@ -142,11 +143,112 @@ static int add_entry(struct realm_policy *p, const struct sotto_policy_entry *e)
 	return saved_add_policy(&p->next, &policy, SAVED_REALM);
 }
 
+/* ---- pinned peers: protected, whatever the server says ---- */
+
+struct pinned {
+	struct sotto_addr addr;
+	bool known;		/* there is a policy of just this address */
+};
+
+struct pinned_list {
+	struct pinned *v;
+	size_t n, cap;
+};
+
+static int by_addr(const void *a, const void *b)
+{
+	return sotto_addr_cmp(&((const struct pinned *)a)->addr,
+			      &((const struct pinned *)b)->addr);
+}
+
+static int collect(void *arg, const struct sotto_addr *addr)
+{
+	struct pinned_list *l = arg;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 16;
+		struct pinned *v = reallocarray(l->v, cap, sizeof(*v));
+
+		if (!v)
+			return SOTTO_E_NOMEM;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = (struct pinned){ .addr = *addr };
+	return 0;
+}
+
+/* The host's own administrator may do otherwise, by "sotto policy add". */
+static void protect_one(struct saved_policy *p, struct pinned *pin)
+{
+	pin->known = true;
+	if (p->origin == SAVED_REALM && p->policy.action != SOTTO_ACTION_BLOCK)
+		p->policy.action = SOTTO_ACTION_PROTECT;
+}
+
+static int protect_pinned(struct agent *ag, struct saved *s)
+{
+	struct pinned_list l = { 0 };
+	int ret = pins_each_addr(ag, collect, &l);
+
+	if (l.n)
+		qsort(l.v, l.n, sizeof(*l.v), by_addr);
+	for (size_t i = 0; l.n && i < s->n_policies; i++) {
+		struct sotto_prefix *prefix = &s->policies[i].policy.prefix;
+		struct pinned *pin;
+
+		if (prefix->plen != 8 * prefix->addr.len)
+			continue;
+		pin = bsearch(&prefix->addr, l.v, l.n, sizeof(*l.v), by_addr);
+		if (pin)
+			protect_one(&s->policies[i], pin);
+	}
+	for (size_t i = 0; !ret && i < l.n; i++) {
+		struct sgenl_policy policy = {
+			.prefix = sotto_prefix_host(&l.v[i].addr),
+			.action = SOTTO_ACTION_PROTECT,
+		};
+
+		if (!l.v[i].known)
+			ret = saved_append_policy(s, &policy, SAVED_REALM);
+	}
+	free(l.v);
+	return ret;
+}
+
+static bool all_protected(const struct saved *s, const struct sotto_addrs *addrs)
+{
+	for (unsigned int i = 0; i < addrs->n; i++) {
+		struct sotto_prefix prefix = sotto_prefix_host(&addrs->a[i]);
+		const struct saved_policy *p = saved_find_policy(s, &prefix);
+
+		if (!p || (p->origin == SAVED_REALM &&
+			   p->policy.action != SOTTO_ACTION_PROTECT))
+			return false;
+	}
+	return true;
+}
+
+void policy_pinned(struct agent *ag, const struct sotto_addrs *addrs)
+{
+	struct saved now;
+
+	if (all_protected(&ag->policy.kept, addrs))
+		return;
+	if (copy(&now, &ag->policy.kept) || protect_pinned(ag, &now)) {
+		sotto_err_log("out of memory: pinned peers are protected as the realm says, not more");
+		return;
+	}
+	put_in_force(ag, &now, false);
+}
+
 static void finish(struct agent *ag)
 {
 	struct realm_policy *p = &ag->policy;
 	uint64_t version = p->next.realm_version;
 
+	if (protect_pinned(ag, &p->next))
+		sotto_err_log("out of memory: pinned peers are protected as the realm says, not more");
 	put_in_force(ag, &p->next, false);
 	sotto_notice("policy: version %" PRIu64 " of the realm is in force, %zu prefixes",
 		     version, p->kept.n_policies);

@@ -36,6 +36,9 @@ void policy_take(struct agent *ag, const struct sotto_msg_policy *m);
 /** policy_own_addrs() - the identity's addresses changed */
 void policy_own_addrs(struct agent *ag);
 
+/** policy_pinned() - a pinned peer has @addrs: they are protected from now on */
+void policy_pinned(struct agent *ag, const struct sotto_addrs *addrs);
+
 void policy_free(struct agent *ag);
 
 #endif /* SOTTO_AGENT_POLICY_H */

@@ -135,9 +135,47 @@ lying_server_gains_nothing() {
 	at_least "alice's log" "$(grep -c 'static key is not the pinned one' "$tmp/alice/run/sottod.log")" 1
 }
 
-# Without the pin the server's word is all there is: so the test above does not pass by chance.
-without_the_pin_it_is_believed() {
+# Nor does it help to give the addresses to another name, which nobody has pinned.
+pinned_address_under_another_name() {
+	expect "the false bob is no more" sotto gateway member revoke bob
+	sotto gateway member add robert --address "${IP4[bob]}" --address "${IP6[bob]}" >"$tmp/mallory/line" 2>&1 ||
+		{ fail "no line: $(cat "$tmp/mallory/line")"; return; }
+	expect "mallory down" sotto mallory down
+	expect "mallory enrols as robert" sotto mallory enroll --force "$tmp/mallory/line"
+	expect "mallory up" sotto mallory up
+	expect "forget the refusal" sotto alice tunnel flush
+	same "alice to robert" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" 5002 100)" EHOSTUNREACH
+	await "the reason" 5 tunnel_is alice .reason pin
+	same "robert to alice" "$(traffic mallory -t 11000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
+	at_least "alice's log" "$(grep -c 'address of bob, whose key is pinned' "$tmp/alice/run/sottod.log")" 1
+}
+
+action_of() {
+	sotto alice -j policy show | jq -r --arg p "$1" '.[] | select(.prefix == $p) | .action'
+}
+
+action_is() {
+	[ "$(action_of "$1")" = "$2" ]
+}
+
+# Nor to tell alice that they need no protection.
+pinned_address_stays_protected() {
+	expect "policy" sotto gateway realm policy add 10.7.9.77/32 bypass
+	expect "policy" sotto gateway realm policy add "${IP4[bob]}/32" bypass
+	await "alice has the policy" 10 action_is 10.7.9.77/32 bypass
+	watch clear
+	refuse "alice to a pinned address" on alice ping -n -q -c 2 -W 1 "${IP4[bob]}"
+	end_watch clear
+	same "what left in the clear" "$(frames clear "icmp and host ${IP4[bob]}")" 0
+	same "its policy" "$(action_of "${IP4[bob]}/32")" protect
 	expect "unpin" sotto alice peer unpin bob
+	await "the realm's word counts again" 10 action_is "${IP4[bob]}/32" bypass
+	expect "policy" sotto gateway realm policy del "${IP4[bob]}/32"
+	await "as before" 10 action_is "${IP4[bob]}/32" protect
+}
+
+# Without the pin the server's word is all there is: so the tests above do not pass by chance.
+without_the_pin_it_is_believed() {
 	expect "forget the refusal" sotto alice tunnel flush
 	await "alice talks to mallory" 10 on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
 }
@@ -149,4 +187,5 @@ counters_add_up() {
 
 run_tests setup agent_has_one_capability_and_a_filter forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent trace_names_what_is_wrong one_id_in_all_three_logs \
-	lying_server_gains_nothing without_the_pin_it_is_believed counters_add_up
+	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
+	without_the_pin_it_is_believed counters_add_up

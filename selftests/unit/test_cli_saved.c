@@ -216,19 +216,32 @@ static void test_identity_damaged(void)
 static void test_peers(void)
 {
 	uint8_t a[SOTTO_PUB_LEN], b[SOTTO_PUB_LEN], got[SOTTO_PUB_LEN];
+	struct sotto_addrs first = { .n = 1 }, other = { .n = 1 };
+	const struct sotto_addrs *addrs;
 	struct peers p = { 0 };
 
+	sotto_addr_parse(&first.a[0], "10.0.0.1");
+	sotto_addr_parse(&other.a[0], "fd00::1");
 	memset(a, 1, sizeof(a));
 	memset(b, 2, sizeof(b));
 	write_file(PEERS_FILE, "nonsense\nbob !!!\n");
 	EXPECT_EQ(peers_load(&p, PEERS_FILE), SOTTO_E_IO);
 	EXPECT_EQ(p.n, 0);
-	peers_note(&p, "bob", a);
-	peers_note(&p, "alice", a);
-	peers_note(&p, "bob", b);
+	EXPECT(peers_note(&p, "bob", a, &first));
+	EXPECT(peers_note(&p, "alice", a, &first));
+	EXPECT(!peers_note(&p, "alice", a, &first));
+	EXPECT(peers_note(&p, "alice", a, &other));
+	EXPECT(peers_note(&p, "bob", b, &other));
 	peers_free(&p);
 	peers_load(&p, PEERS_FILE);
 	EXPECT_EQ(p.n, 2);
+	/* what it had stays its own; with another key it is another peer */
+	addrs = peers_addrs(&p, "alice", a);
+	EXPECT(addrs && addrs->n == 2 && sotto_addrs_have(addrs, &first.a[0]) &&
+	       sotto_addrs_have(addrs, &other.a[0]));
+	addrs = peers_addrs(&p, "bob", b);
+	EXPECT(addrs && addrs->n == 1 && sotto_addrs_have(addrs, &other.a[0]));
+	EXPECT(!peers_addrs(&p, "bob", a));
 	peers_key(&p, "bob", got);
 	EXPECT(!memcmp(got, b, sizeof(got)));
 	peers_key(&p, "carol", got);

@@ -28,6 +28,14 @@ bool sotto_name_valid(const char *name)
 }
 
 /* Printable ASCII and bytes above: no control characters. */
+bool sotto_addrs_have(const struct sotto_addrs *list, const struct sotto_addr *addr)
+{
+	for (unsigned int i = 0; i < list->n; i++)
+		if (sotto_addr_eq(&list->a[i], addr))
+			return true;
+	return false;
+}
+
 static bool text_valid(const char *text, size_t len)
 {
 	size_t i;

@@ -98,6 +98,9 @@ struct sotto_addrs {
 	struct sotto_addr a[SOTTO_ADDRS_MAX];
 };
 
+/** sotto_addrs_have() - is @addr one of them? */
+bool sotto_addrs_have(const struct sotto_addrs *list, const struct sotto_addr *addr);
+
 /** struct sotto_ciphers - enum sotto_cipher in order of preference. */
 struct sotto_ciphers {
 	uint8_t n;
