@@ -158,13 +158,12 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 		ret = daemon_write_pid(err);
 	if (!ret)
 		ret = pins_load(ag, err);
-	if (!ret)
-		ret = sandbox_enter(err);
 	if (ret)
 		return ret;
 	if (peers_load(&ag->peers, PEERS_FILE))
 		sotto_warn("%s cannot be read as a whole", PEERS_FILE);
-	return kernel_resync(ag);
+	ret = sandbox_enter(err);
+	return ret ? ret : kernel_resync(ag);
 }
 
 static void stop(struct agent *ag)
