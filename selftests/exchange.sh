@@ -137,6 +137,38 @@ server_killed_and_started() {
 	done
 }
 
+# jump SECONDS: the wall clock, of all hosts.
+jump() {
+	date -s "@$(($(date +%s) + $1))" >/dev/null || fail "cannot set the clock"
+}
+
+# By a month ahead, two back, and to where it was: nothing that runs, waits or expires goes by it.
+clocks_that_jump() {
+	local by session
+
+	work 5
+	session=$(session_of alice)
+	for by in 2600000 -5200000 2600000; do
+		numbered 300
+		jump $by
+		end_numbered
+		same "session" "$(session_of alice)" "$session"
+		expect "alice is associated" associated alice
+	done
+	for by in 2600000 -5200000 2600000; do
+		jump $by
+		forget_all_keys
+		same "first packet after a jump by $by s" "$(once alice)" "good 1 bad 0"
+		kill_server
+		start_server
+		await "alice is back" $BACK associated alice
+		await "bob is back" $BACK associated bob
+		kill_agent bob
+		expect "bob's agent again" sotto bob up
+		work 10
+	done
+}
+
 counters_add_up() {
 	check_sums alice bob
 	keep_logs
@@ -144,4 +176,5 @@ counters_add_up() {
 
 run_tests setup first_packet_over_a_bad_control_path glare_makes_one_session \
 	forged_packets_are_only_hints keys_lost_in_silence \
-	module_of_one_side_is_new server_killed_and_started counters_add_up
+	module_of_one_side_is_new server_killed_and_started \
+	clocks_that_jump counters_add_up
