@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../tools/lib/enrol.h"
 #include "../tools/lib/log.h"
 #include "../tools/lib/loop.h"
 #include "../tools/lib/secret.h"
@@ -40,6 +41,11 @@ static struct assoc_chan *current(struct agent *ag)
 static struct assoc_chan *next(struct agent *ag)
 {
 	return &ag->assoc.chans[!ag->assoc.current];
+}
+
+bool assoc_is_current(struct agent *ag, const struct sotto_chan *ch)
+{
+	return assoc_channel(ag) == ch;
 }
 
 struct sotto_chan *assoc_channel(struct agent *ag)
@@ -81,18 +87,18 @@ const char *assoc_state_name(const struct agent *ag)
 	}
 }
 
-/* There is a channel, and no reason to think that nobody hears. */
-static bool stands(struct agent *ag)
-{
-	const struct association *a = &ag->assoc;
-	const struct sotto_chan *ch = assoc_channel(ag);
-
 const char *assoc_server_text(const struct agent *ag)
 {
 	const struct association *a = &ag->assoc;
 
 	return a->down_ms || !a->home_text[0] ? a->server_text : a->home_text;
 }
+
+/* There is a channel, and no reason to think that nobody hears. */
+static bool stands(struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+	const struct sotto_chan *ch = assoc_channel(ag);
 
 	return ch && !a->down_ms && (!a->doubted || ch->rx_ms > a->hs_begun_ms);
 }
@@ -333,6 +339,27 @@ static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ac
 	policy_own_addrs(ag);
 }
 
+/*
+ * Said under the key that is believed: from here on only the new one is. The
+ * association that stands goes on; a new one proves the new key soon.
+ */
+static void take_realm_key(struct agent *ag, const uint8_t key[SOTTO_PUB_LEN])
+{
+	struct identity *id = ag->id;
+	struct association *a = &ag->assoc;
+	char text[44];
+
+	if (sotto_all_zero(key, SOTTO_PUB_LEN) || !memcmp(id->server_key, key, SOTTO_PUB_LEN))
+		return;
+	memcpy(id->server_key, key, SOTTO_PUB_LEN);
+	sotto_notice("the realm has a new key, %s; the former one is not believed any more",
+		     sotto_key_text(text, key));
+	if (identity_keep(id, NULL))
+		sotto_warn("cannot keep the realm's new key: after a restart the former one is asked for");
+	sotto_wipe(&a->ticket, sizeof(a->ticket));
+	a->renew_ms = sotto_now_ms() + randombytes_uniform(ASSOC_ROLL_MS);
+}
+
 static uint32_t renew_after(uint32_t rekey_s)
 {
 	uint32_t ms = rekey_s ? rekey_s * 1000 : DEFAULT_RENEW_MS;
@@ -370,6 +397,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	a->state = ASSOC_STEADY;
 	a->down_ms = 0;
 	a->home = a->server;
+	strcpy(a->home_text, a->server_text);
 	a->tried = 0;
 	a->doubted = false;
 	a->home_ms = now + ASSOC_HOME_MS;
@@ -397,7 +425,6 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 {
 	struct agent *ag = arg;
 
-	strcpy(a->home_text, a->server_text);
 	if (err || m->type != SOTTO_MSG_HELLO_ACK) {
 		if (err != SOTTO_E_CLOSED)
 			ag->assoc.hello_failed = true;
@@ -409,6 +436,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	}
 	promote(ag, &m->hello_ack);
 	take_own_name(ag, &m->hello_ack);
+	take_realm_key(ag, m->hello_ack.realm_key);
 	report_live(ag);
 	ask_retry(ag);
 }

@@ -29,6 +29,7 @@ struct agent;
 #define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
 #define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
+#define ASSOC_ROLL_MS		20000	/* the realm has a new key: it is proved within that */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
 
 enum assoc_state {
@@ -115,6 +116,9 @@ void assoc_stop(struct agent *ag);
 /** assoc_channel() - the current channel, or NULL */
 struct sotto_chan *assoc_channel(struct agent *ag);
 
+/** assoc_is_current() - @ch is it; a new one is not yet, before its HELLO is answered */
+bool assoc_is_current(struct agent *ag, const struct sotto_chan *ch);
+
 /** assoc_silent_ms() - since when nothing came from the server */
 uint64_t assoc_silent_ms(struct agent *ag);
 
@@ -136,13 +140,13 @@ void assoc_look_for_move(struct agent *ag);
 /** assoc_revoked() - the server says that we are no member any more */
 void assoc_revoked(struct agent *ag);
 
+/** assoc_server_text() - the server of the association that stands, else the one that is tried */
+const char *assoc_server_text(const struct agent *ag);
+
 /** assoc_state_name() - for people and JSON: "associated", "connecting", … */
 const char *assoc_state_name(const struct agent *ag);
 
 /* Between association.c and handshake.c. */
-/** assoc_server_text() - the server of the association that stands, else the one that is tried */
-const char *assoc_server_text(const struct agent *ag);
-
 
 /** handshake_begin() - socket, exemption and message 1, or a lookup first */
 void handshake_begin(struct agent *ag);

@@ -73,6 +73,11 @@ void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 		repeat(ag, ch, id, o, s);
 		return;
 	}
+	/* HELLO's answer may bring the realm's new key, which session keys depend on */
+	if (!assoc_is_current(ag, ch)) {
+		refuse(ag, ch, id, o, SOTTO_REFUSAL_LIMIT);
+		return;
+	}
 	if (ag->leaving) {
 		refuse(ag, ch, id, o, SOTTO_REFUSAL_CLOSED);
 		return;

@@ -267,6 +267,22 @@ int admin_audit_list(struct authd *ad, struct sotto_usock_conn *conn,
 	return rc;
 }
 
+/* Of a roll-over: who would be shut out if it ended now. */
+static json_t *rollover_json(struct authd *ad)
+{
+	json_int_t behind = 0;
+	char text[44];
+	struct member *m;
+
+	if (!ad->realm->has_former)
+		return json_null();
+	for (m = ad->members; m; m = m->next)
+		behind += m->state == MEMBER_ACTIVE && !m->rolled;
+	return json_pack("{s:s, s:I}", "former_key_text",
+			 sotto_key_text(text, ad->realm->former_pub),
+			 "behind", behind);
+}
+
 int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 		     const json_t *req, struct sotto_errmsg *err)
 {
@@ -275,9 +291,10 @@ int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 	(void)req;
 	(void)err;
 	sotto_usock_ok(conn, json_pack(
-		"{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:s}",
+		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s}",
 		"realm_key", sotto_hex(hex, ad->realm->pub, SOTTO_PUB_LEN),
 		"realm_key_text", sotto_key_text(text, ad->realm->pub),
+		"rollover", rollover_json(ad),
 		"listen", net_listening(ad),
 		"members", (json_int_t)ad->members_n,
 		"online", (json_int_t)ad->online_n,

@@ -319,6 +319,7 @@ static bool finish_half_open(struct assoc *as, const struct sotto_init_view *v,
 		free(as);
 		return false;
 	}
+	as->former = v->former;
 	cap_half_open(ad, as->member);
 	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
 	htab_add(&ad->assocs, &as->by_index,
@@ -484,7 +485,9 @@ static void open_init(struct authd *ad, const struct path *from,
 	struct sotto_msg init;
 	struct noise_hs hs;
 
-	if (sotto_hs_server_read_by(&hs, v, ad->realm->pub, keeper_dh,
+	if (sotto_hs_server_read_by(&hs, v, v->former ? ad->realm->former_pub :
+				    ad->realm->pub,
+				    v->former ? keeper_dh_former : keeper_dh,
 				    ad->realm, &init)) {
 		ad->stats.init_refused++;
 		return;
@@ -495,6 +498,16 @@ static void open_init(struct authd *ad, const struct path *from,
 		init_enrol(ad, from, v, &hs, &init.assoc_init);
 	noise_wipe(&hs);
 	sotto_wipe(&init, sizeof(init));
+}
+
+/* The mac tells which of the realm's keys it is for, if any. */
+static bool for_us(struct authd *ad, struct sotto_init_view *v)
+{
+	if (sotto_init_mac_valid(v, ad->mac_key))
+		return true;
+	v->former = ad->realm->has_former &&
+		    sotto_init_mac_valid(v, ad->former_mac_key);
+	return v->former;
 }
 
 /* True for an INIT that is addressed to this realm; others get a hint. */
@@ -509,7 +522,7 @@ static bool init_sound(struct authd *ad, const struct path *from,
 		send_hint(ad, from, SOTTO_HINT_VERSION, v->index, v->echo);
 	} else if (rc) {
 		ad->stats.malformed++;
-	} else if (!sotto_init_mac_valid(v, ad->mac_key)) {
+	} else if (!for_us(ad, v)) {
 		ad->stats.init_bad_mac++;
 		send_hint(ad, from, SOTTO_HINT_KEY, v->index, v->echo);
 	} else {
@@ -547,6 +560,7 @@ static void become_current(struct assoc *as)
 
 	as->state = ASSOC_CURRENT;
 	m->current = as;
+	m->rolled |= !as->former;
 	ad->stats.assocs++;
 	ad->stats.resumed += as->resumed;
 	if (!old) {
@@ -698,6 +712,7 @@ void assoc_member_revoked(struct authd *ad, struct member *m)
 int assoc_setup(struct authd *ad)
 {
 	sotto_hs_mac_key(ad->realm->pub, ad->mac_key);
+	sotto_hs_mac_key(ad->realm->former_pub, ad->former_mac_key);
 	sotto_cookies_init(&ad->cookies, sotto_now_ms());
 	ad->half_open_end = &ad->half_open;
 	ad->tickets = sotto_secret_alloc(sizeof(*ad->tickets));

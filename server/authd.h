@@ -94,7 +94,7 @@ struct authd {
 
 	/* association.c */
 	const struct path *from;	/* of the datagram in hand */
-	uint8_t mac_key[32];
+	uint8_t mac_key[32], former_mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */
 	struct htab half_by_echo;
@@ -179,6 +179,7 @@ struct assoc {
 	uint64_t end_ms;			/* dies at the latest */
 	bool dead;				/* to be freed after this turn */
 	bool resumed;				/* by a ticket */
+	bool former;				/* by the realm's former key */
 	struct assoc *next;			/* of the same member */
 	struct half_open *half;			/* while half open or enrolling */
 };
@@ -259,6 +260,7 @@ struct member {
 	/* reconciliation with the sessions that its kernel holds */
 	enum live_state live_state;
 	bool restarted;
+	bool rolled;			/* has come by the realm's present key */
 	uint64_t hello_ms, listing;
 	uint32_t live_expected, live_seen;
 	uint64_t notice;		/* the last one it was told, see session.c */
@@ -405,11 +407,26 @@ int admin_open(struct authd *ad, struct sotto_errmsg *err);
 /** admin_endpoints() - servers for an enrolment line. */
 int admin_endpoints(struct authd *ad, struct sotto_enrol *e,
 		    struct sotto_errmsg *err);
+
+/* Under $SOTTO_STATE; see rollover.c. */
+#define REALM_KEY		"authd/realm.key"
+#define REALM_FORMER_KEY	"authd/realm.key.former"
+#define REALM_STORAGE_KEY	"authd/storage.key"
+
 int realm_init(const char *endpoints, struct sotto_errmsg *err);
 /** realm_backup() - the realm into one file; the server may be running. */
 int realm_backup(const char *out, struct sotto_errmsg *err);
 /** realm_restore() - the reverse; @force: whatever it may overwrite or forget. */
 int realm_restore(const char *file, bool force, struct sotto_errmsg *err);
+/** realm_rekey() - a new key; the present one becomes the former. */
+int realm_rekey(struct sotto_errmsg *err);
+/** realm_retire() - the former key is good no more. */
+int realm_retire(struct sotto_errmsg *err);
+/** realm_refuse_running() - 0 if no server uses this realm. */
+int realm_refuse_running(struct sotto_errmsg *err);
+/** realm_put_keys(), realm_keys() - onto the disk; of a realm in memory. */
+int realm_put_keys(const struct realm_keys *k, struct sotto_errmsg *err);
+void realm_keys(const struct realm *r, struct realm_keys *k);
 int realm_load(struct realm **out, struct sotto_errmsg *err);
 void realm_free(struct realm *r);
 /** sandbox_enter() - no capabilities from here on, and no way back to them. */

@@ -14,24 +14,27 @@
 static void places(char db[SOTTO_PATH_MAX], char key[SOTTO_PATH_MAX])
 {
 	sotto_path(db, SOTTO_STATE, "authd/realm.db");
-	sotto_path(key, SOTTO_STATE, "authd/realm.key");
+	sotto_path(key, SOTTO_STATE, REALM_KEY);
 }
 
 int realm_backup(const char *out, struct sotto_errmsg *err)
 {
 	char db[SOTTO_PATH_MAX], key[SOTTO_PATH_MAX];
+	struct realm_keys keys;
 	struct realm *r;
 	int rc = realm_load(&r, err);
 
 	if (rc)
 		return rc;
 	places(db, key);
-	rc = store_backup(db, out, r->priv, authd_wall(), err);
+	realm_keys(r, &keys);
+	rc = store_backup(db, out, &keys, authd_wall(), err);
+	sotto_wipe(&keys, sizeof(keys));
 	realm_free(r);
 	return rc;
 }
 
-static int refuse_running(struct sotto_errmsg *err)
+int realm_refuse_running(struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
 	struct sotto_uclient *uc;
@@ -45,6 +48,12 @@ static int refuse_running(struct sotto_errmsg *err)
 			 "the server is running: stop sotto-authd first");
 }
 
+static bool is_of(const struct realm_keys *k, const uint8_t *have)
+{
+	return !sodium_memcmp(have, k->priv, SOTTO_SECRET_LEN) ||
+	       !sodium_memcmp(have, k->former, SOTTO_SECRET_LEN);
+}
+
 /* Another realm here is not to be lost by a slip. */
 static int check_key(const char *key, const struct store_backup *b,
 		     struct sotto_errmsg *err)
@@ -52,8 +61,7 @@ static int check_key(const char *key, const struct store_backup *b,
 	uint8_t have[SOTTO_SECRET_LEN];
 	size_t len;
 	int rc = sotto_file_read(key, true, have, sizeof(have), &len, err);
-	bool same = !rc && len == sizeof(have) &&
-		    !sodium_memcmp(have, b->priv, sizeof(have));
+	bool same = !rc && len == sizeof(have) && is_of(&b->keys, have);
 
 	sotto_wipe(have, sizeof(have));
 	if (rc == SOTTO_E_UNKNOWN || same)
@@ -63,21 +71,20 @@ static int check_key(const char *key, const struct store_backup *b,
 				   key);
 }
 
-static int put_back(const char *file, const char *db, const char *key,
+static int put_back(const char *file, const char *db,
 		    const struct store_backup *b, struct sotto_errmsg *err)
 {
-	struct seal_key seal;
+	struct seal_key seal = { 0 };
 	struct store *st;
 	char detail[64];
 	int rc = store_restore(file, db, err);
 
 	if (!rc)
-		rc = sotto_file_write(key, 0600, true, b->priv,
-				      sizeof(b->priv), err);
+		rc = realm_put_keys(&b->keys, err);
 	if (rc)
 		return rc;
 	/* opening carries out the revocations that the backup does not know */
-	seal_key_derive(&seal, b->priv);
+	memcpy(seal.k, b->keys.storage, sizeof(seal.k));
 	rc = store_open(db, false, &seal, &st, err);
 	sotto_wipe(&seal, sizeof(seal));
 	if (rc)
@@ -93,7 +100,7 @@ int realm_restore(const char *file, bool force, struct sotto_errmsg *err)
 {
 	char dir[SOTTO_PATH_MAX], db[SOTTO_PATH_MAX], key[SOTTO_PATH_MAX];
 	struct store_backup b;
-	int rc = refuse_running(err);
+	int rc = realm_refuse_running(err);
 
 	if (!rc)
 		rc = store_backup_read(file, &b, err);
@@ -106,7 +113,7 @@ int realm_restore(const char *file, bool force, struct sotto_errmsg *err)
 	if (!rc && !force)
 		rc = store_audit_covers(db, b.audit_last, err);
 	if (!rc)
-		rc = put_back(file, db, key, &b, err);
+		rc = put_back(file, db, &b, err);
 	sotto_wipe(&b, sizeof(b));
 	return rc;
 }

@@ -23,6 +23,7 @@
 
 enum keeper_op {
 	OP_DH,			/* public key; the shared secret */
+	OP_DH_FORMER,		/* the same, by the realm's former key */
 	OP_TOKEN,		/* sealed token secret, challenge; the response */
 	OP_SEAL,		/* a secret; sealed */
 	OP_UNSEAL,		/* the reverse */
@@ -43,20 +44,32 @@ struct message {
 struct welcome {
 	int rc;
 	uint8_t pub[SOTTO_PUB_LEN];
+	bool has_former;
+	uint8_t former_pub[SOTTO_PUB_LEN];
 	struct sotto_errmsg err;
 };
 
 /* ---- what is permitted ---- */
 
-static int do_dh(const struct realm *r, struct message *m)
+static int dh_by(const uint8_t priv[SOTTO_SECRET_LEN], struct message *m)
 {
 	uint8_t shared[SOTTO_SECRET_LEN];
-	int rc = noise_dh(shared, r->priv, m->data);
+	int rc = noise_dh(shared, priv, m->data);
 
 	memcpy(m->data, shared, sizeof(shared));
 	sotto_wipe(shared, sizeof(shared));
 	m->len = SOTTO_SECRET_LEN;
 	return rc;
+}
+
+static int do_dh(const struct realm *r, struct message *m)
+{
+	return dh_by(r->priv, m);
+}
+
+static int do_dh_former(const struct realm *r, struct message *m)
+{
+	return r->has_former ? dh_by(r->former_priv, m) : SOTTO_E_STATE;
 }
 
 /* Challenges of the two handshakes, and nothing else, are answered. */
@@ -146,6 +159,7 @@ static const struct {
 	int (*fn)(const struct realm *r, struct message *m);
 } permitted[OP_MAX] = {
 	[OP_DH] = { SOTTO_PUB_LEN, do_dh },
+	[OP_DH_FORMER] = { SOTTO_PUB_LEN, do_dh_former },
 	[OP_TOKEN] = { 0, do_token },
 	[OP_SEAL] = { 0, do_seal },
 	[OP_UNSEAL] = { 0, do_unseal },
@@ -214,8 +228,11 @@ static void keeper_main(int fd)
 	fd = KEEPER_FD;
 	close_range(KEEPER_FD + 1, ~0u, 0);
 	w.rc = keeper_begin(&r, &w.err);
-	if (!w.rc)
+	if (!w.rc) {
 		memcpy(w.pub, r->pub, sizeof(w.pub));
+		w.has_former = r->has_former;
+		memcpy(w.former_pub, r->former_pub, sizeof(w.former_pub));
+	}
 	if (send(fd, &w, sizeof(w), MSG_NOSIGNAL) == sizeof(w) && !w.rc)
 		serve(r, fd);
 	realm_free(r);
@@ -266,10 +283,11 @@ static int ask(const struct realm *r, struct message *m)
 	return m->rc;
 }
 
-int keeper_dh(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
-	      uint8_t out[SOTTO_SECRET_LEN])
+static int ask_dh(enum keeper_op op, const struct realm *realm,
+		  const uint8_t pub[SOTTO_PUB_LEN],
+		  uint8_t out[SOTTO_SECRET_LEN])
 {
-	struct message m = { .op = OP_DH, .len = SOTTO_PUB_LEN };
+	struct message m = { .op = op, .len = SOTTO_PUB_LEN };
 	int rc;
 
 	memcpy(m.data, pub, SOTTO_PUB_LEN);
@@ -277,6 +295,18 @@ int keeper_dh(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
 	memcpy(out, m.data, SOTTO_SECRET_LEN);
 	sotto_wipe(m.data, SOTTO_SECRET_LEN);
 	return rc;
+}
+
+int keeper_dh(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
+	      uint8_t out[SOTTO_SECRET_LEN])
+{
+	return ask_dh(OP_DH, realm, pub, out);
+}
+
+int keeper_dh_former(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
+		     uint8_t out[SOTTO_SECRET_LEN])
+{
+	return ask_dh(OP_DH_FORMER, realm, pub, out);
 }
 
 static int token_hmac(struct sotto_token *t, const void *data, size_t len,
@@ -339,6 +369,8 @@ static int take_welcome(struct realm *r, struct sotto_errmsg *err)
 		return w.rc;
 	}
 	memcpy(r->pub, w.pub, sizeof(r->pub));
+	r->has_former = w.has_former;
+	memcpy(r->former_pub, w.former_pub, sizeof(r->former_pub));
 	r->seal.remote = seal_remote;
 	r->seal.arg = r;
 	return 0;

@@ -31,6 +31,9 @@ struct realm {
 	uint8_t priv[SOTTO_SECRET_LEN];	/* zero where a keeper has it */
 	uint8_t pub[SOTTO_PUB_LEN];
 	struct seal_key seal;
+	bool has_former;		/* a roll-over is under way: both are good */
+	uint8_t former_priv[SOTTO_SECRET_LEN];
+	uint8_t former_pub[SOTTO_PUB_LEN];
 };
 
 /**
@@ -45,6 +48,10 @@ void keeper_watch(struct ev_loop *loop, const struct realm *r);
 /** keeper_dh() - X25519 of the realm's private key; a noise_dh_fn. */
 int keeper_dh(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
 	      uint8_t out[SOTTO_SECRET_LEN]);
+
+/** keeper_dh_former() - the same by the key before the present one. */
+int keeper_dh_former(void *realm, const uint8_t pub[SOTTO_PUB_LEN],
+		     uint8_t out[SOTTO_SECRET_LEN]);
 
 /** struct keeper_token - a member's token, by its sealed secret. */
 struct keeper_token {

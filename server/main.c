@@ -17,7 +17,7 @@
 
 struct options {
 	bool init, json, check;
-	bool force;
+	bool force, rekey, retire;
 	const char *conf, *backup, *restore;
 	char endpoints[sizeof(((struct authd_conf *)0)->endpoints)];
 };
@@ -36,6 +36,8 @@ static void usage(FILE *to)
 	      "       sotto-authd --check [-c FILE]    check the configuration file\n"
 	      "       sotto-authd --backup FILE        copy the realm, key and all, while it runs\n"
 	      "       sotto-authd --restore FILE [--force]   put such a copy in its place\n"
+	      "       sotto-authd --rekey              a new realm key; the present one stays good\n"
+	      "       sotto-authd --retire             until the former key is taken away\n"
 	      "       sotto-authd --version | --help\n",
 	      to);
 }
@@ -67,6 +69,8 @@ static int parse_args(int argc, char **argv, struct options *o)
 		{ "backup", required_argument, NULL, 'b' },
 		{ "restore", required_argument, NULL, 'r' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "rekey", no_argument, NULL, 'n' },
+		{ "retire", no_argument, NULL, 'o' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -101,6 +105,12 @@ static int parse_args(int argc, char **argv, struct options *o)
 			break;
 		case 'f':
 			o->force = true;
+			break;
+		case 'n':
+			o->rekey = true;
+			break;
+		case 'o':
+			o->retire = true;
 			break;
 		case 'V':
 			puts("sotto-authd " SOTTO_VERSION);
@@ -174,6 +184,19 @@ static int copy_realm(const struct options *o)
 	else if (o->backup)
 		printf("%s holds the realm with its key: keep it as you would the key.\n",
 		       o->backup);
+	return rc ? 1 : 0;
+}
+
+static int roll_over(const struct options *o)
+{
+	struct sotto_errmsg err;
+	int rc = o->rekey ? realm_rekey(&err) : realm_retire(&err);
+
+	if (rc)
+		fprintf(stderr, "sotto-authd: %s\n", err.text);
+	else if (o->rekey)
+		puts("The realm has a new key. Start sotto-authd: members learn of the new key by the former one.\n"
+		     "\"sotto realm\" says how many have not come yet; \"sotto realm retire\" ends the former key.");
 	return rc ? 1 : 0;
 }
 
@@ -308,6 +331,8 @@ int main(int argc, char **argv)
 		return init_realm(&o);
 	if (o.backup || o.restore)
 		return copy_realm(&o);
+	if (o.rekey || o.retire)
+		return roll_over(&o);
 	sotto_path(path, SOTTO_ETC, "authd.conf");
 	if (authd_conf_load(&conf, o.conf ? o.conf : path, &err)) {
 		fprintf(stderr, "sotto-authd: %s\n", err.text);

@@ -10,13 +10,6 @@
 #include "file.h"
 #include "paths.h"
 
-static int fill_realm(struct realm *r, const uint8_t priv[SOTTO_SECRET_LEN])
-{
-	memcpy(r->priv, priv, SOTTO_SECRET_LEN);
-	seal_key_derive(&r->seal, priv);
-	return crypto_scalarmult_base(r->pub, priv) ? SOTTO_E_CRYPTO : 0;
-}
-
 static int make_store(const char *path, const struct seal_key *key,
 		      const char *endpoints, struct sotto_errmsg *err)
 {
@@ -67,7 +60,7 @@ int realm_init(const char *endpoints, struct sotto_errmsg *err)
 	int rc;
 
 	sotto_path(dir, SOTTO_STATE, "authd");
-	sotto_path(key, SOTTO_STATE, "authd/realm.key");
+	sotto_path(key, SOTTO_STATE, REALM_KEY);
 	sotto_path(db, SOTTO_STATE, "authd/realm.db");
 	rc = refuse_existing(key, db, err);
 	if (!rc)
@@ -89,35 +82,65 @@ int realm_init(const char *endpoints, struct sotto_errmsg *err)
 	return rc;
 }
 
-int realm_load(struct realm **out, struct sotto_errmsg *err)
+static int read_key(const char *name, uint8_t out[SOTTO_SECRET_LEN],
+		    struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
-	uint8_t priv[SOTTO_SECRET_LEN];
-	struct realm *r;
 	size_t len;
-	int rc;
+	int rc = sotto_file_read(sotto_path(path, SOTTO_STATE, name), true, out,
+				 SOTTO_SECRET_LEN, &len, err);
 
-	sotto_path(path, SOTTO_STATE, "authd/realm.key");
-	rc = sotto_file_read(path, true, priv, sizeof(priv), &len, err);
+	if (rc || len == SOTTO_SECRET_LEN)
+		return rc;
+	return sotto_err(err, SOTTO_E_BAD,
+			 "%s: not a realm key (%zu bytes, wanted %d)", path, len,
+			 SOTTO_SECRET_LEN);
+}
+
+/* After a roll-over that was cut short the former key can be the present one. */
+static int read_former(struct realm *r, struct sotto_errmsg *err)
+{
+	int rc = read_key(REALM_FORMER_KEY, r->former_priv, err);
+
+	if (rc == SOTTO_E_UNKNOWN)
+		return 0;
+	if (!rc && crypto_scalarmult_base(r->former_pub, r->former_priv))
+		rc = SOTTO_E_CRYPTO;
+	r->has_former = !rc && memcmp(r->former_pub, r->pub, SOTTO_PUB_LEN);
+	return rc;
+}
+
+static int fill_realm(struct realm *r, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX];
+	int rc = read_key(REALM_KEY, r->priv, err);
+
 	if (rc == SOTTO_E_UNKNOWN)
 		return sotto_err(err, rc,
 				 "%s: there is no realm here; make one with: sotto realm init",
-				 path);
-	if (!rc && len != sizeof(priv))
-		rc = sotto_err(err, SOTTO_E_BAD,
-			       "%s: not a realm key (%zu bytes, wanted %zu)",
-			       path, len, sizeof(priv));
+				 sotto_path(path, SOTTO_STATE, REALM_KEY));
+	if (!rc && crypto_scalarmult_base(r->pub, r->priv))
+		rc = sotto_err(err, SOTTO_E_CRYPTO, "the realm key cannot be used");
 	if (rc)
 		return rc;
-	r = sotto_secret_alloc(sizeof(*r));
-	rc = r ? fill_realm(r, priv) : SOTTO_E_NOMEM;
-	sotto_wipe(priv, sizeof(priv));
-	if (rc) {
-		sotto_secret_free(r);
-		return sotto_err(err, rc, "the realm key cannot be used");
+	rc = read_key(REALM_STORAGE_KEY, r->seal.k, err);
+	if (rc == SOTTO_E_UNKNOWN) {
+		seal_key_derive(&r->seal, r->priv);
+		rc = 0;
 	}
-	*out = r;
-	return 0;
+	return rc ? rc : read_former(r, err);
+}
+
+int realm_load(struct realm **out, struct sotto_errmsg *err)
+{
+	struct realm *r = sotto_secret_alloc(sizeof(*r));
+	int rc = r ? fill_realm(r, err) : sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+
+	if (rc)
+		sotto_secret_free(r);
+	else
+		*out = r;
+	return rc;
 }
 
 void realm_free(struct realm *r)

@@ -44,6 +44,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	ack.hello_ack.server_loss_s = ad->conf.server_loss;
 	ack.hello_ack.rekey_s = SOTTO_ASSOC_REKEY_MS / 1000;
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
+	if (as->former)
+		memcpy(ack.hello_ack.realm_key, ad->realm->pub, SOTTO_PUB_LEN);
 	assoc_ticket(as, &ack.hello_ack);
 	answer(as, id, &ack);
 	sotto_wipe(&ack, sizeof(ack));

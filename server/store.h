@@ -240,15 +240,22 @@ typedef bool (*store_bulk_fn)(void *arg, struct store_member *m);
 int store_bulk_members(struct store *st, store_bulk_fn next, void *arg,
 		       struct sotto_errmsg *err);
 
+/** struct realm_keys - all that a realm has; secret. */
+struct realm_keys {
+	uint8_t priv[SOTTO_SECRET_LEN];
+	uint8_t storage[SOTTO_SECRET_LEN];	/* seals secrets at rest */
+	uint8_t former[SOTTO_SECRET_LEN];	/* zero, but while a roll-over is under way */
+};
+
 /** struct store_backup - what a backup says of itself; secret. */
 struct store_backup {
 	int64_t at, audit_last;
-	uint8_t priv[SOTTO_SECRET_LEN];		/* the realm key */
+	struct realm_keys keys;
 };
 
-/** store_backup() - copy @db, which may be in use, and @priv into @out. */
+/** store_backup() - copy @db, which may be in use, and @keys into @out. */
 int store_backup(const char *db, const char *out,
-		 const uint8_t priv[SOTTO_SECRET_LEN], int64_t now,
+		 const struct realm_keys *keys, int64_t now,
 		 struct sotto_errmsg *err);
 /** store_backup_read() - and check that it is whole. */
 int store_backup_read(const char *file, struct store_backup *b,

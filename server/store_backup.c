@@ -84,7 +84,7 @@ static int copy_to(const char *from, struct store *to, const char *tmp,
 }
 
 int store_backup(const char *db, const char *out,
-		 const uint8_t priv[SOTTO_SECRET_LEN], int64_t now,
+		 const struct realm_keys *keys, int64_t now,
 		 struct sotto_errmsg *err)
 {
 	char tmp[SOTTO_PATH_MAX + 8];
@@ -98,10 +98,12 @@ int store_backup(const char *db, const char *out,
 	rc = copy_to(db, &to, tmp, err);
 	if (!rc)
 		rc = sql_run(&to, "DROP TABLE IF EXISTS backup;"
-			     "CREATE TABLE backup(at INTEGER, key BLOB)", err);
+			     "CREATE TABLE backup(at INTEGER, key BLOB, storage BLOB, former BLOB)", err);
 	if (!rc)
-		rc = sql_exec(&to, err, "INSERT INTO backup VALUES(?,?)", "ib",
-			      now, priv, SOTTO_SECRET_LEN);
+		rc = sql_exec(&to, err, "INSERT INTO backup VALUES(?,?,?,?)",
+			      "ibbb", now, keys->priv, SOTTO_SECRET_LEN,
+			      keys->storage, SOTTO_SECRET_LEN, keys->former,
+			      SOTTO_SECRET_LEN);
 	if (!rc)
 		rc = settle(&to, out, err);
 	sqlite3_close(to.db);
@@ -127,12 +129,14 @@ static int one_int(struct store *st, const char *sql, int64_t *out,
 static int read_key(struct store *st, struct store_backup *b,
 		    struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err, "SELECT at, key FROM backup", "");
+	sqlite3_stmt *s = sql_prepare(st, err, "SELECT at, key, storage, former FROM backup", "");
 	int rc = s ? sql_step(st, s, err) : SOTTO_E_BAD;
 
 	if (rc == 1)
 		b->at = sqlite3_column_int64(s, 0);
-	if (rc != 1 || sql_blob(s, 1, b->priv, sizeof(b->priv)))
+	if (rc != 1 || sql_blob(s, 1, b->keys.priv, SOTTO_SECRET_LEN) ||
+	    sql_blob(s, 2, b->keys.storage, SOTTO_SECRET_LEN) ||
+	    sql_blob(s, 3, b->keys.former, SOTTO_SECRET_LEN))
 		rc = sotto_err(err, SOTTO_E_BAD, "%s: not a backup of a realm",
 			       st->path);
 	else

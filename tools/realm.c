@@ -25,6 +25,8 @@ static const char usage[] =
 "       sotto realm monitor              mediation, live\n"
 "       sotto realm backup FILE          all of it with its key, while it runs\n"
 "       sotto realm restore FILE [ --force ]\n"
+"       sotto realm rekey                a new realm key; the present one stays good\n"
+"       sotto realm retire               until its end\n"
 "       sotto realm { policy | rule | group } help\n"
 "init makes the realm's key and database; --address says where hosts reach this\n"
 "server, as it stands in the enrolment lines.\n";
@@ -89,6 +91,26 @@ static int realm_restore(struct args *a)
 	return run_server_program("--restore", file, force);
 }
 
+static int realm_rekey(struct args *a)
+{
+	return args_end(a, usage) ? EXIT_USAGE : run_server_program("--rekey", NULL, false);
+}
+
+static int realm_retire(struct args *a)
+{
+	return args_end(a, usage) ? EXIT_USAGE : run_server_program("--retire", NULL, false);
+}
+
+/* A roll-over of the realm's key. */
+static void print_rollover(const json_t *o)
+{
+	if (!json_is_object(o))
+		return;
+	printf("former key %s, good until \"sotto realm retire\"\n", text_of(o, "former_key_text"));
+	printf("           %lld members have not come by the new one since the server began\n",
+	       number_of(o, "behind"));
+}
+
 static int realm_show(struct args *a)
 {
 	json_t *answer;
@@ -107,6 +129,7 @@ static int realm_show(struct args *a)
 	}
 	listen = join(json_object_get(answer, "listen"));
 	printf("realm key  %s\n", text_of(answer, "realm_key"));
+	print_rollover(json_object_get(answer, "rollover"));
 	printf("listens    %s\n", listen);
 	printf("members    %lld, %lld online\n", number_of(answer, "members"),
 	       number_of(answer, "online"));
@@ -276,6 +299,8 @@ static const struct command commands[] = {
 	{ "monitor", realm_monitor },
 	{ "backup", realm_backup },
 	{ "restore", realm_restore },
+	{ "rekey", realm_rekey },
+	{ "retire", realm_retire },
 	{ "policy", realm_policy },
 	{ "rule", realm_rule },
 	{ "group", realm_group },

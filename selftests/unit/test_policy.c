@@ -4,6 +4,7 @@
  * with agents that count what they are told.
  */
 #include "agentsim.h"
+#include "secret.h"
 
 #include <sys/un.h>
 
@@ -723,6 +724,97 @@ static void backup(void)
 	stop();
 }
 
+/* ---- roll-over of the realm's key ---- */
+
+static bool again(struct sim *s)
+{
+	bool ok;
+
+	sim_connect(s, run.port);
+	ok = sim_associate(s);
+	sim_wait(100);	/* for the policy */
+	return ok;
+}
+
+/* Told nothing of another key. */
+static bool content(struct sim *s)
+{
+	return again(s) && sotto_all_zero(s->answer.hello_ack.realm_key, 32);
+}
+
+static int behind(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.show");
+	json_t *o = json_object_get(ans, "rollover");
+	int n = json_is_null(o) ? -1 : json_integer_value(json_object_get(o, "behind"));
+
+	json_decref(ans);
+	return n;
+}
+
+static void restart_with(const char *option, const char *file)
+{
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	EXPECT_EQ(command(option, file, NULL), 0);
+	ASSERT(authd_begin(&run));
+}
+
+static void rollover(void)
+{
+	uint8_t former[32], next[32];
+	char file[200];
+
+	ASSERT(three());
+	a.features = SOTTO_FEATURES;
+	ASSERT(again(&a));
+	EXPECT_EQ(command("--rekey", NULL, NULL), 1);	/* it runs */
+	EXPECT_EQ(behind(), -1);
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	EXPECT_EQ(command("--retire", NULL, NULL), 1);	/* nothing to end */
+	EXPECT_EQ(command("--rekey", NULL, NULL), 0);
+	EXPECT_EQ(command("--rekey", NULL, NULL), 1);	/* under way */
+	ASSERT(authd_begin(&run));
+	EXPECT_EQ(behind(), 3);
+	memcpy(former, a.server_key, 32);
+	/* by the former key, a ticket too: told of the present one */
+	a.resume = true;
+	ASSERT(again(&a));
+	a.resume = false;
+	memcpy(next, a.answer.hello_ack.realm_key, 32);
+	EXPECT(!sotto_all_zero(next, 32) && memcmp(next, former, 32));
+	EXPECT_EQ(behind(), 3);
+	memcpy(a.server_key, next, 32);
+	EXPECT(content(&a));
+	EXPECT_EQ(behind(), 2);
+	ASSERT(again(&b));
+	EXPECT(!memcmp(b.answer.hello_ack.realm_key, next, 32));
+	memcpy(b.server_key, next, 32);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT(sim_agree(&a.asks[a.asks_n - 1], &b));
+	/* a copy of it has both keys, and still opens its secrets */
+	snprintf(file, sizeof(file), "%s/copy", run.top);
+	EXPECT_EQ(command("--backup", file, NULL), 0);
+	restart_with("--restore", file);
+	EXPECT(content(&a));
+	EXPECT(again(&b) && again(&c));
+	EXPECT(!memcmp(c.answer.hello_ack.realm_key, next, 32));
+	/* the end: c has not heard */
+	restart_with("--retire", NULL);
+	EXPECT_EQ(behind(), -1);
+	EXPECT(content(&a));
+	EXPECT(content(&b));
+	sim_connect(&c, run.port);
+	EXPECT_EQ(sim_handshake(&c, false, 1500), SOTTO_HS_HINTED);
+	EXPECT_EQ(c.hs_res.hint, SOTTO_HINT_KEY);
+	/* and another one goes like the first */
+	restart_with("--rekey", NULL);
+	ASSERT(again(&a));
+	EXPECT(memcmp(a.answer.hello_ack.realm_key, next, 32) &&
+	       memcmp(a.answer.hello_ack.realm_key, former, 32) &&
+	       !sotto_all_zero(a.answer.hello_ack.realm_key, 32));
+	stop();
+}
+
 int main(void)
 {
 	static const struct ktap_test tests[] = {
@@ -739,6 +831,7 @@ int main(void)
 		{ "metrics", metrics },
 		{ "monitor", monitor },
 		{ "backup", backup },
+		{ "rollover", rollover },
 		{ "trial_and_crash", trial_and_crash },
 	};
 	int rc;

@@ -156,6 +156,7 @@ struct sotto_init_view {
 	size_t ticket_len;
 	const uint8_t *echo;		/* SOTTO_ECHO_LEN bytes of its ephemeral */
 	const uint8_t *mac, *cookie;
+	bool former;			/* server: it is for the key before the present one */
 };
 
 /** sotto_init_parse() - 0, SOTTO_E_SHORT, SOTTO_E_BAD or SOTTO_E_VERSION

@@ -201,6 +201,7 @@ struct sotto_msg_hello_ack {
 	uint8_t ticket_secret[SOTTO_SECRET_LEN];
 	uint8_t first_use;			/* pin peers when they are met */
 	uint32_t server_loss_s;			/* then sessions go; 0 = at their own limits */
+	uint8_t realm_key[SOTTO_PUB_LEN];	/* instead of the one that was used; or zero */
 };
 
 struct sotto_msg_live {
@@ -387,6 +388,7 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_TICKET_SECRET = 132,
 	SOTTO_ATTR_FIRST_USE = 133,
 	SOTTO_ATTR_SERVER_LOSS_S = 134,
+	SOTTO_ATTR_REALM_KEY = 135,
 };
 
 /* How an attribute's value is written. */
