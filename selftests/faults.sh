@@ -135,7 +135,7 @@ each_allocation_of_sending_fails() {
 	expect "over IPv6" nth_fault send $B6 5012
 	expect "to nobody known" nth_fault send 10.7.1.99 5012
 	at_least "packets lost to it" "$(stat a out_drop_nomem)" 1
-	expect "forget nobody" sotto a tunnel del 10.7.1.99
+	await "nobody is forgotten" 30 tunnel_is a 10.7.1.99 ""
 	end_plain plain
 	works
 }

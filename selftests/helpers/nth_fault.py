@@ -23,6 +23,16 @@ UDP_SEGMENT = 103
 MOST = 500	# allocations of one call: more means that we count wrongly
 
 
+def disarm(nth):
+    """Return how many more allocations there would have had to be."""
+    try:
+        left = int(os.pread(nth, 16, 0))
+        os.pwrite(nth, b"0", 0)
+    except OSError:		# it was this that failed: copying our own words; no more will
+        left = 1
+    return left
+
+
 def each_allocation_fails(call, undo=lambda: None):
     """Return how many allocations the call makes when all but the last of them succeed."""
     nth = os.open(FAIL_NTH, os.O_RDWR)
@@ -32,11 +42,7 @@ def each_allocation_fails(call, undo=lambda: None):
             call()
         except OSError:
             pass
-        try:
-            left = int(os.pread(nth, 16, 0))
-        except OSError:		# it is this that failed: copying to us
-            left = 1
-        os.pwrite(nth, b"0", 0)
+        left = disarm(nth)
         undo()
         if left:
             os.close(nth)
