@@ -127,6 +127,10 @@ static void sotto_receive_segments(struct sotto_net *ns, struct sk_buff *skb,
 	struct sotto_pkt p;
 	unsigned int n = 0;
 
+	if (!skb_mac_header_was_set(skb)) {
+		skb_reset_mac_header(skb);
+		skb_reset_mac_len(skb);
+	}
 	__skb_push(skb, skb->data - skb_mac_header(skb));
 	segs = __skb_gso_segment(skb, 0, false);
 	if (IS_ERR_OR_NULL(segs)) {

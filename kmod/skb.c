@@ -91,10 +91,11 @@ struct sk_buff *sotto_skb_alloc(unsigned int reserve, unsigned int hdr,
 struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
 				     unsigned int len)
 {
+	unsigned int mac = skb_mac_header_was_set(skb) ? skb->mac_len : 0;
 	struct sk_buff *out;
 
 	/* Room for the link's header; IP's is aligned all the same. */
-	out = sotto_skb_alloc(NET_SKB_PAD + ALIGN(skb->mac_len, 8), hdr, len);
+	out = sotto_skb_alloc(NET_SKB_PAD + ALIGN(mac, 8), hdr, len);
 	if (!out)
 		return NULL;
 	skb_copy_header(out, skb);
@@ -102,9 +103,8 @@ struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
 	skb_shinfo(out)->gso_segs = 0;
 	skb_shinfo(out)->gso_type = 0;
 	skb_reset_network_header(out);
-	skb_set_mac_header(out, -skb->mac_len);
-	if (skb->mac_len)
-		memcpy(skb_mac_header(out), skb_mac_header(skb), skb->mac_len);
+	skb_set_mac_header(out, -mac);
+	memcpy(skb_mac_header(out), skb_mac_header(skb), mac);
 	return out;
 }
 

@@ -178,10 +178,16 @@ static bool sotto_spread_queue(struct sotto_spread *sp, struct sotto_net *ns,
 void sotto_spread(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		  const struct nf_hook_state *state)
 {
-	struct sotto_spread *sp = this_cpu_ptr(&sotto_spreads);
+	struct sotto_spread *sp;
 
+	/* A program at ingress may have chosen a socket: for the packet as it came. */
+	skb_orphan(skb);
+	/* What comes back from NFQUEUE comes from a process. */
+	local_bh_disable();
+	sp = this_cpu_ptr(&sotto_spreads);
 	if (likely(!READ_ONCE(sp->on)) || !sotto_spread_queue(sp, ns, skb, state))
 		sotto_spread_inline(sp, ns, skb, p, state);
+	local_bh_enable();
 }
 
 /* As the hook would have had it open. */
