@@ -210,19 +210,10 @@ static void sotto_encap_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 				 struct sk_buff *skb, struct dst_entry *route,
 				 const struct sotto_addr *src, unsigned int mtu)
 {
-	struct sk_buff *segs, *seg, *next;
-	unsigned int n = 0;
+	struct sk_buff *seg, *next;
 
-	segs = skb_gso_segment(skb, 0);
-	if (IS_ERR_OR_NULL(segs)) {
-		sotto_drop(t->ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
-		return;
-	}
-	consume_skb(skb);
-	skb_list_walk_safe(segs, seg, next) {
+	skb_list_walk_safe(sotto_seal_segments(t->ns, skb), seg, next) {
 		skb_mark_not_on_list(seg);
-		if (n++)
-			sotto_stat_inc(t->ns, SOTTO_STAT_OUT_SEEN);
 		sotto_encap_one(t, sa, seg, route, src, mtu);
 	}
 }
