@@ -29,6 +29,15 @@
 #define sotto_crypto_arg(arg)		(arg)
 #endif
 
+/* That the checksum is SCTP's is said only where there is SCTP. */
+#include <linux/skbuff.h>
+static inline void sotto_csum_is_inet(struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_IP_SCTP)
+	skb->csum_not_inet = 0;
+#endif
+}
+
 /* 6.5 moved software segmentation to a header of its own. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>

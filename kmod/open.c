@@ -262,8 +262,6 @@ static void sotto_open_done(SOTTO_CRYPTO_DATA *data, int err)
 	struct net_device *dev = c->state.in;
 	struct sotto_sa *sa = c->owner;
 
-	if (err == -EINPROGRESS)
-		return;		/* left the backlog */
 	rcu_read_lock();
 	local_bh_disable();
 	sotto_open_finish(c, err);
@@ -285,7 +283,7 @@ static void sotto_open_submit(struct sotto_sa *sa, struct sotto_crypt *c)
 	}
 	aead_request_set_callback(c->req, 0, sotto_open_done, c);
 	err = crypto_aead_decrypt(c->req);
-	if (sa->async && (err == -EINPROGRESS || err == -EBUSY))
+	if (sotto_sa_later(sa, err))
 		return;
 	sotto_open_finish(c, err);
 	if (sa->async) {

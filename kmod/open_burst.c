@@ -588,12 +588,12 @@ static int sotto_burst_decrypt(struct sotto_burst *b, crypto_completion_t done)
 /* Return: false when it goes on elsewhere, or has already. */
 static bool sotto_burst_run(struct sotto_burst *b, crypto_completion_t done)
 {
-	bool async = b->sa->async;
+	struct sotto_sa *sa = b->sa;
 	int err;
 
 	for (; b->i < b->n; b->i++) {
 		err = sotto_burst_decrypt(b, done);
-		if (async && (err == -EINPROGRESS || err == -EBUSY))
+		if (sotto_sa_later(sa, err))
 			return false;
 		if (err != -ESTALE)
 			sotto_burst_opened(b, err);
@@ -609,8 +609,6 @@ static void sotto_burst_done(SOTTO_CRYPTO_DATA *data, int err)
 	struct sotto_sa *sa = b->sa;
 	bool ended;
 
-	if (err == -EINPROGRESS)
-		return;		/* left the backlog */
 	rcu_read_lock();
 	local_bh_disable();
 	sotto_burst_opened(b, err);
@@ -679,8 +677,11 @@ static struct sotto_burst *sotto_burst_alloc(struct sotto_sa *sa, struct sk_buff
 bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, const struct nf_hook_state *state)
 {
-	struct sotto_burst *b = sotto_burst_alloc(sa, skb, p, state);
+	struct sotto_burst *b;
 
+	if (READ_ONCE(sa->late))
+		return false;
+	b = sotto_burst_alloc(sa, skb, p, state);
 	if (!b)
 		return false;
 	sotto_burst_look(b);

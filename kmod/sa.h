@@ -54,6 +54,7 @@ enum sotto_sa_flags {
  * @ns: its namespace
  * @aead: keyed transform, ours
  * @async: it may complete later, in another context
+ * @late: its last request did: no bursts until one completes at once
  * @inline_req: it does not, and a CPU's own memory is enough for its requests
  * @seq: out: last number handed out
  * @lock: in: protects @replay, @packets, @bytes
@@ -72,7 +73,7 @@ struct sotto_sa {
 	u8 cipher;
 	u8 mode;
 	u8 n_peer, n_local, n_behind;
-	bool async, inline_req;
+	bool async, late, inline_req;
 	u8 salt[SOTTO_SALT_LEN];
 	__be16 sport, dport;
 	unsigned long flags;
@@ -156,6 +157,28 @@ unsigned int sotto_sa_delete_session(struct sotto_net *ns, u64 session);
 void sotto_sa_flush(struct sotto_net *ns);
 
 void sotto_sa_put(struct sotto_sa *sa);
+
+/**
+ * sotto_sa_later() - does this request complete later?
+ * @sa: whose; under rcu_read_lock(), for the request may be gone already
+ * @err: what its submission gave
+ *
+ * The packets that follow stand behind this one in the transform's queue, but not
+ * behind the rest of a burst, which is submitted one segment after the other: so
+ * a transform that makes packets wait gets no bursts.
+ */
+static inline bool sotto_sa_later(struct sotto_sa *sa, int err)
+{
+	if (!sa->async)
+		return false;
+	if (err == -EINPROGRESS) {
+		WRITE_ONCE(sa->late, true);
+		return true;
+	}
+	if (!err && READ_ONCE(sa->late))
+		WRITE_ONCE(sa->late, false);
+	return false;
+}
 
 static inline bool sotto_sa_get(struct sotto_sa *sa)
 {

@@ -86,6 +86,7 @@ static void sotto_seal_finish(struct sotto_seal *s, int err)
 	struct sk_buff *skb = s->skb;
 	unsigned int mtu = s->mtu, n = s->n;
 	bool dummy = s->dummy;
+	enum sotto_stat why;
 
 	sotto_seal_put(s);
 	if (likely(!err)) {
@@ -96,8 +97,10 @@ static void sotto_seal_finish(struct sotto_seal *s, int err)
 	} else if (dummy) {
 		kfree_skb(skb);
 	} else {
-		sotto_stat_add(ns, SOTTO_STAT_OUT_DROP_CRYPTO, n - 1);
-		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_CRYPTO);
+		why = err == -EHOSTUNREACH ? SOTTO_STAT_OUT_DROP_ROUTE :
+					     SOTTO_STAT_OUT_DROP_CRYPTO;
+		sotto_stat_add(ns, why, n - 1);
+		sotto_drop(ns, skb, why);
 	}
 }
 
@@ -139,12 +142,12 @@ static int sotto_seal_one(struct sotto_seal *s, crypto_completion_t done)
 /* Return: false when the rest follows in another context. */
 static bool sotto_seal_walk(struct sotto_seal *s, crypto_completion_t done)
 {
-	bool async = s->sa->async;
+	struct sotto_sa *sa = s->sa;
 	int err;
 
 	do {
 		err = sotto_seal_one(s, done);
-		if (async && (err == -EINPROGRESS || err == -EBUSY))
+		if (sotto_sa_later(sa, err))
 			return false;
 		s->seq++;
 	} while (!err && --s->left);
@@ -158,10 +161,9 @@ static void sotto_seal_done(SOTTO_CRYPTO_DATA *data, int err)
 	struct sotto_sa *sa = s->sa;
 	bool over = true;
 
-	if (err == -EINPROGRESS)
-		return;		/* left the backlog */
 	rcu_read_lock();
 	local_bh_disable();
+	s->skb->dev = skb_dst(s->skb)->dev;	/* the old one may be gone */
 	s->seq++;
 	if (!err && --s->left)
 		over = sotto_seal_walk(s, sotto_seal_done);
@@ -183,8 +185,11 @@ void sotto_seal_start(struct sotto_seal *s)
 		return;
 	}
 	/* What completes elsewhere outlives this RCU section. */
+	if (!skb_dst_force(s->skb)) {
+		sotto_seal_finish(s, -EHOSTUNREACH);
+		return;
+	}
 	refcount_inc(&sa->refs);
-	skb_dst_force(s->skb);
 	if (sotto_seal_walk(s, sotto_seal_done))
 		sotto_sa_put(sa);
 }
@@ -206,6 +211,7 @@ void sotto_seal_inherit(struct sk_buff *out, struct sk_buff *skb)
 	skb_shinfo(out)->gso_type = 0;
 	skb_reset_network_header(out);
 	out->encapsulation = 0;
+	sotto_csum_is_inet(out);
 	sotto_seal_untracked(out);
 }
 

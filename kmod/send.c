@@ -214,7 +214,8 @@ static void sotto_send_burst(struct sotto_tunnel *t, struct sotto_sa *sa,
 {
 	int why = SOTTO_STAT_OUT_DROP_NOMEM;
 
-	if (READ_ONCE(t->ns->limits.gso) && sotto_burst_can(skb, p))
+	if (READ_ONCE(t->ns->limits.gso) && !READ_ONCE(sa->late) &&
+	    sotto_burst_can(skb, p))
 		why = sotto_burst_seal(t, sa, skb, p, mtu);
 	if (why == SOTTO_STAT_OUT_DROP_NOMEM)	/* smaller pieces may do */
 		sotto_send_segments(t, sa, skb, mtu);

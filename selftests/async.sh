@@ -150,6 +150,35 @@ pcrypt_with_chacha() {
 	with pcrypt chacha20poly1305
 }
 
+# mixed HOST SPI: a burst from a to b, and a single datagram behind it, in this order; the SA
+# of HOST, which is made here, completes later.
+mixed() {
+	local h out="sa add out spi $2 peer $B4,$B6" in="sa add in spi $2 peer $A4,$A6"
+	local words="cipher aes256gcm key-file $(key "$2")" got=$tmp/mixed
+
+	[ "$1" = a ] || expect "a's key" sotto a $out $words
+	[ "$1" = b ] || expect "b's key" sotto b $in $words
+	wrap cryptd aes256gcm || return
+	[ "$1" = b ] || expect "a's key" sotto a $out $words
+	[ "$1" = a ] || expect "b's key" sotto b $in $words
+	# One by itself, so that it is known that they wait.
+	expect "one datagram" traffic a udp-send $B4 5009 1 100
+	sleep 0.1
+	rm -f "$got"
+	traffic b -t 8000 -b -o "$got" udp-recv 5008 41 >/dev/null
+	expect "burst" traffic a udp-burst $B4 5008 41 500 40
+	busywait 10 test -s "$got"
+	same "what b got, $1 being late" "$(cat "$got")" "got 41 twice 0 late 0 damaged 0 first 0 last 40"
+	unwrap
+}
+
+# Their segments go to the cipher one after the other: what comes behind could overtake them.
+bursts_are_not_overtaken() {
+	spi=$((spi + 16))
+	mixed a $spi
+	mixed b $((spi + 1))
+}
+
 # cryptd takes 1000 requests for each processor, and refuses what is more.
 full_queue_loses_only_what_it_refuses() {
 	local sent
@@ -237,4 +266,5 @@ counters_add_up() {
 }
 
 run_tests setup cryptd_with_aes cryptd_with_chacha pcrypt_with_aes pcrypt_with_chacha \
+	bursts_are_not_overtaken \
 	full_queue_loses_only_what_it_refuses fpu_is_taken sockets_owe_nothing counters_add_up
