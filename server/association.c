@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "authd.h"
+#include "ahead.h"
 
 static struct sotto_ratelimit limit_refused = SOTTO_RATELIMIT(10000, 5);
 
@@ -168,9 +168,8 @@ static struct assoc *assoc_new(struct authd *ad, struct member *m,
 	return as;
 }
 
-struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
+struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index)
 {
-	uint64_t hash = htab_hash(&ad->assocs, &index, sizeof(index));
 	struct hnode *n;
 
 	htab_for_hash(&ad->assocs, n, hash) {
@@ -180,6 +179,12 @@ struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
 			return as;
 	}
 	return NULL;
+}
+
+struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
+{
+	return assoc_by_hash(ad, htab_hash(&ad->assocs, &index, sizeof(index)),
+			     index);
 }
 
 static uint32_t free_index(struct authd *ad)
@@ -601,35 +606,60 @@ static void on_opened(void *arg)
 		confirm(as);
 }
 
-static void input_data(struct authd *ad, const struct path *from,
-		       const uint8_t *dgram, size_t len, uint32_t index)
+/* In place. What does not open concerns no association any more. */
+static void open_data(struct authd *ad, struct incoming *in)
 {
-	struct assoc *as = assoc_by_index(ad, index);
+	struct assoc *as = in->as;
 
 	if (as && !as->dead) {
-		ad->from = from;
-		sotto_chan_input(&as->chan, ad->now_ms, dgram, len);
+		ad->from = &in->from;
+		in->frame = in->dgram + SOTTO_DATA_HEADER;
+		if (!sotto_chan_open(&as->chan, ad->now_ms, in->dgram, in->len,
+				     in->frame, &in->frame_len))
+			return;
 		assoc_rearm(as);
-	} else if (len >= SOTTO_DATA_MIN) {
-		send_hint(ad, from, SOTTO_HINT_INDEX, index,
-			  dgram + SOTTO_DATA_HEADER);
+	} else if (in->len >= SOTTO_DATA_MIN) {
+		send_hint(ad, &in->from, SOTTO_HINT_INDEX, in->index,
+			  in->dgram + SOTTO_DATA_HEADER);
 	} else {
+		ad->stats.malformed++;
+	}
+	in->as = NULL;
+}
+
+static void handle(struct authd *ad, struct incoming *in)
+{
+	uint8_t type = in->len ? in->dgram[0] : 0;
+
+	if (in->as && !in->as->dead) {
+		sotto_chan_handle(&in->as->chan, ad->now_ms, in->frame,
+				  in->frame_len);
+		assoc_rearm(in->as);
+	} else if (type == SOTTO_DGRAM_INIT || type == SOTTO_DGRAM_RESUME) {
+		input_init(ad, &in->from, in->dgram, in->len);
+	} else if (in->as) {
+		sotto_wipe(in->frame, in->frame_len);
+	} else if (!in->data) {
 		ad->stats.malformed++;
 	}
 }
 
-void assoc_input(struct authd *ad, const struct path *from,
-		 const uint8_t *dgram, size_t len)
+/*
+ * All are opened before the first one is handled. What was opened stays where it
+ * is meanwhile: an association that ends is freed by its timer, and one that only
+ * a handshake made, and that another may push out, has opened nothing.
+ */
+void assoc_input(struct authd *ad, struct incoming *in, unsigned int n)
 {
-	uint32_t index;
+	unsigned int i;
 
-	if (len && (dgram[0] == SOTTO_DGRAM_INIT ||
-		    dgram[0] == SOTTO_DGRAM_RESUME))
-		input_init(ad, from, dgram, len);
-	else if (sotto_dgram_index(dgram, len, &index) == SOTTO_DGRAM_DATA)
-		input_data(ad, from, dgram, len, index);
-	else
-		ad->stats.malformed++;
+	ahead_associations(ad, in, n);
+	for (i = 0; i < n; i++)
+		if (in[i].data)
+			open_data(ad, &in[i]);
+	ahead_contents(ad, in, n);
+	for (i = 0; i < n; i++)
+		handle(ad, &in[i]);
 }
 
 /* ---- pushes ---- */

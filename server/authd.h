@@ -114,6 +114,7 @@ struct authd {
 	/* session.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
 	unsigned int sessions_n, pending_n;
+	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;
 	struct store_grant grant_log[AUTHD_GRANT_LOG_MAX];
 	unsigned int grant_log_n;
@@ -186,11 +187,12 @@ struct assoc {
 
 int assoc_setup(struct authd *ad);
 void assoc_teardown(struct authd *ad);
-/** assoc_input() - a datagram from the network. */
-void assoc_input(struct authd *ad, const struct path *from,
-		 const uint8_t *dgram, size_t len);
+struct incoming;
+/** assoc_input() - a batch of datagrams from the network; see ahead.h. */
+void assoc_input(struct authd *ad, struct incoming *in, unsigned int n);
 /** assoc_by_index() - NULL if there is none. */
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
+struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index);
 /** assoc_push() - a request to @m's agent that wants only an ACK; when it does
  * not come, the association ends, and the next one is reconciled by LIVE.
  * Does nothing for a member who is offline.
@@ -286,6 +288,8 @@ void member_teardown(struct authd *ad);
 struct member *member_by_key(struct authd *ad, const uint8_t *key);
 struct member *member_by_name(struct authd *ad, const char *name);
 struct member *member_by_addr(struct authd *ad, const struct sotto_addr *a);
+struct member *member_by_hash(struct authd *ad, uint64_t hash,
+			      const struct sotto_addr *a);
 struct member *member_by_id(struct authd *ad, int64_t id);
 /** member_load() - put a stored member into memory, or bring it up to date. */
 int member_load(struct authd *ad, const struct store_member *sm);
@@ -323,7 +327,23 @@ struct session {
 	uint32_t call;				/* A's request on its channel */
 	uint32_t call_index;			/* that channel's local index */
 	struct sotto_msg_session_request *request; /* until the grant is forgotten */
-	struct sotto_msg_session_grant *grant;	/* likewise; holds the seed */
+	struct granted *granted;		/* likewise; made for the offer */
+	struct offer_call *offer;		/* to B, unanswered */
+};
+
+/** struct granted - an encoded session-grant. */
+struct granted {
+	uint16_t len;
+	uint16_t eph, spi;	/* where B's are to be put */
+	uint8_t body[];
+};
+
+/** struct offer_call - an offer's answer may come when its session is gone. */
+struct offer_call {
+	struct authd *ad;
+	struct session *session;		/* NULL: gone */
+	struct member *member;
+	uint64_t id;				/* the session's */
 };
 
 int session_setup(struct authd *ad);
@@ -334,6 +354,8 @@ void session_close(struct authd *ad, struct member *m,
 		   const struct sotto_msg_session_ids *ids);
 /** session_check() - say what a request for @dst would get; mediate nothing */
 void session_check(struct assoc *as, uint32_t id, const struct sotto_addr *dst);
+/** session_offered_by() - that our request @id on @ch offers; NULL: none. */
+struct session *session_offered_by(const struct sotto_chan *ch, uint32_t id);
 /** session_spi_unknown() - @m got a packet whose keys it lacks: if they are of a
  * session here, it is over, and both ends are told.
  */
@@ -352,6 +374,10 @@ void reconcile_live(struct authd *ad, struct member *m,
 		    const struct sotto_msg_live *live);
 
 /* for session.c's own parts */
+uint64_t pair_hash(struct authd *ad, const struct member *x,
+		   const struct member *y);
+uint64_t request_hash(struct authd *ad, const struct member *m,
+		      uint64_t request_id);
 struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id);
 void session_free(struct session *s);

@@ -6,7 +6,7 @@
 #ifndef SOTTO_AUTHD_LIMITS_H
 #define SOTTO_AUTHD_LIMITS_H
 
-#define AUTHD_BATCH		32	/* datagrams per recvmmsg/sendmmsg */
+#define AUTHD_BATCH		64	/* datagrams per recvmmsg/sendmmsg */
 #define AUTHD_LISTEN_MAX	8	/* control sockets */
 #define AUTHD_HALF_OPEN_MAX	4096	/* unconfirmed handshakes, all members */
 #define AUTHD_HALF_OPEN_MEMBER	4	/* unconfirmed handshakes of one member */

@@ -92,6 +92,18 @@ static inline void htab_del(struct htab *h, struct hnode *n)
 	h->n--;
 }
 
+/* Bring the place of @hash into the cache. */
+static inline void htab_fetch(const struct htab *h, uint64_t hash)
+{
+	__builtin_prefetch(&h->bucket[hash & h->mask]);
+}
+
+/* Then its first entry, which is the one that is looked for, mostly. */
+static inline void htab_fetch_first(const struct htab *h, uint64_t hash)
+{
+	__builtin_prefetch(h->bucket[hash & h->mask]);
+}
+
 /* Candidates for @hash_; the caller compares keys. */
 #define htab_for_hash(h, n_, hash_)					\
 	for (n_ = (h)->bucket[(hash_) & (h)->mask]; n_; n_ = n_->next)	\

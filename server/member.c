@@ -42,9 +42,9 @@ struct member *member_by_name(struct authd *ad, const char *name)
 	return NULL;
 }
 
-struct member *member_by_addr(struct authd *ad, const struct sotto_addr *a)
+struct member *member_by_hash(struct authd *ad, uint64_t hash,
+			      const struct sotto_addr *a)
 {
-	uint64_t hash = hash_addr(ad, a);
 	struct hnode *n;
 
 	htab_for_hash(&ad->members_by_addr, n, hash) {
@@ -55,6 +55,11 @@ struct member *member_by_addr(struct authd *ad, const struct sotto_addr *a)
 			return ma->member;
 	}
 	return NULL;
+}
+
+struct member *member_by_addr(struct authd *ad, const struct sotto_addr *a)
+{
+	return member_by_hash(ad, hash_addr(ad, a), a);
 }
 
 struct member *member_by_id(struct authd *ad, int64_t id)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "authd.h"
+#include "ahead.h"
 
 #define CMSG_ROOM	CMSG_SPACE(sizeof(struct in6_pktinfo))
 #define RECV_ROUNDS	16	/* batches per wake-up, then others have a turn */
@@ -27,7 +27,9 @@ struct net_sock {
 	struct authd *ad;
 	int fd;
 	bool v6;
+	bool any;			/* of all addresses: which one, each says */
 	uint8_t index;
+	struct sotto_addr local;	/* else this one */
 	ev_io io;
 };
 
@@ -37,6 +39,7 @@ struct net {
 	ev_prepare prepare;
 	struct mmsghdr in_hdr[AUTHD_BATCH], out_hdr[AUTHD_BATCH];
 	struct packet in[AUTHD_BATCH], out[AUTHD_BATCH];
+	struct incoming batch[AUTHD_BATCH];
 	unsigned int out_n;
 	uint8_t out_sock;
 };
@@ -56,6 +59,7 @@ static void path_from(struct path *p, const struct net_sock *s,
 
 	memset(p, 0, sizeof(*p));
 	p->sock = s->index;
+	p->local = s->local;
 	sotto_addr_from_sockaddr(&p->peer, &p->port, mh->msg_name);
 	if (in6->sin6_family == AF_INET6 && is_link_local(&in6->sin6_addr))
 		p->ifindex = in6->sin6_scope_id;
@@ -75,7 +79,7 @@ static void path_from(struct path *p, const struct net_sock *s,
 	}
 }
 
-static void recv_setup(struct net *net)
+static void recv_setup(struct net *net, bool any)
 {
 	unsigned int i;
 
@@ -90,8 +94,8 @@ static void recv_setup(struct net *net)
 		mh->msg_namelen = sizeof(p->addr);
 		mh->msg_iov = &p->iov;
 		mh->msg_iovlen = 1;
-		mh->msg_control = p->ctl;
-		mh->msg_controllen = sizeof(p->ctl);
+		mh->msg_control = any ? p->ctl : NULL;
+		mh->msg_controllen = any ? sizeof(p->ctl) : 0;
 	}
 }
 
@@ -99,23 +103,26 @@ static int recv_batch(struct net_sock *s)
 {
 	struct authd *ad = s->ad;
 	struct net *net = ad->net;
+	unsigned int good = 0;
 	int i, n;
 
-	recv_setup(net);
+	recv_setup(net, s->any);
 	n = recvmmsg(s->fd, net->in_hdr, AUTHD_BATCH, MSG_DONTWAIT, NULL);
 	ad->now_ms = sotto_now_ms();
 	for (i = 0; i < n; i++) {
-		struct path from;
+		struct incoming *in = &net->batch[good];
 
 		ad->stats.dgrams_in++;
 		if (net->in_hdr[i].msg_len > SOTTO_DGRAM_MAX) {
 			ad->stats.malformed++;
 			continue;
 		}
-		path_from(&from, s, &net->in_hdr[i].msg_hdr);
-		assoc_input(ad, &from, net->in[i].data,
-			    net->in_hdr[i].msg_len);
+		path_from(&in->from, s, &net->in_hdr[i].msg_hdr);
+		in->dgram = net->in[i].data;
+		in->len = net->in_hdr[i].msg_len;
+		good++;
 	}
+	assoc_input(ad, net->batch, good);
 	return n;
 }
 
@@ -137,8 +144,6 @@ static void put_pktinfo(struct msghdr *mh, const struct path *to, bool v6)
 {
 	struct cmsghdr *c;
 
-	if (!to->local.len)
-		return;
 	mh->msg_controllen = v6 ? CMSG_SPACE(sizeof(struct in6_pktinfo)) :
 				  CMSG_SPACE(sizeof(struct in_pktinfo));
 	c = CMSG_FIRSTHDR(mh);
@@ -210,7 +215,7 @@ void net_send(struct authd *ad, const struct path *to, const uint8_t *dgram,
 	      size_t len)
 {
 	struct net *net = ad->net;
-	bool v6 = net->sock[to->sock].v6;
+	const struct net_sock *s = &net->sock[to->sock];
 	struct packet *p;
 	struct msghdr *mh;
 
@@ -224,15 +229,15 @@ void net_send(struct authd *ad, const struct path *to, const uint8_t *dgram,
 	p->iov.iov_base = p->data;
 	p->iov.iov_len = len;
 	memset(mh, 0, sizeof(*mh));
-	memset(p->ctl, 0, sizeof(p->ctl));
 	mh->msg_name = &p->addr;
-	mh->msg_namelen = put_name(&p->addr, to, v6);
+	mh->msg_namelen = put_name(&p->addr, to, s->v6);
 	mh->msg_iov = &p->iov;
 	mh->msg_iovlen = 1;
+	if (!s->any || !to->local.len)
+		return;
+	memset(p->ctl, 0, sizeof(p->ctl));
 	mh->msg_control = p->ctl;
-	put_pktinfo(mh, to, v6);
-	if (!mh->msg_controllen)
-		mh->msg_control = NULL;
+	put_pktinfo(mh, to, s->v6);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -246,17 +251,19 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 
 /* ---- opening ---- */
 
-static int set_options(int fd, bool v6, bool dual)
+static int set_options(int fd, bool v6, bool any)
 {
-	int one = 1, only = !dual, size = 4 << 20;
+	int one = 1, only = !any, size = 4 << 20;
 
 	/* as much as the system permits; not having it is no error */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
+		return -1;
+	if (!any)
+		return 0;
 	if (!v6)
 		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
-	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
-		return -1;
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one,
 			  sizeof(one));
 }
@@ -265,16 +272,19 @@ static int add_socket(struct authd *ad, const struct sotto_addr *addr,
 		      uint16_t port)
 {
 	struct net_sock *s = &ad->net->sock[ad->net->n];
-	struct sotto_addr any = { .len = 16 };
 	struct sockaddr_storage ss;
 	socklen_t len = sotto_addr_to_sockaddr(addr, port, &ss);
 
 	s->v6 = addr->len == 16;
+	s->any = sotto_all_zero(addr->b, addr->len);
+	s->local = *addr;
+	if (s->any)
+		memset(&s->local, 0, sizeof(s->local));
 	s->fd = socket(s->v6 ? AF_INET6 : AF_INET,
 		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return -1;
-	if (set_options(s->fd, s->v6, sotto_addr_eq(addr, &any)) ||
+	if (set_options(s->fd, s->v6, s->any) ||
 	    bind(s->fd, (struct sockaddr *)&ss, len)) {
 		int e = errno;
 

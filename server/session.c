@@ -8,17 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "rules.h"
 
-/* An offer's answer may come when its session is gone: it is found by id. */
-struct offer_call {
-	struct authd *ad;
-	uint64_t id;
-	int64_t member;
-};
-
-static uint64_t pair_hash(struct authd *ad, const struct member *x,
-			  const struct member *y)
+uint64_t pair_hash(struct authd *ad, const struct member *x,
+		   const struct member *y)
 {
 	int64_t key[2] = { x->id, y->id };
 
@@ -83,10 +77,10 @@ static void unlink_from(struct session_link *l, struct member *m)
 /* What could be granted again, with the seed in it. */
 static void forget_grant(struct session *s)
 {
-	if (s->grant)
-		sotto_wipe(s->grant, sizeof(*s->grant));
-	free(s->grant);
-	s->grant = NULL;
+	if (s->granted)
+		sotto_wipe(s->granted->body, s->granted->len);
+	free(s->granted);
+	s->granted = NULL;
 	if (s->request)
 		htab_del(&s->ad->asked, &s->by_request);
 	free(s->request);
@@ -104,8 +98,7 @@ static void on_timer(struct wheel_timer *t)
 		fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
 		return;
 	}
-	if (s->grant || s->request)
-		forget_grant(s);
+	forget_grant(s);
 	if (left <= 0) {
 		session_free(s);
 		return;
@@ -157,17 +150,23 @@ void session_free(struct session *s)
 	htab_del(&ad->pairs, &s->by_pair);
 	ad->sessions_n--;
 	forget_grant(s);
+	if (s->offer)
+		s->offer->session = NULL;
 	sotto_wipe(s, sizeof(*s));
 	free(s);
 }
 
+/* Drawn one ahead, so that the table's place for it is there when it is needed. */
 static uint64_t new_id(struct authd *ad)
 {
 	uint64_t id;
 
 	do {
-		randombytes_buf(&id, sizeof(id));
+		id = ad->next_id;
+		randombytes_buf(&ad->next_id, sizeof(ad->next_id));
 	} while (!id || session_by_id(ad, id));
+	htab_fetch(&ad->sessions, htab_hash(&ad->sessions, &ad->next_id,
+					    sizeof(ad->next_id)));
 	return id;
 }
 
@@ -205,10 +204,20 @@ static void refuse(struct assoc *as, uint32_t call, enum sotto_refusal reason,
 	assoc_rearm(as);
 }
 
+/* The association that A asked on: mostly its current one. */
+static struct assoc *asker(const struct session *s)
+{
+	struct assoc *as = s->a->current;
+
+	if (as && as->chan.keys.local_index == s->call_index)
+		return as;
+	return assoc_by_index(s->ad, s->call_index);
+}
+
 /* The mediation came to nothing: A is told why. */
 static void fail(struct session *s, enum sotto_refusal reason)
 {
-	struct assoc *as = assoc_by_index(s->ad, s->call_index);
+	struct assoc *as = asker(s);
 
 	monitor_session(s->ad, "refused", s, reason);
 	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
@@ -220,15 +229,14 @@ static void fail(struct session *s, enum sotto_refusal reason)
 
 static void send_grant(struct session *s)
 {
-	struct assoc *as = assoc_by_index(s->ad, s->call_index);
-	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
+	struct assoc *as = asker(s);
 
 	if (!as)
 		return;		/* A asks again on its next association */
-	m.grant = *s->grant;
-	sotto_chan_answer(&as->chan, s->ad->now_ms, s->call, &m);
+	sotto_chan_answer_body(&as->chan, s->ad->now_ms, s->call,
+			       SOTTO_MSG_SESSION_GRANT, s->granted->body,
+			       s->granted->len);
 	assoc_rearm(as);
-	sotto_wipe(&m, sizeof(m));
 }
 
 /* ---- B's answer ---- */
@@ -237,8 +245,11 @@ static void accepted(struct session *s, const struct sotto_msg_session_accept *a
 {
 	struct authd *ad = s->ad;
 
-	memcpy(s->grant->eph_pub, a->eph_pub, SOTTO_PUB_LEN);
-	s->grant->spi = a->spi;
+	struct sotto_wbuf w;
+
+	memcpy(s->granted->body + s->granted->eph, a->eph_pub, SOTTO_PUB_LEN);
+	sotto_wbuf_init(&w, s->granted->body + s->granted->spi, 4);
+	sotto_put_u32(&w, a->spi);
 	s->spi_b = a->spi;
 	not_pending(s);
 	s->state = SESSION_LIVE;
@@ -269,17 +280,17 @@ static bool valid_accept(int err, const struct sotto_msg *m, uint64_t id)
 static void on_offered(void *arg, int err, const struct sotto_msg *m)
 {
 	struct offer_call oc = *(struct offer_call *)arg;
-	struct session *s = session_by_id(oc.ad, oc.id);
-	struct member *b = member_by_id(oc.ad, oc.member);
+	struct session *s = oc.session;
 
 	free(arg);
-	if (!s || s->state != SESSION_OFFERED) {
+	if (!s) {
 		/* given up meanwhile: B holds keys that nobody will use */
-		if (valid_accept(err, m, oc.id) && !s)
-			session_tell_gone(oc.ad, b, oc.id,
+		if (valid_accept(err, m, oc.id))
+			session_tell_gone(oc.ad, oc.member, oc.id,
 					  SOTTO_REFUSAL_CLOSED);
 		return;
 	}
+	s->offer = NULL;
 	if (valid_accept(err, m, oc.id))
 		accepted(s, &m->accept);
 	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
@@ -288,6 +299,13 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 		fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
 	else
 		fail(s, SOTTO_REFUSAL_PEER_REFUSED);
+}
+
+struct session *session_offered_by(const struct sotto_chan *ch, uint32_t id)
+{
+	const struct offer_call *oc = sotto_chan_asked(ch, id, on_offered);
+
+	return oc ? oc->session : NULL;
 }
 
 /* ---- the offer ---- */
@@ -306,15 +324,13 @@ static uint64_t networks_mark(const struct sotto_msg_session_grant *g)
 	return mark;
 }
 
-static void fill_grant(struct session *s,
-		       const struct sotto_msg_session_request *req)
+static void fill_grant(struct session *s, struct sotto_msg_session_grant *g)
 {
-	struct sotto_msg_session_grant *g = s->grant;
-
 	g->session_id = s->id;
-	g->request_id = req->request_id;
+	g->request_id = s->request->request_id;
 	strcpy(g->name, s->b->name);
 	memcpy(g->static_pub, s->b->static_pub, SOTTO_PUB_LEN);
+	g->spi = SOTTO_SPI_MIN;		/* B says which, and its ephemeral key */
 	g->data_port = s->b->data_port;
 	member_addrs(s->b, &g->addrs);
 	member_addrs(s->a, &g->own_addrs);
@@ -329,12 +345,34 @@ static void fill_grant(struct session *s,
 	s->networks = networks_mark(g);
 }
 
+/* The grant is kept as it will be sent: a quarter of the size. */
+static bool encode_grant(struct session *s, const struct sotto_msg *m)
+{
+	uint8_t body[SOTTO_BODY_MAX];
+	const uint8_t *eph, *spi;
+	size_t len, n;
+
+	if (sotto_msg_encode(m, body, sizeof(body), &len))
+		return false;
+	eph = sotto_msg_find(body, len, SOTTO_ATTR_EPHEMERAL, &n);
+	spi = sotto_msg_find(body, len, SOTTO_ATTR_SPI, &n);
+	s->granted = malloc(sizeof(*s->granted) + len);
+	if (s->granted) {
+		s->granted->len = len;
+		s->granted->eph = eph - body;
+		s->granted->spi = spi - body;
+		memcpy(s->granted->body, body, len);
+	}
+	sotto_wipe(body, len);
+	return s->granted;
+}
+
 /* Names, addresses, seed and lifetimes are those of the coming grant. */
 static void fill_offer(struct sotto_msg_session_offer *o,
-		       const struct session *s)
+		       const struct session *s,
+		       const struct sotto_msg_session_grant *g)
 {
 	const struct sotto_msg_session_request *req = s->request;
-	const struct sotto_msg_session_grant *g = s->grant;
 
 	o->session_id = s->id;
 	strcpy(o->name, s->a->name);
@@ -355,7 +393,7 @@ static void fill_offer(struct sotto_msg_session_offer *o,
 	o->own_routes = g->routes;
 }
 
-static bool send_offer(struct session *s)
+static bool send_offer(struct session *s, const struct sotto_msg_session_grant *g)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
 	struct offer_call *oc = malloc(sizeof(*oc));
@@ -364,9 +402,10 @@ static bool send_offer(struct session *s)
 
 	if (oc) {
 		oc->ad = s->ad;
+		oc->session = s;
 		oc->id = s->id;
-		oc->member = s->b->id;
-		fill_offer(&m.offer, s);
+		oc->member = s->b;
+		fill_offer(&m.offer, s, g);
 		rc = sotto_chan_request(&as->chan, s->ad->now_ms, &m,
 					SOTTO_OFFER_MS, on_offered, oc, NULL);
 		sotto_wipe(&m, sizeof(m));
@@ -375,6 +414,7 @@ static bool send_offer(struct session *s)
 		free(oc);
 		return false;
 	}
+	s->offer = oc;
 	assoc_rearm(as);
 	s->ad->stats.offers++;
 	monitor_session(s->ad, "offered", s, 0);
@@ -396,8 +436,8 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 	return SOTTO_CIPHER_UNSPEC;
 }
 
-static uint64_t request_hash(struct authd *ad, const struct member *m,
-			     uint64_t request_id)
+uint64_t request_hash(struct authd *ad, const struct member *m,
+		      uint64_t request_id)
 {
 	uint64_t key[2] = { m->id, request_id };
 
@@ -552,14 +592,12 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->call = call;
 	s->call_index = as->chan.keys.local_index;
 	s->request = malloc(sizeof(*s->request));
-	s->grant = calloc(1, sizeof(*s->grant));
-	if (s->request)
-		htab_add(&ad->asked, &s->by_request,
-			 request_hash(ad, s->a, req->request_id));
-	if (!s->request || !s->grant) {
+	if (!s->request) {
 		session_free(s);
 		return NULL;
 	}
+	htab_add(&ad->asked, &s->by_request,
+		 request_hash(ad, s->a, req->request_id));
 	memcpy(s->request, req, sizeof(*req));	/* padding too: it is compared */
 	return s;
 }
@@ -567,13 +605,18 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 /* B is here: ask it. 0, or why not. */
 static unsigned int offer(struct session *s)
 {
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
+	bool ok;
+
 	s->cipher = choose_cipher(&s->ad->conf, &s->request->ciphers,
 				  &s->b->ciphers);
 	if (!s->cipher)
 		return SOTTO_REFUSAL_CIPHER;
 	cap_pair(s->ad, s->a, s->b);
-	fill_grant(s, s->request);
-	return send_offer(s) ? 0 : SOTTO_REFUSAL_LIMIT;
+	fill_grant(s, &m.grant);
+	ok = encode_grant(s, &m) && send_offer(s, &m.grant);
+	sotto_wipe(&m, sizeof(m));
+	return ok ? 0 : SOTTO_REFUSAL_LIMIT;
 }
 
 /* B is not here: soon, perhaps. */

@@ -117,7 +117,8 @@ int store_grants(struct store *st, const struct store_grant *g, int n,
 		rc = put_grants(st, g, n, err);
 		if (!rc)
 			rc = sql_exec(st, err,
-				      "DELETE FROM grant_log WHERE at < ?",
+				      "DELETE FROM grant_log WHERE rowid < (SELECT rowid"
+				      " FROM grant_log WHERE at >= ? ORDER BY rowid LIMIT 1)",
 				      "i", prune_before);
 		rc = sql_end(st, rc, err);
 	}

@@ -99,6 +99,8 @@ static const char *const migrations[] = {
 	"  until INTEGER NOT NULL,"
 	"  seconds INTEGER NOT NULL,"
 	"  previous TEXT NOT NULL);",
+	/* 2 -> 3: grants come in order of time, and are deleted in that order */
+	"DROP INDEX grant_log_at;",
 };
 
 #define SCHEMA_VERSION	((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -132,6 +132,8 @@ static void run_slot(struct wheel *w, struct wheel_timer **slot)
 	struct wheel_timer *t;
 
 	while ((t = *slot)) {
+		if (t->next)
+			__builtin_prefetch(t->next->next);
 		wheel_del(w, t);
 		t->fn(t);
 	}

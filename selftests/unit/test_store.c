@@ -220,8 +220,10 @@ static void grants(void)
 	fresh();
 	EXPECT_EQ(store_grants(st, g, 3, 0, &err), 0);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 3);
-	EXPECT_EQ(store_grants(st, g, 1, 15, &err), 0);
+	g[0].at = 40;
+	EXPECT_EQ(store_grants(st, g, 1, 25, &err), 0);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
+	EXPECT_EQ(sql_int("SELECT min(at) FROM grant_log"), 30);
 	store_close(st);
 }
 
@@ -281,7 +283,7 @@ static void versions(void)
 	fresh();
 	store_close(st);
 	EXPECT_EQ(store_open(path, true, &key, &st, &err), SOTTO_E_EXISTS);
-	EXPECT_EQ(sql_int("PRAGMA user_version"), 2);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 3);
 	sql_int("PRAGMA user_version = 99");
 	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_VERSION);
 	EXPECT(strstr(err.text, "newer"));
@@ -371,7 +373,7 @@ static void migrates(void)
 		EXPECT(!strcmp(text, "gw.example:7688"));
 		store_close(st);
 	}
-	EXPECT_EQ(sql_int("PRAGMA user_version"), 2);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 3);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 1);
 	EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
 	sotto_prefix_parse(&n.prefix, "10.0.0.0/8");

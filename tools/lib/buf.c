@@ -6,60 +6,6 @@
 
 #include <string.h>
 
-#include "err.h"
-
-void sotto_rbuf_init(struct sotto_rbuf *r, const void *data, size_t len)
-{
-	r->p = data;
-	r->left = len;
-	r->err = 0;
-}
-
-const uint8_t *sotto_get_ptr(struct sotto_rbuf *r, size_t len)
-{
-	const uint8_t *p = r->p;
-
-	if (!r->err && len > r->left)
-		r->err = SOTTO_E_SHORT;
-	if (r->err)
-		return NULL;
-	r->p += len;
-	r->left -= len;
-	return p;
-}
-
-static uint64_t get_be(struct sotto_rbuf *r, size_t len)
-{
-	const uint8_t *p = sotto_get_ptr(r, len);
-	uint64_t v = 0;
-
-	if (!p)
-		return 0;
-	while (len--)
-		v = v << 8 | *p++;
-	return v;
-}
-
-uint8_t sotto_get_u8(struct sotto_rbuf *r)
-{
-	return get_be(r, 1);
-}
-
-uint16_t sotto_get_u16(struct sotto_rbuf *r)
-{
-	return get_be(r, 2);
-}
-
-uint32_t sotto_get_u32(struct sotto_rbuf *r)
-{
-	return get_be(r, 4);
-}
-
-uint64_t sotto_get_u64(struct sotto_rbuf *r)
-{
-	return get_be(r, 8);
-}
-
 void sotto_get_bytes(struct sotto_rbuf *r, void *out, size_t len)
 {
 	const uint8_t *p = sotto_get_ptr(r, len);
@@ -68,58 +14,6 @@ void sotto_get_bytes(struct sotto_rbuf *r, void *out, size_t len)
 		memcpy(out, p, len);
 	else
 		memset(out, 0, len);
-}
-
-void sotto_wbuf_init(struct sotto_wbuf *w, void *data, size_t cap)
-{
-	w->base = data;
-	w->len = 0;
-	w->cap = cap;
-	w->err = 0;
-}
-
-uint8_t *sotto_put_ptr(struct sotto_wbuf *w, size_t len)
-{
-	uint8_t *p = w->base + w->len;
-
-	if (!w->err && len > w->cap - w->len)
-		w->err = SOTTO_E_SPACE;
-	if (w->err)
-		return NULL;
-	w->len += len;
-	return p;
-}
-
-static void put_be(struct sotto_wbuf *w, uint64_t v, size_t len)
-{
-	uint8_t *p = sotto_put_ptr(w, len);
-
-	if (!p)
-		return;
-	while (len--) {
-		p[len] = v;
-		v >>= 8;
-	}
-}
-
-void sotto_put_u8(struct sotto_wbuf *w, uint8_t v)
-{
-	put_be(w, v, 1);
-}
-
-void sotto_put_u16(struct sotto_wbuf *w, uint16_t v)
-{
-	put_be(w, v, 2);
-}
-
-void sotto_put_u32(struct sotto_wbuf *w, uint32_t v)
-{
-	put_be(w, v, 4);
-}
-
-void sotto_put_u64(struct sotto_wbuf *w, uint64_t v)
-{
-	put_be(w, v, 8);
 }
 
 void sotto_put_bytes(struct sotto_wbuf *w, const void *data, size_t len)

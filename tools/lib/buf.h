@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "err.h"
+
 struct sotto_rbuf {
 	const uint8_t *p;
 	size_t left;
@@ -22,24 +24,117 @@ struct sotto_wbuf {
 	int err;	/* 0, or SOTTO_E_SPACE */
 };
 
-void sotto_rbuf_init(struct sotto_rbuf *r, const void *data, size_t len);
-uint8_t sotto_get_u8(struct sotto_rbuf *r);	/* 0 after an error */
-uint16_t sotto_get_u16(struct sotto_rbuf *r);
-uint32_t sotto_get_u32(struct sotto_rbuf *r);
-uint64_t sotto_get_u64(struct sotto_rbuf *r);
+static inline void sotto_rbuf_init(struct sotto_rbuf *r, const void *data,
+				   size_t len)
+{
+	r->p = data;
+	r->left = len;
+	r->err = 0;
+}
+
+/* Steps over @len bytes and returns where they are, or NULL. */
+static inline const uint8_t *sotto_get_ptr(struct sotto_rbuf *r, size_t len)
+{
+	const uint8_t *p = r->p;
+
+	if (!r->err && len > r->left)
+		r->err = SOTTO_E_SHORT;
+	if (r->err)
+		return NULL;
+	r->p += len;
+	r->left -= len;
+	return p;
+}
+
+static inline uint64_t sotto_get_be(struct sotto_rbuf *r, size_t len)
+{
+	const uint8_t *p = sotto_get_ptr(r, len);
+	uint64_t v = 0;
+
+	if (!p)
+		return 0;	/* after an error */
+	while (len--)
+		v = v << 8 | *p++;
+	return v;
+}
+
+static inline uint8_t sotto_get_u8(struct sotto_rbuf *r)
+{
+	return sotto_get_be(r, 1);
+}
+
+static inline uint16_t sotto_get_u16(struct sotto_rbuf *r)
+{
+	return sotto_get_be(r, 2);
+}
+
+static inline uint32_t sotto_get_u32(struct sotto_rbuf *r)
+{
+	return sotto_get_be(r, 4);
+}
+
+static inline uint64_t sotto_get_u64(struct sotto_rbuf *r)
+{
+	return sotto_get_be(r, 8);
+}
+
 /* Copies @len bytes; after an error @out is zeroed. */
 void sotto_get_bytes(struct sotto_rbuf *r, void *out, size_t len);
-/* Steps over @len bytes and returns where they are, or NULL. */
-const uint8_t *sotto_get_ptr(struct sotto_rbuf *r, size_t len);
 
-void sotto_wbuf_init(struct sotto_wbuf *w, void *data, size_t cap);
-void sotto_put_u8(struct sotto_wbuf *w, uint8_t v);
-void sotto_put_u16(struct sotto_wbuf *w, uint16_t v);
-void sotto_put_u32(struct sotto_wbuf *w, uint32_t v);
-void sotto_put_u64(struct sotto_wbuf *w, uint64_t v);
-void sotto_put_bytes(struct sotto_wbuf *w, const void *data, size_t len);
+static inline void sotto_wbuf_init(struct sotto_wbuf *w, void *data, size_t cap)
+{
+	w->base = data;
+	w->len = 0;
+	w->cap = cap;
+	w->err = 0;
+}
+
 /* Reserves @len bytes to be filled by the caller, or NULL. */
-uint8_t *sotto_put_ptr(struct sotto_wbuf *w, size_t len);
+static inline uint8_t *sotto_put_ptr(struct sotto_wbuf *w, size_t len)
+{
+	uint8_t *p = w->base + w->len;
+
+	if (!w->err && len > w->cap - w->len)
+		w->err = SOTTO_E_SPACE;
+	if (w->err)
+		return NULL;
+	w->len += len;
+	return p;
+}
+
+static inline void sotto_put_be(struct sotto_wbuf *w, uint64_t v, size_t len)
+{
+	uint8_t *p = sotto_put_ptr(w, len);
+
+	if (!p)
+		return;
+	while (len--) {
+		p[len] = v;
+		v >>= 8;
+	}
+}
+
+static inline void sotto_put_u8(struct sotto_wbuf *w, uint8_t v)
+{
+	sotto_put_be(w, v, 1);
+}
+
+static inline void sotto_put_u16(struct sotto_wbuf *w, uint16_t v)
+{
+	sotto_put_be(w, v, 2);
+}
+
+static inline void sotto_put_u32(struct sotto_wbuf *w, uint32_t v)
+{
+	sotto_put_be(w, v, 4);
+}
+
+static inline void sotto_put_u64(struct sotto_wbuf *w, uint64_t v)
+{
+	sotto_put_be(w, v, 8);
+}
+
+void sotto_put_bytes(struct sotto_wbuf *w, const void *data, size_t len);
 
 /** sotto_hex() - lower-case hex of @len bytes; @out holds 2 * @len + 1. */
 char *sotto_hex(char *out, const void *data, size_t len);

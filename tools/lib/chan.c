@@ -136,22 +136,29 @@ static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
 	ch->ops->send(ch->arg, dgram, DATA_HEADER + len + SOTTO_TAG_LEN);
 }
 
+static void put_frame_header(uint8_t *frame, enum frame_kind kind,
+			     uint16_t type, uint32_t id)
+{
+	struct sotto_wbuf w;
+
+	sotto_wbuf_init(&w, frame, FRAME_HEADER);
+	sotto_put_u8(&w, kind);
+	sotto_put_u8(&w, 0);
+	sotto_put_u16(&w, type);
+	sotto_put_u32(&w, id);
+}
+
 static int encode_frame(enum frame_kind kind, uint32_t id,
 			const struct sotto_msg *m, uint8_t frame[FRAME_MAX],
 			size_t *len)
 {
-	struct sotto_wbuf w;
 	size_t body_len;
 	int rc = sotto_msg_encode(m, frame + FRAME_HEADER, SOTTO_BODY_MAX,
 				  &body_len);
 
 	if (rc)
 		return rc;
-	sotto_wbuf_init(&w, frame, FRAME_HEADER);
-	sotto_put_u8(&w, kind);
-	sotto_put_u8(&w, 0);
-	sotto_put_u16(&w, m->type);
-	sotto_put_u32(&w, id);
+	put_frame_header(frame, kind, m->type, id);
 	*len = FRAME_HEADER + body_len;
 	return 0;
 }
@@ -277,6 +284,26 @@ int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	}
 	seal_and_send(ch, now_ms, frame, len);
 	sotto_wipe(frame, len);
+	return 0;
+}
+
+int sotto_chan_answer_body(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+			   uint16_t type, const void *body, size_t len)
+{
+	struct sotto_chan_served *s = find_served(ch, id);
+	uint8_t frame[FRAME_MAX];
+
+	if (!s)
+		return SOTTO_E_UNKNOWN;
+	if (s->frame)
+		return SOTTO_E_STATE;
+	if (len > SOTTO_BODY_MAX)
+		return SOTTO_E_SPACE;
+	forget_served(ch, s);
+	put_frame_header(frame, FRAME_ANSWER, type, id);
+	memcpy(frame + FRAME_HEADER, body, len);
+	seal_and_send(ch, now_ms, frame, FRAME_HEADER + len);
+	sotto_wipe(frame, FRAME_HEADER + len);
 	return 0;
 }
 
@@ -465,31 +492,49 @@ static void input_note(struct sotto_chan *ch, uint16_t type,
 	sotto_wipe(&m, sizeof(m));
 }
 
-static void input_frame(struct sotto_chan *ch, uint64_t now_ms,
-			const uint8_t *frame, size_t len)
+bool sotto_frame_look(struct sotto_frame_view *v, const uint8_t *frame,
+		      size_t len)
 {
 	struct sotto_rbuf r;
 	uint8_t kind, zero;
-	uint16_t type;
-	uint32_t id;
 
 	sotto_rbuf_init(&r, frame, len);
 	kind = sotto_get_u8(&r);
 	zero = sotto_get_u8(&r);
-	type = sotto_get_u16(&r);
-	id = sotto_get_u32(&r);
-	if (r.err || zero) {
+	v->request = kind == FRAME_REQUEST;
+	v->answer = kind == FRAME_ANSWER;
+	v->type = sotto_get_u16(&r);
+	v->id = sotto_get_u32(&r);
+	v->body = r.p;
+	v->len = r.left;
+	return !r.err && !zero &&
+	       (v->request || v->answer || kind == FRAME_NOTE);
+}
+
+void *sotto_chan_asked(const struct sotto_chan *ch, uint32_t id,
+		       sotto_answer_fn fn)
+{
+	const struct sotto_chan_call *c = ch->calls;
+
+	while (c && c->id != id)
+		c = c->next;
+	return c && c->fn == fn ? c->fn_arg : NULL;
+}
+
+void sotto_chan_handle(struct sotto_chan *ch, uint64_t now_ms, uint8_t *frame,
+		       size_t len)
+{
+	struct sotto_frame_view v;
+
+	if (!sotto_frame_look(&v, frame, len))
 		ch->stats.malformed++;
-		return;
-	}
-	if (kind == FRAME_REQUEST)
-		input_request(ch, now_ms, id, type, r.p, r.left);
-	else if (kind == FRAME_ANSWER)
-		input_answer(ch, id, type, r.p, r.left);
-	else if (kind == FRAME_NOTE)
-		input_note(ch, type, r.p, r.left);
+	else if (v.request)
+		input_request(ch, now_ms, v.id, v.type, v.body, v.len);
+	else if (v.answer)
+		input_answer(ch, v.id, v.type, v.body, v.len);
 	else
-		ch->stats.malformed++;
+		input_note(ch, v.type, v.body, v.len);
+	sotto_wipe(frame, len);
 }
 
 static int open_data(struct sotto_chan *ch, const uint8_t *dgram, size_t len,
@@ -512,10 +557,10 @@ static int open_data(struct sotto_chan *ch, const uint8_t *dgram, size_t len,
 			  r.left, frame);
 }
 
-int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
-		     const uint8_t *dgram, size_t len)
+int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
+		    const uint8_t *dgram, size_t len, uint8_t *frame,
+		    size_t *frame_len)
 {
-	uint8_t frame[SOTTO_DGRAM_MAX];
 	uint64_t counter;
 	int rc = open_data(ch, dgram, len, frame, &counter);
 
@@ -531,10 +576,20 @@ int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
 	ch->stats.received++;
 	if (ch->ops->opened)
 		ch->ops->opened(ch->arg);
-	len -= DATA_HEADER + SOTTO_TAG_LEN;
-	input_frame(ch, now_ms, frame, len);
-	sotto_wipe(frame, len);
+	*frame_len = len - DATA_HEADER - SOTTO_TAG_LEN;
 	return 0;
+}
+
+int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
+		     const uint8_t *dgram, size_t len)
+{
+	uint8_t frame[SOTTO_DGRAM_MAX];
+	size_t frame_len;
+	int rc = sotto_chan_open(ch, now_ms, dgram, len, frame, &frame_len);
+
+	if (!rc)
+		sotto_chan_handle(ch, now_ms, frame, frame_len);
+	return rc;
 }
 
 /* ---- time ---- */

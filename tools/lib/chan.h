@@ -105,6 +105,14 @@ int sotto_chan_ack(struct sotto_chan *ch, uint64_t now_ms, uint32_t id);
 int sotto_chan_error(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 		     enum sotto_refusal reason, const char *text);
 
+/**
+ * sotto_chan_answer_body() - answer with an encoded message, and forget it
+ * A repeat of the request comes to ops->request again: for answers that the caller
+ * remembers himself. SOTTO_E_UNKNOWN if the request is no longer remembered.
+ */
+int sotto_chan_answer_body(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
+			   uint16_t type, const void *body, size_t len);
+
 /** sotto_chan_note() - send a message that wants no answer, once. */
 int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
 		    const struct sotto_msg *m);
@@ -116,6 +124,36 @@ int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
  */
 int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
 		     const uint8_t *dgram, size_t len);
+
+/**
+ * sotto_chan_open() - the first half of sotto_chan_input(): authenticate
+ * @frame: where the plaintext goes; may be @dgram + SOTTO_DATA_HEADER
+ * @frame_len: its length
+ */
+int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
+		    const uint8_t *dgram, size_t len, uint8_t *frame,
+		    size_t *frame_len);
+
+/** sotto_chan_handle() - the second half; wipes @frame. */
+void sotto_chan_handle(struct sotto_chan *ch, uint64_t now_ms, uint8_t *frame,
+		       size_t len);
+
+/** struct sotto_frame_view - what an opened frame says of itself. */
+struct sotto_frame_view {
+	bool request, answer;		/* neither: a note, or unknown */
+	uint16_t type;
+	uint32_t id;
+	const uint8_t *body;
+	size_t len;
+};
+
+/** sotto_frame_look() - false: it is malformed. */
+bool sotto_frame_look(struct sotto_frame_view *v, const uint8_t *frame,
+		      size_t len);
+
+/** sotto_chan_asked() - @fn_arg of our unanswered request @id if it awaits @fn, or NULL. */
+void *sotto_chan_asked(const struct sotto_chan *ch, uint32_t id,
+		       sotto_answer_fn fn);
 
 /** sotto_chan_tick() - repeats what is due, ends what is overdue. */
 void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms);

@@ -567,6 +567,27 @@ static int decode_fields(const struct sotto_msg_desc *d, struct sotto_rbuf *r,
 	return find_field(d, UINT8_MAX, &i);
 }
 
+const uint8_t *sotto_msg_find(const uint8_t *in, size_t len, uint8_t attr,
+			      size_t *value_len)
+{
+	struct sotto_rbuf r;
+
+	sotto_rbuf_init(&r, in, len);
+	while (r.left) {
+		uint8_t a = sotto_get_u8(&r);
+		uint16_t n = sotto_get_u16(&r);
+		const uint8_t *p = sotto_get_ptr(&r, n);
+
+		if (!p)
+			return NULL;
+		if (a == attr) {
+			*value_len = n;
+			return p;
+		}
+	}
+	return NULL;
+}
+
 int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
 		     size_t len)
 {

@@ -438,6 +438,10 @@ int sotto_msg_encode(const struct sotto_msg *m, void *out, size_t cap,
 int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
 		     size_t len);
 
+/** sotto_msg_find() - value of attribute @attr in an encoded message, or NULL. */
+const uint8_t *sotto_msg_find(const uint8_t *in, size_t len, uint8_t attr,
+			      size_t *value_len);
+
 /** sotto_msg_name() - "session-request"; "unknown" otherwise. */
 const char *sotto_msg_name(uint16_t type);
 
