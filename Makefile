@@ -159,7 +159,7 @@ help:
 	@echo 'Test'
 	@echo '  make check              everything; CHECK_ARGS="unit basic" for some of it, CHECK_ARGS=--list to see'
 	@echo '  make stress             the long tests'
-	@echo '  make fuzz               every parser of untrusted bytes; SECONDS= for each, FUZZ="proto admin"'
+	@echo '  make fuzz               every parser of untrusted bytes, the whole server; SECONDS= for each, FUZZ="proto admin"'
 	@echo '  make bench              against plaintext, WireGuard and xfrm; ROUNDS=, SECONDS=; WHERE=host'
 	@echo '  make icount             instructions per packet, under emulation'
 	@echo '  make profile            where the time goes, system by system'

@@ -138,6 +138,8 @@ void assoc_input(uint32_t index, const uint8_t *dgram, size_t len)
 		ld.refused++;
 		break;
 	case SOTTO_HS_FAILED:
+		if (ld.mad)
+			break;
 		die("member %u: the server's answer does not open", index);
 	default:
 		break;

@@ -55,6 +55,7 @@ struct load {
 	uint32_t alive_next;			/* keepalive goes round */
 	uint64_t alive_us;
 	uint64_t refused, timeouts, strays, answered, grants, offers;
+	bool mad;				/* spoil what is sent */
 	struct samples lat;
 	const char *pids;			/* of the server's processes */
 };
@@ -96,6 +97,9 @@ uint32_t peer_request(uint32_t member, uint16_t type, const uint8_t *body,
 		      size_t len);
 void peer_answer(uint32_t member, uint32_t id, uint16_t type,
 		 const uint8_t *body, size_t len);
+/** peer_say() - a frame of any kind. */
+void peer_say(uint32_t member, uint8_t kind, uint32_t id, uint16_t type,
+	      const uint8_t *body, size_t len);
 void peer_hello(uint32_t member);
 /** peer_alive() - keepalives of those who were silent. */
 void peer_alive(void);
@@ -131,6 +135,14 @@ void mediate_with(const struct sotto_addr *dst, uint32_t n);
 void revoke_run(uint32_t n, const char *address);
 /** revoke_gone() - a member was told that a peer is gone. */
 void revoke_gone(uint32_t member);
+
+/* ---- mutate.c ---- */
+
+/** mutate_run() - spoilt conversations for @seconds; the same for the same @seed. */
+void mutate_run(double seconds, uint64_t seed);
+/** mutate_frame(), mutate_dgram() - spoil it, perhaps; its length then. */
+size_t mutate_frame(uint8_t *frame, size_t len, size_t cap);
+size_t mutate_dgram(uint8_t *dgram, size_t len, size_t cap);
 
 /* ---- report.c ---- */
 

@@ -44,6 +44,7 @@ static void usage(void)
 	      "      paced=SECONDS,RATE      mediate RATE a second\n"
 	      "      half=SECONDS            at half the rate of the last sessions step\n"
 	      "      idle=SECONDS            keepalives only\n"
+	      "      mutate=SECONDS[,SEED]   conversations spoilt at random\n"
 	      "      revoke=COUNT,ADDRESS    sessions of the first COUNT members with the one at\n"
 	      "                              ADDRESS; then, once somebody revokes it, when each\n"
 	      "                              was told\n"
@@ -78,6 +79,8 @@ static void step(const char *text)
 		mediate_run(x, UINT32_MAX, y);
 	else if (sscanf(text, "half=%lf", &x) == 1 && ld.session_rate > 1)
 		mediate_run(x, UINT32_MAX, ld.session_rate / 2);
+	else if (sscanf(text, "mutate=%lf,%lf", &x, &y) >= 1)
+		mutate_run(x, y);
 	else if (sscanf(text, "idle=%lf", &x) == 1)
 		idle(x);
 	else if (sscanf(text, "revoke=%lf,%63s", &x, address) == 2 &&

@@ -20,8 +20,8 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
-static void send_frame(uint32_t member, uint8_t kind, uint32_t id,
-		       uint16_t type, const uint8_t *body, size_t len)
+void peer_say(uint32_t member, uint8_t kind, uint32_t id, uint16_t type,
+	      const uint8_t *body, size_t len)
 {
 	uint8_t dgram[SOTTO_DGRAM_MAX], frame[SOTTO_DGRAM_MAX];
 	struct peer *p = &ld.peer[member];
@@ -39,7 +39,8 @@ static void send_frame(uint32_t member, uint8_t kind, uint32_t id,
 	sotto_put_u16(&w, 0);
 	sotto_put_u32(&w, p->remote);
 	sotto_put_u64(&w, p->counter);
-	len += FRAME_HEADER;
+	len = mutate_frame(frame, FRAME_HEADER + len,
+			   FRAME_HEADER + SOTTO_BODY_MAX);
 	noise_seal(p->tx, p->counter++, dgram, SOTTO_DATA_HEADER, frame, len,
 		   dgram + SOTTO_DATA_HEADER);
 	p->spoke_s = now_us() / 1000000;
@@ -51,14 +52,14 @@ uint32_t peer_request(uint32_t member, uint16_t type, const uint8_t *body,
 {
 	uint32_t id = ld.peer[member].next_id++;
 
-	send_frame(member, REQUEST, id, type, body, len);
+	peer_say(member, REQUEST, id, type, body, len);
 	return id;
 }
 
 void peer_answer(uint32_t member, uint32_t id, uint16_t type,
 		 const uint8_t *body, size_t len)
 {
-	send_frame(member, ANSWER, id, type, body, len);
+	peer_say(member, ANSWER, id, type, body, len);
 }
 
 const uint8_t *attr_find(const uint8_t *body, size_t len, uint8_t attr,

@@ -85,7 +85,7 @@ void wire_send(uint32_t member, const uint8_t *dgram, size_t len)
 		flush_one(s);
 	memcpy(s->data[s->n], dgram, len);
 	s->iov[s->n].iov_base = s->data[s->n];
-	s->iov[s->n].iov_len = len;
+	s->iov[s->n].iov_len = mutate_dgram(s->data[s->n], len, SOTTO_DGRAM_MAX);
 	s->hdr[s->n].msg_hdr.msg_iov = &s->iov[s->n];
 	s->hdr[s->n].msg_hdr.msg_iovlen = 1;
 	s->n++;
