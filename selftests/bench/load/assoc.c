@@ -173,7 +173,7 @@ static void resend(enum assoc_how how, uint64_t now, uint32_t n)
 		f->sent_us = now;
 		ld.timeouts++;
 		/* half open too long: the server has forgotten it */
-		if (now - f->begun_us > LOAD_GIVE_UP_US) {
+		if (ld.mad || now - f->begun_us > LOAD_GIVE_UP_US) {
 			flight_end(f);
 			flight_begin(f, how, f->member);
 		} else if (f->keyed) {

@@ -87,7 +87,8 @@ void mediate_offer(uint32_t member, uint32_t id, const uint8_t *body,
 	const uint8_t *sid = attr_find(body, len, SOTTO_ATTR_SESSION_ID, NULL);
 
 	ld.offers++;
-	if (!sid)
+	/* of a run before this one, perhaps */
+	if (!sid || !accept_len)
 		return;
 	memcpy(accept_id, sid, 8);
 	peer_answer(member, id, SOTTO_MSG_SESSION_ACCEPT, accept_, accept_len);

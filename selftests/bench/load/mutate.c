@@ -25,6 +25,7 @@ static uint32_t rnd(uint32_t below)
 
 static size_t spoil(uint8_t *p, size_t len, size_t cap)
 {
+	static const uint8_t edge[] = { 0, 1, 127, 128, 255 };
 	size_t at = rnd(len), n;
 
 	switch (rnd(6)) {
@@ -35,7 +36,7 @@ static size_t spoil(uint8_t *p, size_t len, size_t cap)
 		memset(p + len, rnd(256), n);
 		return len + n;
 	case 2:			/* a value at the edge */
-		p[at] = (const uint8_t[]){ 0, 1, 127, 128, 255 }[rnd(5)];
+		p[at] = edge[rnd(sizeof(edge))];
 		return len;
 	case 3:			/* a piece twice */
 		n = rnd(len - at) + 1;
