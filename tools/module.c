@@ -20,6 +20,9 @@
 #define PARAMS_MAX	256	/* bytes of all parameters, with the NUL */
 #define ARGS_MAX	16	/* words for modprobe */
 
+#define SIGN_IT	\
+	"this kernel (%s) takes only modules that are signed with a key it knows (Secure Boot does that): sign sotto.ko, see \"When the module is refused\" in operations.md"
+
 /* What modprobe's or the kernel's words mean, and what to do. */
 static const struct {
 	const char *words;
@@ -27,10 +30,8 @@ static const struct {
 } advices[] = {
 	{ "not found",
 	  "it is not installed for this kernel (%s); build and install it with \"make && make install\"" },
-	{ "Key was rejected",
-	  "Secure Boot wants it signed with an enrolled key (see mokutil(1)), kernel %s" },
-	{ "Required key not available",
-	  "Secure Boot wants it signed with an enrolled key (see mokutil(1)), kernel %s" },
+	{ "Key was rejected", SIGN_IT },
+	{ "Required key not available", SIGN_IT },
 	{ "Exec format",
 	  "it was built for another kernel than %s; build it again with \"make\"" },
 	{ "Invalid module format",
@@ -43,14 +44,49 @@ static const struct {
 	  "not permitted: run it as root, outside a container, with module loading enabled (kernel %s)" },
 };
 
+/* Does the file's first line have these words? */
+static bool file_says(const char *path, const char *words)
+{
+	char line[256] = "";
+	FILE *f = fopen(path, "re");
+	bool says;
+
+	if (!f)
+		return false;
+	says = fgets(line, sizeof(line), f) && strstr(line, words);
+	fclose(f);
+	return says;
+}
+
 static bool modules_disabled(void)
 {
-	FILE *f = fopen("/proc/sys/kernel/modules_disabled", "re");
-	bool disabled = f && fgetc(f) == '1';
+	return file_says("/proc/sys/kernel/modules_disabled", "1");
+}
 
-	if (f)
-		fclose(f);
-	return disabled;
+static bool locked_down(void)
+{
+	return file_says("/sys/kernel/security/lockdown", "[integrity]") ||
+	       file_says("/sys/kernel/security/lockdown", "[confidentiality]");
+}
+
+/* The file that would be loaded has a signature, whosever it is. */
+static bool is_signed(void)
+{
+	const char *path = getenv("SOTTO_MODULE");
+	const char *modinfo[] = { "modinfo", "-F", "sig_id", path && *path ? path : "sotto", NULL };
+	char output[RUN_OUTPUT_MAX];
+
+	return run_program(modinfo, NULL, output) || output[0];
+}
+
+const char *module_refusal(void)
+{
+	if (modules_disabled())
+		return "this kernel was told to load no more modules (kernel.modules_disabled)";
+	if ((locked_down() || file_says("/sys/module/module/parameters/sig_enforce", "Y")) &&
+	    !is_signed())
+		return "this kernel takes only signed modules, and sotto.ko is not";
+	return NULL;
 }
 
 static int explain(const char *output)
@@ -62,11 +98,15 @@ static int explain(const char *output)
 		return fail(EXIT_DOWN,
 			    "cannot load the kernel module: this kernel was told to load no modules (kernel.modules_disabled); reboot to change that");
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
-		char advice[256];
+		const char *words = advices[i].advice;
+		char advice[512];
 
 		if (!strstr(output, advices[i].words))
 			continue;
-		snprintf(advice, sizeof(advice), advices[i].advice, u.release);
+		/* A kernel that is locked down refuses root as it would anybody. */
+		if (!strcmp(advices[i].words, "not permitted") && locked_down() && !geteuid())
+			words = SIGN_IT;
+		snprintf(advice, sizeof(advice), words, u.release);
 		return fail(geteuid() ? EXIT_PERM : EXIT_DOWN,
 			    "cannot load the kernel module: %s (%s)", advice, output);
 	}

@@ -24,6 +24,9 @@ int run_program(const char *const argv[], const char *input,
  */
 int module_load(const char *parameters);
 
+/** module_refusal() - why this kernel would not load the module, or NULL if that is not known */
+const char *module_refusal(void);
+
 /** module_unload() - 0, or an exit code after a message */
 int module_unload(void);
 

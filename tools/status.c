@@ -14,6 +14,7 @@
 #include "../agent/identity.h"
 #include "daemon.h"
 #include "kernel.h"
+#include "module.h"
 #include "print.h"
 #include "settings.h"
 
@@ -27,6 +28,7 @@ static const char usage[] =
 /* All that is shown, gathered first. */
 struct status {
 	bool module;			/* loaded */
+	const char *refusal;		/* why it could not be, or NULL */
 	struct sgenl_ns ns;
 	unsigned int tunnels[STATES];
 	json_t *agent;			/* its answer, or NULL */
@@ -82,6 +84,8 @@ static void judge(struct status *s)
 	s->code = EXIT_DOWN;
 	if (!enrolled && !s->module && !s->agent)
 		s->next = "sotto enroll, with the line that \"sotto member add\" printed on the gateway";
+	else if (s->refusal)
+		s->next = "see \"When the module is refused\" in operations.md, then \"sotto up\"";
 	else if (!s->module || !s->ns.up)
 		s->next = "sotto up";
 	else if (!s->agent && !enrolled)
@@ -100,7 +104,8 @@ static void judge(struct status *s)
 static void show_module(const struct status *s)
 {
 	if (!s->module) {
-		printf("module   %snot loaded%s\n", color_on(COLOR_BAD), color_off(COLOR_BAD));
+		printf("module   %snot loaded%s%s%s\n", color_on(COLOR_BAD), color_off(COLOR_BAD),
+		       s->refusal ? ": " : "", s->refusal ? s->refusal : "");
 		return;
 	}
 	printf("module   loaded, version %s, shim %s%s%s, data port %u%s\n", s->ns.version,
@@ -189,7 +194,7 @@ static json_t *module_json(const struct status *s)
 	json_t *o;
 
 	if (!s->module)
-		return json_pack("{s:b}", "loaded", 0);
+		return json_pack("{s:b, s:s*}", "loaded", 0, "refusal", s->refusal);
 	o = json_pack("{s:b, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:i}", "loaded", 1,
 		      "version", s->ns.version, "up", s->ns.up, "keylog", s->ns.keylog,
 		      "policies", (int)s->ns.num[SOTTO_A_NS_POLICIES],
@@ -239,6 +244,8 @@ int do_status(struct args *a)
 	s.addresses = json_array();
 	if (sgenl_loaded())
 		ret = gather_kernel(&s);
+	else
+		s.refusal = module_refusal();
 	if (!ret) {
 		s.agent = agent_ask("status");
 		judge(&s);
