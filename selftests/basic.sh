@@ -187,6 +187,30 @@ conntrack_sees_inner_flows_only() {
 	done
 }
 
+# A program sees the sealed packets as they come in and the inner ones as they leave, and has
+# them go on: not where the stack's receive path would.
+verdicts_come_from_a_process() {
+	local pid
+
+	launch b "$PYTHON" "$here/helpers/nfqueue.py" 7 >"$tmp/queue"
+	pid=$!
+	busywait 10 grep -q ready "$tmp/queue" || { skip "no NFQUEUE"; return; }
+	on b nft -f - <<-EOF2 || { skip "nftables cannot queue"; kill $pid; return; }
+		table inet queued {
+			chain early { type filter hook prerouting priority -450; queue num 7; }
+			chain late { type filter hook postrouting priority 100; queue num 7; }
+		}
+	EOF2
+	expect "ping" pings a $B4
+	expect "ping over IPv6" pings a $B6
+	expect "TCP" bulk a b $B4 2
+	expect "TCP back, over IPv6" bulk b a $A6 2
+	kill $pid
+	wait $pid
+	on b nft delete table inet queued
+	at_least "packets that were handed back" "$(tail -n 1 "$tmp/queue")" 50
+}
+
 counters_add_up() {
 	check_sums a b
 	same "packets of b that a could not open" "$(stat a in_drop_auth)" 0
@@ -222,5 +246,5 @@ module_goes_under_traffic() {
 run_tests setup aes_carries_ordinary_traffic chacha_carries_ordinary_traffic \
 	outer_headers_are_whole bulk_tcp_never_fragments large_udp_is_fragmented_outside \
 	df_udp_learns_the_path_mtu neighbours_are_found_when_all_is_protected \
-	conntrack_sees_inner_flows_only counters_add_up module_is_busy_while_policy_protects \
+	conntrack_sees_inner_flows_only verdicts_come_from_a_process counters_add_up module_is_busy_while_policy_protects \
 	module_goes_under_traffic

@@ -169,6 +169,35 @@ jumbo_frames_meet_a_narrow_hop() {
 	expect "datagrams over IPv6" udp_sizes a b $B6 1400 20000 3333
 }
 
+# SCTP's checksum is a CRC that a's device would make; the checksum of UDP around it is UDP's,
+# and the router's device has it made by the stack.
+sctp_keeps_its_checksum_to_itself() {
+	local pid
+
+	modprobe -q sctp || { skip "this kernel has no SCTP"; return; }
+	expect "no offload" on r ethtool -K right tx off
+	launch b "$PYTHON" -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+s.bind(("", 5021))
+s.listen()
+c = s.accept()[0]
+got = b""
+while len(got) < 50000: got += c.recv(65536)
+print("right" if got == bytes(range(250)) * 200 else "wrong", flush=True)
+c.close()' >"$tmp/sctp" 2>&1
+	pid=$!
+	await "a listener" 20 on b grep -q ":* *5021 \|^.* 5021 " /proc/net/sctp/eps
+	expect "SCTP" timeout 20 nsenter --net="/run/netns/$(ns_name a)" "$PYTHON" -c 'import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+s.connect((sys.argv[1], 5021))
+s.sendall(bytes(range(250)) * 200)
+time.sleep(1)' $B4
+	await "what came is what was sent" 10 grep -q right "$tmp/sctp" || note "$(<"$tmp/sctp")"
+	kill $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	expect "offload" on r ethtool -K right tx on
+}
+
 counters_add_up() {
 	check_sums a b
 }
@@ -176,4 +205,4 @@ counters_add_up() {
 run_tests setup tcp_makes_no_fragment what_may_not_be_fragmented_is_refused \
 	what_may_be_fragmented_arrives a_narrower_hop_is_learnt tcp_comes_through_a_narrower_hop \
 	the_least_of_ipv6_passes jumbo_frames_are_used jumbo_frames_meet_a_narrow_hop \
-	counters_add_up
+	sctp_keeps_its_checksum_to_itself counters_add_up
