@@ -38,6 +38,33 @@ static inline void sotto_csum_is_inet(struct sk_buff *skb)
 #endif
 }
 
+/* 6.7 gave comparing in constant time and XOR a header of their own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#include <crypto/utils.h>
+#else
+#include <crypto/algapi.h>
+#endif
+
+/* 6.12 moved unaligned access. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
+/* 6.16 gave ChaCha's state a type. */
+#include <crypto/chacha.h>
+#include <crypto/poly1305.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+struct chacha_state {
+	u32 x[CHACHA_STATE_WORDS];
+};
+
+#define chacha_init(state, key, iv)	chacha_init((state)->x, key, iv)
+#define chacha20_crypt(state, dst, src, len) \
+	chacha20_crypt((state)->x, dst, src, len)
+#endif
+
 /* 6.5 moved software segmentation to a header of its own. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The AEAD transform of an SA, and one request on it. */
+/* The ciphers of an SA, and one request to the crypto API. */
 #include <linux/err.h>
 #include <linux/slab.h>
 
 #include "crypto.h"
 
 /*
- * The plain modes, not the rfc4106() and rfc7539esp() templates: those want the
- * IV as part of the associated data, and we have the nonce at hand anyway.
+ * The plain mode, not the rfc4106() template: that wants the IV as part of the
+ * associated data, and we have the nonce at hand anyway.
  */
 static const char *const sotto_algs[__SOTTO_CIPHER_MAX] = {
 	[SOTTO_CIPHER_AES256_GCM] = "gcm(aes)",
-	[SOTTO_CIPHER_CHACHA20_POLY1305] = "rfc7539(chacha20,poly1305)",
 };
 
 static const char *const sotto_names[__SOTTO_CIPHER_MAX] = {
@@ -53,6 +52,8 @@ void sotto_crypto_init(void)
 								 cpu_to_node(cpu));
 
 	for (i = SOTTO_CIPHER_UNSPEC + 1; i < __SOTTO_CIPHER_MAX; i++) {
+		if (!sotto_algs[i])
+			continue;
 		aead = crypto_alloc_aead(sotto_algs[i], 0, 0);
 		if (IS_ERR(aead))
 			pr_warn("sotto: this kernel has no %s (error %ld)\n",
@@ -73,13 +74,10 @@ void sotto_crypto_exit(void)
 			crypto_free_aead(sotto_held[i]);
 }
 
-struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key)
+static struct crypto_aead *sotto_aead_alloc(u8 cipher, const u8 *key)
 {
 	struct crypto_aead *aead;
 	int err;
-
-	if (cipher >= __SOTTO_CIPHER_MAX || !sotto_algs[cipher])
-		return ERR_PTR(-EINVAL);
 
 	aead = crypto_alloc_aead(sotto_algs[cipher], 0, 0);
 	if (IS_ERR(aead))
@@ -93,6 +91,30 @@ struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key)
 		return ERR_PTR(err);
 	}
 	return aead;
+}
+
+int sotto_key_init(struct sotto_key *key, u8 cipher, const u8 *raw)
+{
+	struct crypto_aead *aead;
+
+	if (cipher == SOTTO_CIPHER_CHACHA20_POLY1305) {
+		key->aead = NULL;
+		sotto_chapoly_key_init(&key->chapoly, raw);
+		return 0;
+	}
+	if (cipher >= __SOTTO_CIPHER_MAX || !sotto_algs[cipher])
+		return -EINVAL;
+	aead = sotto_aead_alloc(cipher, raw);
+	if (IS_ERR(aead))
+		return PTR_ERR(aead);
+	key->aead = aead;
+	return 0;
+}
+
+void sotto_key_wipe(struct sotto_key *key)
+{
+	crypto_free_aead(key->aead);
+	memzero_explicit(key, sizeof(*key));
 }
 
 static u8 *sotto_crypt_mem(struct crypto_aead *aead, size_t len)
@@ -134,14 +156,35 @@ struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 	return c;
 }
 
+static void sotto_aad_set(struct sotto_esp_aad *aad, u32 spi, u64 seq)
+{
+	aad->spi = htonl(spi);
+	aad->seq_hi = htonl(upper_32_bits(seq));
+	aad->seq_lo = htonl(lower_32_bits(seq));
+}
+
+static void sotto_nonce_set(u8 *nonce, const u8 *salt, __be64 iv)
+{
+	memcpy(nonce, salt, SOTTO_SALT_LEN);
+	memcpy(nonce + SOTTO_SALT_LEN, &iv, sizeof(iv));
+}
+
+void sotto_chapoly_packet(struct sotto_chapoly *c, const struct sotto_key *key, const u8 *salt,
+			  u32 spi, u64 seq, __be64 iv, unsigned int len)
+{
+	struct sotto_esp_aad aad;
+	u8 nonce[SOTTO_NONCE_LEN];
+
+	sotto_aad_set(&aad, spi, seq);
+	sotto_nonce_set(nonce, salt, iv);
+	sotto_chapoly_begin(c, &key->chapoly, nonce, &aad, sizeof(aad), len);
+}
+
 void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
 		     __be64 iv)
 {
-	c->aad.spi = htonl(spi);
-	c->aad.seq_hi = htonl(upper_32_bits(seq));
-	c->aad.seq_lo = htonl(lower_32_bits(seq));
-	memcpy(c->nonce, salt, SOTTO_SALT_LEN);
-	memcpy(c->nonce + SOTTO_SALT_LEN, &iv, sizeof(iv));
+	sotto_aad_set(&c->aad, spi, seq);
+	sotto_nonce_set(c->nonce, salt, iv);
 }
 
 void sotto_crypt_free(struct sotto_crypt *c)

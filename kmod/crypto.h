@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The AEAD transform of an SA, and one request on it. Knows no tunnels. */
+/*
+ * The ciphers of an SA: ChaCha20-Poly1305 by chapoly.h, which is always done at once, and a
+ * transform of the crypto API with its requests for AES-GCM. Knows no tunnels.
+ */
 #ifndef _SOTTO_CRYPTO_H
 #define _SOTTO_CRYPTO_H
 
@@ -9,8 +12,19 @@
 #include <linux/skbuff.h>
 #include <linux/sotto.h>
 
+#include "chapoly.h"
 #include "skb.h"
 #include "wire.h"
+
+/**
+ * struct sotto_key - what an SA encrypts with
+ * @aead: keyed transform; NULL: @chapoly is the key
+ * @chapoly: the key of ChaCha20-Poly1305
+ */
+struct sotto_key {
+	struct crypto_aead *aead;
+	struct sotto_chapoly_key chapoly;
+};
 
 /*
  * Have both ciphers loaded for as long as we are: the first packet to a peer must
@@ -20,13 +34,20 @@ void sotto_crypto_init(void);
 void sotto_crypto_exit(void);
 
 /**
- * sotto_crypto_alloc() - a keyed transform
+ * sotto_key_init() - make a cipher ready
+ * @key: filled
  * @cipher: enum sotto_cipher
- * @key: SOTTO_KEY_LEN bytes
+ * @raw: SOTTO_KEY_LEN bytes
  *
- * May sleep. Return: the transform or an ERR_PTR().
+ * May sleep. Return: 0 or a negative error.
  */
-struct crypto_aead *sotto_crypto_alloc(u8 cipher, const u8 *key);
+int sotto_key_init(struct sotto_key *key, u8 cipher, const u8 *raw);
+/* May sleep. */
+void sotto_key_wipe(struct sotto_key *key);
+
+/* Start sealing or opening a packet of @len bytes of text by ChaCha20-Poly1305. */
+void sotto_chapoly_packet(struct sotto_chapoly *c, const struct sotto_key *key, const u8 *salt,
+			  u32 spi, u64 seq, __be64 iv, unsigned int len);
 
 /* Bytes of a request that fits each CPU's own memory: sa->inline_req. */
 #define SOTTO_CRYPT_CPU_REQ	1280

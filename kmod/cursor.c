@@ -44,22 +44,34 @@ static struct page *sotto_cursor_page(const struct sotto_cursor *cur)
 	return page && !PageHighMem(page) ? page : NULL;
 }
 
+u8 *sotto_cursor_piece(struct sotto_cursor *cur, unsigned int len, unsigned int *n)
+{
+	u8 *at;
+
+	if (!sotto_cursor_settle(cur))
+		return NULL;
+	if (cur->frag < 0)
+		at = cur->skb->data;
+	else if (sotto_cursor_page(cur))
+		at = skb_frag_address(&skb_shinfo(cur->skb)->frags[cur->frag]);
+	else
+		return NULL;
+	at += cur->off;
+	*n = min(len, sotto_cursor_size(cur) - cur->off);
+	cur->off += *n;
+	return at;
+}
+
 bool sotto_cursor_copy(struct sotto_cursor *cur, void *to, unsigned int len)
 {
 	const u8 *from;
 	unsigned int n;
 
-	for (; len; len -= n, to += n, cur->off += n) {
-		if (!sotto_cursor_settle(cur))
+	for (; len; len -= n, to += n) {
+		from = sotto_cursor_piece(cur, len, &n);
+		if (!from)
 			return false;
-		n = min(len, sotto_cursor_size(cur) - cur->off);
-		if (cur->frag < 0)
-			from = cur->skb->data;
-		else if (sotto_cursor_page(cur))
-			from = skb_frag_address(&skb_shinfo(cur->skb)->frags[cur->frag]);
-		else
-			return false;
-		memcpy(to, from + cur->off, n);
+		memcpy(to, from, n);
 	}
 	return true;
 }

@@ -29,6 +29,16 @@ void sotto_cursor_init(struct sotto_cursor *cur, const struct sk_buff *skb,
 bool sotto_cursor_copy(struct sotto_cursor *cur, void *to, unsigned int len);
 
 /**
+ * sotto_cursor_piece() - bytes that lie in one piece
+ * @cur: moves behind them
+ * @len: the most that are wanted, not 0
+ * @n: how many they are
+ *
+ * Return: where they are, or NULL when they cannot be read.
+ */
+u8 *sotto_cursor_piece(struct sotto_cursor *cur, unsigned int len, unsigned int *n);
+
+/**
  * sotto_cursor_sg() - a scatterlist of what follows
  * @cur: moves behind it
  * @sg: entries to fill; NULL only counts them

@@ -3,6 +3,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 
+#include "chapoly.h"
 #include "guard.h"
 #include "netlink.h"
 #include "netns.h"
@@ -19,7 +20,7 @@ MODULE_PARM_DESC(keylog, "keep keys so that root can read them as Wireshark key 
 static int sotto_selftest(void)
 {
 #ifdef CONFIG_SOTTO_SELFTEST
-	return sotto_replay_selftest() ?: sotto_policy_selftest();
+	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest();
 #else
 	return 0;
 #endif

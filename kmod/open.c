@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "crypto.h"
+#include "cursor.h"
 #include "netns.h"
 #include "open.h"
 #include "sa.h"
@@ -231,21 +232,14 @@ static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 	return 0;
 }
 
-static void sotto_open_finish(struct sotto_crypt *c, int err)
+/* What became of a packet, now at @skb. */
+static void sotto_open_end(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
+			   const struct sotto_pkt *p, struct nf_hook_state *state, int err)
 {
-	struct nf_hook_state state = c->state;
-	struct sotto_sa *sa = c->owner;
-	struct sk_buff *skb = c->out;
-	struct sotto_pkt p = c->p;
-	u64 seq = c->seq;
 	int why = 0;
 
-	if (c->in != c->out)
-		consume_skb(c->in);
-	/* Not kept for what follows: that may well open or seal more packets. */
-	sotto_crypt_free(c);
 	if (likely(!err)) {
-		why = sotto_open_plain(sa, skb, seq, &p, &state);
+		why = sotto_open_plain(sa, skb, seq, p, state);
 	} else if (err == -EBADMSG) {
 		sotto_open_count(sa, &sa->auth_failures);
 		why = SOTTO_STAT_IN_DROP_AUTH;
@@ -254,6 +248,66 @@ static void sotto_open_finish(struct sotto_crypt *c, int err)
 	}
 	if (why)
 		sotto_drop(sa->ns, skb, why);
+}
+
+bool sotto_open_text(struct sotto_chapoly *c, struct sotto_cursor *src, u8 *dst,
+		     unsigned int len, bool last)
+{
+	const u8 *from;
+	unsigned int n;
+
+	for (; len; dst += n) {
+		from = sotto_cursor_piece(src, len, &n);
+		if (!from)
+			return false;
+		len -= n;
+		sotto_chapoly_open(c, dst, from, n, last && !len);
+	}
+	return true;
+}
+
+int sotto_open_icv(struct sotto_chapoly *c, struct sotto_cursor *src)
+{
+	u8 tag[SOTTO_ICV_LEN];
+	bool read = sotto_cursor_copy(src, tag, sizeof(tag));
+
+	return sotto_chapoly_authentic(c, tag) && read ? 0 : -EBADMSG;
+}
+
+/* Open @in to @out, which may be the same, from @hdr on. */
+static int sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in,
+			      struct sk_buff *out, unsigned int hdr, u64 seq, __be64 iv)
+{
+	unsigned int left = in->len - hdr - SOTTO_ICV_LEN, n;
+	struct sotto_cursor src, dst;
+	struct sotto_chapoly c;
+	bool readable = true;
+	u8 *to;
+
+	sotto_cursor_init(&src, in, hdr);
+	sotto_cursor_init(&dst, out, hdr);
+	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, iv, left);
+	while (left && readable) {
+		to = sotto_cursor_piece(&dst, left, &n);
+		left -= n;
+		readable = to && sotto_open_text(&c, &src, to, n, !left);
+	}
+	return sotto_open_icv(&c, &src) ?: readable ? 0 : -EBADMSG;
+}
+
+static void sotto_open_finish(struct sotto_crypt *c, int err)
+{
+	struct nf_hook_state state = c->state;
+	struct sotto_sa *sa = c->owner;
+	struct sk_buff *skb = c->out;
+	struct sotto_pkt p = c->p;
+	u64 seq = c->seq;
+
+	if (c->in != c->out)
+		consume_skb(c->in);
+	/* Not kept for what follows: that may well open or seal more packets. */
+	sotto_crypt_free(c);
+	sotto_open_end(sa, skb, seq, &p, &state, err);
 }
 
 static void sotto_open_done(SOTTO_CRYPTO_DATA *data, int err)
@@ -292,41 +346,65 @@ static void sotto_open_submit(struct sotto_sa *sa, struct sotto_crypt *c)
 	}
 }
 
-int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
-	       const struct nf_hook_state *state, bool ours)
+/* Ask the crypto API to. Return: false without memory. */
+static bool sotto_open_request(struct sotto_sa *sa, struct sk_buff *skb, struct sk_buff *out,
+			       const struct sotto_pkt *p, const struct nf_hook_state *state,
+			       u64 seq, __be64 iv)
 {
-	const struct sotto_esp_hdr *esp;
-	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
-	struct sk_buff *out = skb;
 	struct sotto_crypt *c;
-	u64 seq;
 
-	esp = (const void *)(skb_network_header(skb) + p->l4 + sizeof(struct udphdr));
-	if (!sotto_open_look(sa, ntohl(esp->seq_lo), &seq))
-		return SOTTO_STAT_IN_DROP_REPLAY;
-	if (!ours || !sotto_open_in_place(skb))
-		out = sotto_open_alloc(skb, hdr);
-	if (!out)
-		return SOTTO_STAT_IN_DROP_NOMEM;
-	c = sotto_crypt_alloc(sa->aead, 1 + sotto_skb_nsg(skb),
+	c = sotto_crypt_alloc(sa->key.aead, 1 + sotto_skb_nsg(skb),
 			      out == skb ? 0 : 1 + sotto_skb_nsg(out));
 	if (!c)
-		goto nomem;
-
+		return false;
 	c->in = skb;
 	c->out = out;
 	c->owner = sa;
 	c->state = *state;
 	c->p = *p;
 	c->seq = seq;
-	sotto_crypt_set(c, sa->salt, sa->spi, seq, esp->iv);
-	if (sotto_open_sg(c, hdr)) {
+	sotto_crypt_set(c, sa->salt, sa->spi, seq, iv);
+	if (sotto_open_sg(c, p->l4 + SOTTO_ENCAP_LEN)) {
 		sotto_crypt_free(c);
-		goto nomem;
+		return false;
 	}
 	sotto_open_submit(sa, c);
-	return 0;
-nomem:
+	return true;
+}
+
+/* At once, with ChaCha20-Poly1305. */
+static void sotto_open_now(struct sotto_sa *sa, struct sk_buff *skb, struct sk_buff *out,
+			   const struct sotto_pkt *p, const struct nf_hook_state *state,
+			   u64 seq, __be64 iv)
+{
+	struct nf_hook_state onward = *state;
+	int err = sotto_open_chapoly(sa, skb, out, p->l4 + SOTTO_ENCAP_LEN, seq, iv);
+
+	if (out != skb)
+		consume_skb(skb);
+	sotto_open_end(sa, out, seq, p, &onward, err);
+}
+
+int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
+	       const struct nf_hook_state *state, bool ours)
+{
+	const struct sotto_esp_hdr *esp;
+	struct sk_buff *out = skb;
+	u64 seq;
+
+	esp = (const void *)(skb_network_header(skb) + p->l4 + sizeof(struct udphdr));
+	if (!sotto_open_look(sa, ntohl(esp->seq_lo), &seq))
+		return SOTTO_STAT_IN_DROP_REPLAY;
+	if (!ours || !sotto_open_in_place(skb))
+		out = sotto_open_alloc(skb, p->l4 + SOTTO_ENCAP_LEN);
+	if (!out)
+		return SOTTO_STAT_IN_DROP_NOMEM;
+	if (!sa->key.aead) {
+		sotto_open_now(sa, skb, out, p, state, seq, esp->iv);
+		return 0;
+	}
+	if (sotto_open_request(sa, skb, out, p, state, seq, esp->iv))
+		return 0;
 	if (out != skb)
 		kfree_skb(out);
 	return SOTTO_STAT_IN_DROP_NOMEM;

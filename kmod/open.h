@@ -9,6 +9,8 @@
 #include "skb.h"
 #include "wire.h"
 
+struct sotto_chapoly;
+struct sotto_cursor;
 struct sotto_sa;
 
 /* The least that ESP can be, from its header to its ICV. */
@@ -38,6 +40,16 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
  */
 bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, const struct nf_hook_state *state);
+
+/*
+ * Open the next @len bytes at @src with ChaCha20-Poly1305 to @dst. @last: then comes the
+ * ICV. Return: false when they cannot be read.
+ */
+bool sotto_open_text(struct sotto_chapoly *c, struct sotto_cursor *src, u8 *dst,
+		     unsigned int len, bool last);
+
+/* The end of that. Return: 0 if it is authentic, or -EBADMSG. */
+int sotto_open_icv(struct sotto_chapoly *c, struct sotto_cursor *src);
 
 /* May an SA of its mode carry this next header? */
 bool sotto_open_proto_ok(const struct sotto_sa *sa, const struct sk_buff *skb, u8 proto);

@@ -47,7 +47,7 @@ union sotto_l4 {
  * struct sotto_burst - a burst on its way in
  * @sa: opens it
  * @skb: as it came
- * @c: request, used for one segment after the other
+ * @c: request, used for one segment after the other; NULL: ChaCha20-Poly1305 needs none
  * @state: where the inner packets go on
  * @p: of @skb
  * @cur: what of @skb was not read yet
@@ -520,7 +520,8 @@ static void sotto_burst_end(struct sotto_burst *b)
 
 	sotto_burst_close(b);
 	sotto_burst_page_done(b);
-	sotto_crypt_free(b->c);
+	if (b->c)
+		sotto_crypt_free(b->c);
 	consume_skb(b->skb);
 
 	if (sotto_burst_account(b, &any))
@@ -554,18 +555,52 @@ static void sotto_burst_opened(struct sotto_burst *b, int err)
 		sotto_burst_restore(b);
 }
 
-/* The request for the current segment. The cursor is behind it afterwards. */
+/* The request for the current segment, which @c->src has. */
+static int sotto_burst_request(struct sotto_burst *b, __be64 iv, crypto_completion_t done)
+{
+	unsigned int len = sotto_burst_len(b, b->i) - sizeof(struct sotto_esp_hdr);
+	struct sotto_crypt *c = b->c;
+
+	sg_set_page(&c->dst[1], b->page, sotto_burst_plain(b, b->i), b->at);
+	sotto_crypt_set(c, b->sa->salt, b->sa->spi, b->seq[b->i], iv);
+	/* What completed elsewhere may have made the request another's. */
+	aead_request_set_tfm(c->req, b->sa->key.aead);
+	aead_request_set_callback(c->req, 0, done, b);
+	aead_request_set_ad(c->req, sizeof(c->aad));
+	aead_request_set_crypt(c->req, c->src, c->dst, len, c->nonce);
+	return crypto_aead_decrypt(c->req);
+}
+
+/* The current segment, whose text is at @src, at once. */
+static int sotto_burst_chapoly(struct sotto_burst *b, __be64 iv, struct sotto_cursor *src)
+{
+	u8 *to = page_address(b->page) + b->at;
+	unsigned int len = sotto_burst_plain(b, b->i);
+	struct sotto_chapoly c;
+
+	sotto_chapoly_packet(&c, &b->sa->key, b->sa->salt, b->sa->spi, b->seq[b->i], iv, len);
+	sotto_open_text(&c, src, to, len, true);
+	return sotto_open_icv(&c, src);
+}
+
+/* The current segment. The cursor is behind it afterwards. */
 static int sotto_burst_decrypt(struct sotto_burst *b, crypto_completion_t done)
 {
 	unsigned int len = sotto_burst_len(b, b->i) - sizeof(struct sotto_esp_hdr);
 	struct sotto_crypt *c = b->c;
+	struct sotto_cursor text;
 	struct sotto_esp_hdr esp;
 
 	/* The bytes are there: they were read before. */
 	sotto_cursor_copy(&b->cur, &esp, sizeof(esp));
-	sg_unmark_end(&c->src[b->n_src]);
-	b->n_src = sotto_cursor_sg(&b->cur, c->src + 1, len);
-	sg_mark_end(&c->src[b->n_src]);
+	text = b->cur;
+	if (c) {
+		sg_unmark_end(&c->src[b->n_src]);
+		b->n_src = sotto_cursor_sg(&b->cur, c->src + 1, len);
+		sg_mark_end(&c->src[b->n_src]);
+	} else {
+		sotto_cursor_sg(&b->cur, NULL, len);
+	}
 	if (!b->seq[b->i])
 		return -ESTALE;
 	if (sotto_burst_repeats(b)) {
@@ -574,15 +609,7 @@ static int sotto_burst_decrypt(struct sotto_burst *b, crypto_completion_t done)
 	}
 	if (!sotto_burst_place(b))
 		return -ENOMEM;
-
-	sg_set_page(&c->dst[1], b->page, sotto_burst_plain(b, b->i), b->at);
-	sotto_crypt_set(c, b->sa->salt, b->sa->spi, b->seq[b->i], esp.iv);
-	/* What completed elsewhere may have made the request another's. */
-	aead_request_set_tfm(c->req, b->sa->aead);
-	aead_request_set_callback(c->req, 0, done, b);
-	aead_request_set_ad(c->req, sizeof(c->aad));
-	aead_request_set_crypt(c->req, c->src, c->dst, len, c->nonce);
-	return crypto_aead_decrypt(c->req);
+	return c ? sotto_burst_request(b, esp.iv, done) : sotto_burst_chapoly(b, esp.iv, &text);
 }
 
 /* Return: false when it goes on elsewhere, or has already. */
@@ -666,8 +693,9 @@ static struct sotto_burst *sotto_burst_alloc(struct sotto_sa *sa, struct sk_buff
 	sotto_cursor_init(&b->cur, skb, hdr);
 
 	pieces = sotto_burst_read(b);
-	b->c = pieces ? sotto_crypt_alloc(sa->aead, 1 + pieces, 2) : NULL;
-	if (!b->c) {
+	if (pieces && sa->key.aead)
+		b->c = sotto_crypt_alloc(sa->key.aead, 1 + pieces, 2);
+	if (!pieces || (sa->key.aead && !b->c)) {
 		kfree(b);
 		return NULL;
 	}

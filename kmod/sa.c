@@ -92,7 +92,7 @@ static void sotto_sa_free(struct work_struct *work)
 					   free_work);
 	struct sotto_net *ns = sa->ns;
 
-	crypto_free_aead(sa->aead);
+	sotto_key_wipe(&sa->key);
 	kfree_sensitive(sa->keylog_key);
 	kfree(sa->replay);
 	kfree(sa->peer);
@@ -624,19 +624,19 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 		return -ENOMEM;
 	sotto_sa_fill(sa, p);
 
-	sa->aead = sotto_crypto_alloc(p->cipher, p->key);
-	if (IS_ERR(sa->aead)) {
-		err = PTR_ERR(sa->aead);
+	err = sotto_key_init(&sa->key, p->cipher, p->key);
+	if (err) {
 		NL_SET_ERR_MSG(extack, "the kernel's crypto API does not give this cipher");
 		goto err_free;
 	}
-	sa->async = crypto_aead_alg(sa->aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
-	sa->inline_req = !sa->async &&
-			 sotto_crypto_req_len(sa->aead) <= SOTTO_CRYPT_CPU_REQ;
+	sa->async = sa->key.aead &&
+		    crypto_aead_alg(sa->key.aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
+	sa->inline_req = !sa->key.aead || (!sa->async &&
+			 sotto_crypto_req_len(sa->key.aead) <= SOTTO_CRYPT_CPU_REQ);
 
 	err = sotto_sa_link(ns, sa, extack);
 	if (err)
-		goto err_aead;
+		goto err_key;
 
 	*id = sa->dir == SOTTO_SA_OUT ? sa->id : 0;
 	if (sa->dir == SOTTO_SA_OUT && !sa->confirm)
@@ -644,8 +644,8 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 	sotto_sa_put(sa);
 	return 0;
 
-err_aead:
-	crypto_free_aead(sa->aead);
+err_key:
+	sotto_key_wipe(&sa->key);
 err_free:
 	kfree_sensitive(sa->keylog_key);
 	kfree(sa->replay);

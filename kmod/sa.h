@@ -3,7 +3,6 @@
 #ifndef _SOTTO_SA_H
 #define _SOTTO_SA_H
 
-#include <crypto/aead.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 #include <linux/timer.h>
@@ -11,6 +10,7 @@
 #include <linux/sotto.h>
 
 #include "addr.h"
+#include "crypto.h"
 #include "replay.h"
 #include "wire.h"
 
@@ -52,7 +52,7 @@ enum sotto_sa_flags {
 /**
  * struct sotto_sa - one direction of a session
  * @ns: its namespace
- * @aead: keyed transform, ours
+ * @key: what it encrypts with
  * @async: it may complete later, in another context
  * @late: its last request did: no bursts until one completes at once
  * @inline_req: it does not, and a CPU's own memory is enough for its requests
@@ -66,7 +66,7 @@ enum sotto_sa_flags {
  */
 struct sotto_sa {
 	struct sotto_net *ns;
-	struct crypto_aead *aead;
+	struct sotto_key key;
 	u32 spi;
 	u32 id;
 	u8 dir;

@@ -8,6 +8,7 @@
 #include <net/udp.h>
 
 #include "compat.h"
+#include "cursor.h"
 #include "netns.h"
 #include "sa.h"
 #include "seal.h"
@@ -61,7 +62,7 @@ struct sotto_seal *sotto_seal_get(struct sotto_sa *sa)
 	if (sa->inline_req)
 		s = PTR_ALIGN((void *)this_cpu_ptr(sotto_seal_cpu)->mem, CRYPTO_MINALIGN);
 	else
-		s = kmalloc(at + sotto_crypto_req_len(sa->aead),
+		s = kmalloc(at + sotto_crypto_req_len(sa->key.aead),
 			    GFP_ATOMIC | __GFP_NOWARN);
 	if (!s)
 		return NULL;
@@ -104,6 +105,35 @@ static void sotto_seal_finish(struct sotto_seal *s, int err)
 	}
 }
 
+void sotto_seal_text(const struct sotto_sa *sa, u64 seq, u8 *text, unsigned int len)
+{
+	struct sotto_chapoly c;
+
+	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), len);
+	sotto_chapoly_seal(&c, text, text, len, true);
+	sotto_chapoly_tag(&c, text + len);
+}
+
+/* The same for one packet, of which @hdr bytes are not encrypted, in pieces. */
+static int sotto_seal_pieces(const struct sotto_sa *sa, u64 seq, struct sk_buff *skb,
+			     unsigned int hdr)
+{
+	unsigned int left = skb->len - hdr - SOTTO_ICV_LEN, n;
+	u8 tag[SOTTO_ICV_LEN], *text;
+	struct sotto_cursor cur;
+	struct sotto_chapoly c;
+
+	sotto_cursor_init(&cur, skb, hdr);
+	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), left);
+	while (left) {
+		text = sotto_cursor_piece(&cur, left, &n);
+		left -= n;
+		sotto_chapoly_seal(&c, text, text, n, !left);
+	}
+	sotto_chapoly_tag(&c, tag);
+	return skb_store_bits(skb, skb->len - SOTTO_ICV_LEN, tag, sizeof(tag));
+}
+
 /* Of a burst: where the segment under way is, and what comes behind it. */
 static void sotto_seal_segment(struct sotto_seal *s)
 {
@@ -132,7 +162,7 @@ static int sotto_seal_one(struct sotto_seal *s, crypto_completion_t done)
 	memcpy(s->nonce + SOTTO_SALT_LEN, &iv, sizeof(iv));
 
 	/* Some transforms leave a request other than they found it. */
-	aead_request_set_tfm(s->req, s->sa->aead);
+	aead_request_set_tfm(s->req, s->sa->key.aead);
 	aead_request_set_callback(s->req, 0, done, s);
 	aead_request_set_ad(s->req, sizeof(s->aad));
 	aead_request_set_crypt(s->req, s->sg, s->sg, len - SOTTO_ICV_LEN, s->nonce);
@@ -180,6 +210,10 @@ void sotto_seal_start(struct sotto_seal *s)
 	struct sotto_sa *sa = s->sa;
 
 	s->left = s->n;
+	if (!sa->key.aead) {
+		sotto_seal_finish(s, 0);
+		return;
+	}
 	if (!sa->async) {
 		sotto_seal_walk(s, sotto_seal_done);
 		return;
@@ -350,33 +384,35 @@ static int sotto_seal_copy_pages(struct sk_buff *out, unsigned int hdr,
 	return 0;
 }
 
-/* Write what is to be encrypted, and say in @s where it is. */
-static int sotto_seal_fill(struct sotto_seal *s, struct sk_buff *skb,
-			   const struct sotto_pkt *p)
+/* Write what is to be encrypted: all of @skb behind its IP headers, and the trailer. */
+static int sotto_seal_fill(struct sk_buff *out, struct sk_buff *skb, const struct sotto_pkt *p)
 {
 	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN, plain = skb->len - p->l4;
-	struct sk_buff *out = s->skb;
-	u8 *at = out->data + hdr, tail[3 + 3 + SOTTO_TRAILER_LEN];
+	u8 tail[3 + 3 + SOTTO_TRAILER_LEN];
 	int n;
 
-	s->seg_len = 0;
-	s->off = hdr;
 	if (!skb_is_nonlinear(out)) {
-		if (sotto_seal_copy(skb, p->l4, at))
+		if (sotto_seal_copy(skb, p->l4, out->data + hdr))
 			return -ENOMEM;
-		sotto_seal_trailer(at, plain, p->proto);
-		sg_init_table(s->sg, 2);
-		sg_set_buf(&s->sg[0], &s->aad, sizeof(s->aad));
-		sg_set_buf(&s->sg[1], at, out->len - hdr);
+		sotto_seal_trailer(out->data + hdr, plain, p->proto);
 		return 0;
 	}
 
 	if (sotto_seal_copy_pages(out, hdr, skb, p->l4))
 		return -ENOMEM;
 	n = sotto_seal_trailer(tail, plain % 4, p->proto) - plain % 4;
-	if (skb_store_bits(out, hdr + plain, tail + plain % 4, n))
-		return -EFAULT;
-	sg_init_table(s->sg, ARRAY_SIZE(s->sg));
+	return skb_store_bits(out, hdr + plain, tail + plain % 4, n);
+}
+
+/* Say in @s where it is. */
+static int sotto_seal_map(struct sotto_seal *s, unsigned int hdr)
+{
+	struct sk_buff *out = s->skb;
+	int n;
+
+	s->seg_len = 0;
+	s->off = hdr;
+	sg_init_table(s->sg, 1 + sotto_skb_nsg(out));
 	sg_set_buf(&s->sg[0], &s->aad, sizeof(s->aad));
 	n = skb_to_sgvec(out, s->sg + 1, hdr, out->len - hdr);
 	return n < 0 ? n : 0;
@@ -398,6 +434,7 @@ static struct sk_buff *sotto_seal_alloc(struct sk_buff *skb, const struct sotto_
 int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, unsigned int mtu, bool dummy)
 {
+	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
 	int why = SOTTO_STAT_OUT_DROP_NOMEM;
 	struct sotto_seal *s;
 	struct sk_buff *out;
@@ -416,7 +453,7 @@ int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 	s->mtu = mtu;
 	s->dummy = dummy;
 	s->n = 1;
-	if (sotto_seal_fill(s, skb, p))
+	if (sotto_seal_fill(out, skb, p) || (sa->key.aead && sotto_seal_map(s, hdr)))
 		goto err_seal;
 	if (!sotto_sa_take_seq(sa, 1, &seq)) {
 		why = SOTTO_STAT_OUT_DROP_SEQ_EXHAUSTED;
@@ -424,6 +461,8 @@ int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 	}
 
 	s->seq = seq;
+	if (!sa->key.aead && sotto_seal_pieces(sa, seq, out, hdr))
+		goto err_seal;
 	sotto_seal_outer(sa, out, skb, p);
 	sotto_seal_esp(sa, out->data + p->l4 + sizeof(struct udphdr), seq);
 	sotto_seal_own(out, skb);

@@ -184,14 +184,18 @@ static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
 	uh->check = csum_fold(csum_partial(uh, sizeof(*uh), sum)) ?: CSUM_MANGLED_0;
 }
 
-/* Write the next segment but for the encryption. Return: its ESP length. */
+/*
+ * Write the next segment. ChaCha20-Poly1305 encrypts it at once, while it is in the nearest
+ * cache. Return: its ESP length.
+ */
 static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa, u8 *at)
 {
-	unsigned int len = min(b->mss, b->left);
+	unsigned int len = min(b->mss, b->left), n;
 	u8 *head = at + sizeof(struct sotto_esp_hdr);
+	u64 seq = b->seq++;
 	__wsum sum;
 
-	sotto_seal_esp(sa, at, b->seq++);
+	sotto_seal_esp(sa, at, seq);
 	memcpy(head, b->head, b->head_len);
 	sum = sotto_burst_copy(b, head + b->head_len, len);
 	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(b->head_len + len)));
@@ -202,7 +206,9 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
 	else
 		sotto_burst_udp((struct udphdr *)head, len, sum);
 	b->first = false;
-	sotto_seal_trailer(head, b->head_len + len, b->p->proto);
+	n = sotto_seal_trailer(head, b->head_len + len, b->p->proto);
+	if (!sa->key.aead)
+		sotto_seal_text(sa, seq, head, n);
 	return sotto_esp_len(b->head_len + len);
 }
 

@@ -67,6 +67,7 @@ kmod: | deps-build
 .PHONY: kmod-cipher
 kmod-cipher: | deps-build
 	$(Q)scripts/link-sources selftests/bench/cipher $(KMOD)/cipher
+	$(Q)scripts/link-sources kmod $(KMOD)/cipher/sotto
 	@echo "  KMOD    $(KMOD)/cipher/sotto_bench_cipher.ko"
 	$(call kbuild,$(KMOD)/cipher)
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ChaCha20-Poly1305 (RFC 8439, RFC 7634) over the kernel's library. */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "chapoly.h"
+
+#if !IS_ENABLED(CONFIG_CRYPTO_LIB_CHACHA) || !IS_ENABLED(CONFIG_CRYPTO_LIB_POLY1305)
+#error "this kernel lacks CONFIG_CRYPTO_LIB_CHACHA and _POLY1305, which CONFIG_WIREGUARD brings"
+#endif
+
+void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
+			    const u8 raw[SOTTO_CHAPOLY_KEY_LEN])
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(key->word); i++)
+		key->word[i] = get_unaligned_le32(raw + i * sizeof(u32));
+}
+
+/*
+ * Block 0 keys Poly1305. The next ones come along: vector code makes four for the price of
+ * one, and short packets need no more.
+ */
+void sotto_chapoly_begin(struct sotto_chapoly *c, const struct sotto_chapoly_key *key,
+			 const u8 nonce[SOTTO_CHAPOLY_NONCE_LEN], const void *aad,
+			 unsigned int aad_len, unsigned int len)
+{
+	u8 iv[CHACHA_IV_SIZE] = {}, block[POLY1305_BLOCK_SIZE] = {};
+
+	memcpy(iv + sizeof(u32), nonce, SOTTO_CHAPOLY_NONCE_LEN);
+	chacha_init(&c->chacha, key->word, iv);
+	c->end = min_t(unsigned int, CHACHA_BLOCK_SIZE + ALIGN(len, CHACHA_BLOCK_SIZE),
+		       sizeof(c->stream));
+	memset(c->stream, 0, c->end);
+	chacha20_crypt(&c->chacha, c->stream, c->stream, c->end);
+	poly1305_init(&c->poly, c->stream);
+	c->used = CHACHA_BLOCK_SIZE;
+
+	memcpy(block, aad, aad_len);
+	poly1305_update(&c->poly, block, sizeof(block));
+	c->aad_len = aad_len;
+	c->len = 0;
+}
+
+/* Packets are not aligned; crypto_xor_cpy() is slow then where that might matter. */
+static void sotto_chapoly_xor(u8 *dst, const u8 *src, const u8 *stream, unsigned int len)
+{
+	for (; len >= sizeof(u64); len -= sizeof(u64)) {
+		put_unaligned(get_unaligned((const u64 *)src) ^
+			      get_unaligned((const u64 *)stream), (u64 *)dst);
+		dst += sizeof(u64);
+		src += sizeof(u64);
+		stream += sizeof(u64);
+	}
+	while (len--)
+		*dst++ = *src++ ^ *stream++;
+}
+
+static void sotto_chapoly_crypt(struct sotto_chapoly *c, u8 *dst, const u8 *src,
+				unsigned int len, bool last)
+{
+	unsigned int n = min(len, c->end - c->used);
+
+	sotto_chapoly_xor(dst, src, c->stream + c->used, n);
+	c->used += n;
+	len -= n;
+	if (!len)
+		return;
+
+	/* A piece may end within a block, of which the next one has the rest. */
+	dst += n;
+	src += n;
+	n = last ? len : round_down(len, CHACHA_BLOCK_SIZE);
+	if (n)
+		chacha20_crypt(&c->chacha, dst, src, n);
+	len -= n;
+	if (!len)
+		return;
+	memset(c->stream, 0, CHACHA_BLOCK_SIZE);
+	chacha20_crypt(&c->chacha, c->stream, c->stream, CHACHA_BLOCK_SIZE);
+	sotto_chapoly_xor(dst + n, src + n, c->stream, len);
+	c->used = len;
+	c->end = CHACHA_BLOCK_SIZE;
+}
+
+void sotto_chapoly_seal(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
+			bool last)
+{
+	sotto_chapoly_crypt(c, dst, src, len, last);
+	poly1305_update(&c->poly, dst, len);
+	c->len += len;
+}
+
+void sotto_chapoly_open(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
+			bool last)
+{
+	poly1305_update(&c->poly, src, len);
+	sotto_chapoly_crypt(c, dst, src, len, last);
+	c->len += len;
+}
+
+/* RFC 8439 section 2.8: pad, then both lengths. */
+void sotto_chapoly_tag(struct sotto_chapoly *c, u8 tag[SOTTO_CHAPOLY_TAG_LEN])
+{
+	unsigned int pad = -c->len % POLY1305_BLOCK_SIZE;
+	u8 end[2 * POLY1305_BLOCK_SIZE] = {};
+
+	put_unaligned_le64(c->aad_len, end + pad);
+	put_unaligned_le64(c->len, end + pad + sizeof(u64));
+	poly1305_update(&c->poly, end, pad + POLY1305_BLOCK_SIZE);
+	poly1305_final(&c->poly, tag);
+	memzero_explicit(c, sizeof(*c));
+}
+
+bool sotto_chapoly_authentic(struct sotto_chapoly *c, const u8 tag[SOTTO_CHAPOLY_TAG_LEN])
+{
+	u8 due[SOTTO_CHAPOLY_TAG_LEN];
+	bool same;
+
+	sotto_chapoly_tag(c, due);
+	same = !crypto_memneq(due, tag, sizeof(due));
+	memzero_explicit(due, sizeof(due));
+	return same;
+}
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/chapoly.c"
+#endif
