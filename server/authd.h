@@ -2,8 +2,8 @@
 /*
  * sotto-authd: what its parts share.
  *
- * One process, one thread, one event loop; all state hangs off struct authd, so
- * that several workers can have one each.
+ * One event loop, in one thread; all state hangs off struct authd. Beside it are
+ * the keeper, a process of its own, and the thread of grantlog.c.
  */
 #ifndef SOTTO_AUTHD_H
 #define SOTTO_AUTHD_H
@@ -60,6 +60,7 @@ struct member;
 struct assoc;
 struct session;
 struct policy;
+struct grantlog;
 struct metrics;
 struct policy_view;
 struct rules;
@@ -116,9 +117,7 @@ struct authd {
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;
-	struct store_grant grant_log[AUTHD_GRANT_LOG_MAX];
-	unsigned int grant_log_n;
-	ev_timer grant_timer;
+	struct grantlog *grantlog;
 
 	/* policy.c, rules.c */
 	struct policy *policy;
@@ -396,9 +395,11 @@ const char *session_state_name(const struct session *s);
 
 /* ---- grantlog.c ---- */
 
-void grantlog_setup(struct authd *ad);
+/** grantlog_start() - start its thread; before the sandbox. */
+int grantlog_start(struct authd *ad, struct sotto_errmsg *err);
 void grantlog_add(struct session *s);
-void grantlog_flush(struct authd *ad);
+/** grantlog_stop() - write what is left. */
+void grantlog_stop(struct authd *ad);
 
 /* ---- policy.c ---- */
 

@@ -40,7 +40,8 @@
 #define AUTHD_POLICY_WINDOW	4	/* POLICY messages on their way to one member */
 #define AUTHD_REVOKED_MS	3000	/* a revoked member's association lives on */
 #define AUTHD_GRANT_LOG_MS	1000	/* grants reach the database that late */
-#define AUTHD_GRANT_LOG_MAX	1024	/* or when so many wait */
+#define AUTHD_GRANT_LOG_BATCH	1024	/* or when so many wait */
+#define AUTHD_GRANT_LOG_MAX	8192	/* beyond that they are lost, and counted */
 #define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
 #define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
 #define AUTHD_WATCHERS_MAX	8	/* sotto realm monitor at a time */

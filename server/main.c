@@ -233,7 +233,9 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 		rc = tickets_load(ad->tickets, ad->store, authd_wall(), err);
 	if (rc)
 		return rc;
-	grantlog_setup(ad);
+	rc = grantlog_start(ad, err);
+	if (rc)
+		return rc;
 	/* the socket first: it tells whether another one is running */
 	rc = admin_open(ad, err);
 	if (!rc)
@@ -258,10 +260,7 @@ static void stop_parts(struct authd *ad)
 	if (ad->sessions.bucket)
 		session_teardown(ad);
 	net_close(ad);
-	if (ad->store && ad->grant_log_n) {
-		ev_timer_stop(ad->loop, &ad->grant_timer);
-		grantlog_flush(ad);
-	}
+	grantlog_stop(ad);
 	policy_teardown(ad);
 	member_teardown(ad);
 	store_close(ad->store);

@@ -91,6 +91,11 @@ struct store_audit {
 /** store_open() - open (@create: make) the database @path and migrate it. */
 int store_open(const char *path, bool create, const struct seal_key *key,
 	       struct store **out, struct sotto_errmsg *err);
+/** store_open_again() - a connection of its own, for another thread: only for
+ * store_grants(). After @first, which has migrated the database.
+ */
+int store_open_again(const struct store *first, struct store **out,
+		     struct sotto_errmsg *err);
 void store_close(struct store *st);
 /** store_touch() - write something, so that all files are open from then on. */
 int store_touch(struct store *st, struct sotto_errmsg *err);

@@ -265,6 +265,26 @@ int store_open(const char *path, bool create, const struct seal_key *key,
 	return rc;
 }
 
+int store_open_again(const struct store *first, struct store **out,
+		     struct sotto_errmsg *err)
+{
+	struct store *st = calloc(1, sizeof(*st));
+	int rc = 0;
+
+	if (!st)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	st->audit_fd = -1;
+	if (sqlite3_open_v2(first->path, &st->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+		rc = sql_error(st, "open", err);
+	if (!rc)
+		rc = configure(st, err);
+	if (rc)
+		store_close(st);
+	else
+		*out = st;
+	return rc;
+}
+
 void store_close(struct store *st)
 {
 	if (!st)

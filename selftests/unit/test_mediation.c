@@ -3,6 +3,8 @@
  * Small agents against the real server over loopback: sessions, glare, loss,
  * restarts, revocation, limits.
  */
+#include <sqlite3.h>
+
 #include "agentsim.h"
 #include "server/authd_limits.h"
 
@@ -739,6 +741,38 @@ static void server_stops(void)
 	stop();
 }
 
+static int grants_in_log(void)
+{
+	char path[PATH_MAX];
+	sqlite3_stmt *s = NULL;
+	sqlite3 *db;
+	int n = -1;
+
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	sqlite3_open(path, &db);
+	sqlite3_busy_timeout(db, 2000);
+	if (sqlite3_prepare_v2(db, "SELECT count(DISTINCT session) FROM grant_log", -1,
+			       &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+		n = sqlite3_column_int(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return n;
+}
+
+/* Within a second, or when the server stops. */
+static void grant_log(void)
+{
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	SIM_UNTIL(grants_in_log() == 1, 10000);
+	EXPECT_EQ(grants_in_log(), 1);
+	sim_wait(AUTHD_JUST_MADE_MS);
+	EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	EXPECT_EQ(grants_in_log(), 2);
+	stop();
+}
+
 static const struct ktap_test tests[] = {
 	{ "session", session },
 	{ "refusals", refusals },
@@ -757,6 +791,7 @@ static const struct ktap_test tests[] = {
 	{ "bad_input", bad_input },
 	{ "bad_input_of_the_revoked", bad_input_of_the_revoked },
 	{ "server_stops", server_stops },
+	{ "grant_log", grant_log },
 	{ "renewed", renewed },
 	{ "moved", moved },
 	{ "pending_limit", pending_limit },
