@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Dummy packets (RFC 4303 section 2.6): key confirmation. */
+/* Packets of our own: dummies (RFC 4303 section 2.6) and keepalives (RFC 3948). */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <net/ip.h>
@@ -7,10 +7,12 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "seal.h"
 #include "skb.h"
+#include "stats.h"
 
 static struct dst_entry *sotto_dummy_route4(struct net *net, struct sotto_addr *src,
 					    const struct sotto_addr *dst)
@@ -51,7 +53,7 @@ static struct dst_entry *sotto_dummy_route(struct net *net, struct sotto_addr *s
 }
 
 static void sotto_dummy_header(struct sk_buff *skb, const struct sotto_addr *src,
-			       const struct sotto_addr *dst)
+			       const struct sotto_addr *dst, u8 proto, unsigned int len)
 {
 	if (dst->family == AF_INET) {
 		struct iphdr *iph = skb_put_zero(skb, sizeof(*iph));
@@ -59,10 +61,10 @@ static void sotto_dummy_header(struct sk_buff *skb, const struct sotto_addr *src
 		skb->protocol = htons(ETH_P_IP);
 		iph->version = 4;
 		iph->ihl = 5;
-		iph->tot_len = htons(sizeof(*iph));
+		iph->tot_len = htons(sizeof(*iph) + len);
 		iph->frag_off = htons(IP_DF);
 		iph->ttl = ip4_dst_hoplimit(skb_dst(skb));
-		iph->protocol = IPPROTO_NONE;
+		iph->protocol = proto;
 		iph->saddr = src->ip.ip;
 		iph->daddr = dst->ip.ip;
 	} else {
@@ -70,42 +72,120 @@ static void sotto_dummy_header(struct sk_buff *skb, const struct sotto_addr *src
 
 		skb->protocol = htons(ETH_P_IPV6);
 		ip6h->version = 6;
-		ip6h->nexthdr = IPPROTO_NONE;
+		ip6h->payload_len = htons(len);
+		ip6h->nexthdr = proto;
 		ip6h->hop_limit = ip6_dst_hoplimit(skb_dst(skb));
 		ip6h->saddr = src->ip.in6;
 		ip6h->daddr = dst->ip.in6;
 	}
 }
 
-void sotto_send_dummy(struct sotto_sa *sa, const struct sotto_addr *src,
-		      const struct sotto_addr *dst)
+/* An IP header with room for @len bytes behind. NULL: no route, or no memory. */
+static struct sk_buff *sotto_dummy_alloc(struct sotto_net *ns, const struct sotto_addr *src,
+					 const struct sotto_addr *dst, u8 proto,
+					 unsigned int len)
 {
 	struct sotto_addr from = { .family = dst->family };
-	struct sotto_net *ns = sa->ns;
+	struct sk_buff *skb = NULL;
 	struct dst_entry *route;
-	struct sotto_pkt p;
-	struct sk_buff *skb;
 
-	if (src)
+	if (src && src->family == dst->family)
 		from = *src;
 	route = sotto_dummy_route(ns->net, &from, dst);
 	if (!route)
-		return;
-	skb = sotto_local_is(ns, &from) ? alloc_skb(sizeof(struct ipv6hdr), GFP_ATOMIC)
-					: NULL;
+		return NULL;
+	if (sotto_local_is(ns, &from))
+		skb = alloc_skb(LL_RESERVED_SPACE(route->dev) + sizeof(struct ipv6hdr) + len,
+				GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb) {
 		dst_release(route);
-		return;
+		return NULL;
 	}
+	skb_reserve(skb, LL_RESERVED_SPACE(route->dev));
 	skb_dst_set(skb, route);
 	skb->dev = route->dev;
 	skb_reset_network_header(skb);
-	sotto_dummy_header(skb, &from, dst);
+	sotto_dummy_header(skb, &from, dst, proto, len);
+	return skb;
+}
+
+/* @port: exactly there; 0: to where the SA says. */
+static void sotto_dummy_send(struct sotto_sa *sa, const struct sotto_addr *src,
+			     const struct sotto_addr *dst, __be16 port,
+			     const void *inside, unsigned int len)
+{
+	struct sotto_pkt p;
+	struct sk_buff *skb;
+
+	skb = sotto_dummy_alloc(sa->ns, src, dst, IPPROTO_NONE, len);
+	if (!skb)
+		return;
+	skb_put_data(skb, inside, len);
 
 	local_bh_disable();
 	if (!sotto_pkt_parse(skb, dst->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6,
-			     &p) ||
-	    sotto_seal_packet(sa, skb, &p, IP_MAX_MTU, true))
-		kfree_skb(skb);
+			     &p))
+		goto drop;
+	p.port = port;
+	if (!sotto_seal_packet(sa, skb, &p, IP_MAX_MTU, true))
+		goto out;
+drop:
+	kfree_skb(skb);
+out:
+	local_bh_enable();
+}
+
+void sotto_send_dummy(struct sotto_sa *sa, const struct sotto_addr *src,
+		      const struct sotto_addr *dst)
+{
+	struct sotto_addr to;
+
+	sotto_nat_to(sa, dst, &to);
+	sotto_dummy_send(sa, src, &to, 0, NULL, 0);
+}
+
+void sotto_send_probe(struct sotto_sa *sa, const struct sotto_pkt *p,
+		      const struct sotto_path_probe *probe)
+{
+	sotto_dummy_send(sa, &p->dst, &p->src, p->port, probe, sizeof(*probe));
+}
+
+static void sotto_keepalive_udp(struct sk_buff *skb, __be16 sport, __be16 dport)
+{
+	unsigned int len = sizeof(struct udphdr) + 1;
+	struct udphdr *uh;
+
+	skb_set_transport_header(skb, skb->len);
+	uh = skb_put_zero(skb, sizeof(*uh));
+	skb_put_u8(skb, SOTTO_KEEPALIVE_BYTE);
+	uh->source = sport;
+	uh->dest = dport;
+	uh->len = htons(len);
+	uh->check = ~sotto_pseudo_sum(skb, len, IPPROTO_UDP);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct udphdr, check);
+	if (skb->protocol == htons(ETH_P_IP))
+		ip_send_check(ip_hdr(skb));
+}
+
+void sotto_send_keepalive(struct sotto_sa *sa, const struct sotto_addr *src,
+			  const struct sotto_addr *dst)
+{
+	const struct sotto_endpoint *ep;
+	struct sotto_net *ns = sa->ns;
+	struct sotto_addr to;
+	struct sk_buff *skb;
+
+	sotto_nat_to(sa, dst, &to);
+	skb = sotto_dummy_alloc(ns, src, &to, IPPROTO_UDP, sizeof(struct udphdr) + 1);
+	if (!skb)
+		return;
+	ep = sotto_nat_endpoint(sa, to.family);
+	sotto_keepalive_udp(skb, sa->sport, ep ? ep->port : sa->dport);
+	sotto_seal_untracked(skb);
+	local_bh_disable();
+	sotto_stat_inc(ns, SOTTO_STAT_OUT_KEEPALIVE);
+	sotto_xmit(ns->net, skb, IP_MAX_MTU);
 	local_bh_enable();
 }

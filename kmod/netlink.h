@@ -25,6 +25,7 @@ void sotto_nl_acquire(struct sotto_tunnel *t);
 struct sotto_event_info {
 	enum sotto_event type;
 	const struct sotto_addr *src, *dst;
+	__be16 port;		/* of @src */
 	u32 spi;
 	u8 dir;			/* sent when spi is */
 	u64 session;

@@ -35,6 +35,7 @@ struct sotto_tunnel;
 #define SOTTO_CEIL_QUEUE_BYTES		1073741824	/* per tunnel or namespace */
 #define SOTTO_CEIL_ACQUIRE_TIMEOUT_MS	600000		/* ten minutes */
 #define SOTTO_CEIL_EVENT_RATE		1000000		/* hints per second */
+#define SOTTO_CEIL_KEEPALIVE_S		3600	/* between two of them */
 
 extern struct genl_family sotto_genl_family;
 
@@ -199,6 +200,9 @@ int sotto_nl_tunnel_del(struct sk_buff *skb, struct genl_info *info);
 int sotto_nl_tunnel_flush(struct sk_buff *skb, struct genl_info *info);
 /* Write a tunnel's attributes into an open nest. Under rcu_read_lock(). */
 int sotto_nl_put_tunnel(struct sk_buff *skb, struct sotto_tunnel *t);
+/* Where packets of that family go, if a NAT is between. rcu_read_lock(). */
+int sotto_nl_put_endpoint(struct sk_buff *skb, const struct sotto_sa *sa, u16 family,
+			  int type, int port_type);
 /* What is left of its learnt path MTU, or 0. Caller holds t->lock. */
 u32 sotto_nl_tunnel_pmtu(const struct sotto_tunnel *t);
 

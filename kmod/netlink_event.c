@@ -19,7 +19,7 @@ const struct nla_policy sotto_nl_acquire_policy[SOTTO_A_ACQUIRE_ATTR_MAX + 1] = 
 /* Room for every attribute of either message. */
 #define SOTTO_NL_EVENT_SIZE						\
 	(nla_total_size(0) + 2 * nla_total_size(sizeof(struct in6_addr)) + \
-	 nla_total_size_64bit(sizeof(u64)) + 8 * nla_total_size(sizeof(u32)))
+	 nla_total_size_64bit(sizeof(u64)) + 9 * nla_total_size(sizeof(u32)))
 
 /* What is asked for, taken at one moment. */
 struct sotto_nl_question {
@@ -161,6 +161,7 @@ static int sotto_nl_put_event(struct sk_buff *skb, const struct sotto_event_info
 	     nla_put_u16(skb, SOTTO_A_EVENT_STAT, ev->stat)) ||
 	    (ev->type == SOTTO_EVENT_AGENT &&
 	     nla_put_u32(skb, SOTTO_A_EVENT_PORTID, ev->portid)) ||
+	    (ev->port && nla_put_u16(skb, SOTTO_A_EVENT_PORT, ntohs(ev->port))) ||
 	    (lost && nla_put_u32(skb, SOTTO_A_EVENT_LOST, lost)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);

@@ -5,6 +5,7 @@
 #include <linux/stddef.h>
 
 #include "acquire.h"
+#include "nat.h"
 #include "netlink.h"
 #include "netlink_cmd.h"
 #include "stats.h"
@@ -40,6 +41,7 @@ static const struct sotto_nl_limit sotto_nl_limits[] = {
 	SOTTO_NL_LIMIT(SOTTO_A_NS_GSO, gso, 1),
 	SOTTO_NL_LIMIT(SOTTO_A_NS_GRO, gro, 1),
 	SOTTO_NL_LIMIT(SOTTO_A_NS_CONTROL_PORT, control_port, 0),
+	SOTTO_NL_LIMIT(SOTTO_A_NS_KEEPALIVE, keepalive, SOTTO_CEIL_KEEPALIVE_S),
 };
 
 static u32 *sotto_nl_limit(struct sotto_limits *limits, const struct sotto_nl_limit *l)
@@ -52,6 +54,7 @@ static u32 *sotto_nl_limit(struct sotto_limits *limits, const struct sotto_nl_li
 
 SOTTO_NL_RANGE(sotto_range_port, 1, U16_MAX);
 SOTTO_NL_RANGE(sotto_range_control, 0, U16_MAX);
+SOTTO_NL_RANGE(sotto_range_keepalive, 0, SOTTO_CEIL_KEEPALIVE_S);
 SOTTO_NL_RANGE(sotto_range_tunnels, 1, SOTTO_CEIL_TUNNELS);
 SOTTO_NL_RANGE(sotto_range_sas, 1, SOTTO_CEIL_SAS);
 SOTTO_NL_RANGE(sotto_range_policies, 1, SOTTO_CEIL_POLICIES);
@@ -77,6 +80,7 @@ const struct nla_policy sotto_nl_ns_policy[SOTTO_A_NS_ATTR_MAX + 1] = {
 	[SOTTO_A_NS_GSO] = NLA_POLICY_MAX(NLA_U32, 1),
 	[SOTTO_A_NS_GRO] = NLA_POLICY_MAX(NLA_U32, 1),
 	[SOTTO_A_NS_CONTROL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_control),
+	[SOTTO_A_NS_KEEPALIVE] = NLA_POLICY_FULL_RANGE(NLA_U32, &sotto_range_keepalive),
 };
 
 const struct nla_policy sotto_nl_agent_policy[SOTTO_A_AGENT_ATTR_MAX + 1] = {
@@ -219,6 +223,8 @@ int sotto_nl_ns_set(struct sk_buff *skb, struct genl_info *info)
 	sotto_nl_set_limits(ns, &limits);
 	if (tb[SOTTO_A_NS_GRO])
 		sotto_netns_gro(ns);
+	if (tb[SOTTO_A_NS_KEEPALIVE])
+		sotto_nat_kick(ns);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* Commands of the security associations, but for their installation. */
 #include <linux/ktime.h>
 
+#include "nat.h"
 #include "netlink_cmd.h"
 #include "sa.h"
 
@@ -181,7 +182,12 @@ static int sotto_nl_put_sa_out(struct sk_buff *skb, const struct sotto_sa *sa)
 	    nla_put_u16(skb, SOTTO_A_SA_DPORT, ntohs(sa->dport)) ||
 	    (sa->pair_spi && nla_put_u32(skb, SOTTO_A_SA_PAIR_SPI, sa->pair_spi)) ||
 	    (sa->confirm && nla_put_flag(skb, SOTTO_A_SA_CONFIRM)) ||
-	    (READ_ONCE(sa->probe) && nla_put_flag(skb, SOTTO_A_SA_PROBE)))
+	    (READ_ONCE(sa->probe) && nla_put_flag(skb, SOTTO_A_SA_PROBE)) ||
+	    (sa->keepalive && nla_put_flag(skb, SOTTO_A_SA_KEEPALIVE)) ||
+	    sotto_nl_put_endpoint(skb, sa, sa->peer[0].family, SOTTO_A_SA_ENDPOINT,
+				  SOTTO_A_SA_ENDPOINT_PORT) ||
+	    (sa->nat && nla_put_u32(skb, SOTTO_A_SA_ENDPOINT_CHANGES,
+				    READ_ONCE(sa->nat->changes))))
 		return -EMSGSIZE;
 	return sotto_nl_put_sa_counters(skb, seq, seq - sa->first_seq,
 					atomic64_read(&sa->tx_bytes));
@@ -218,6 +224,7 @@ static int sotto_nl_put_sa(struct sk_buff *skb, struct sotto_sa *sa)
 		return err;
 	if (nla_put_u8(skb, SOTTO_A_SA_CONFIRMED,
 		       test_bit(SOTTO_SA_CONFIRMED, &sa->flags)) ||
+	    (sa->natted && nla_put_flag(skb, SOTTO_A_SA_NAT)) ||
 	    nla_put_u64_64bit(skb, SOTTO_A_SA_AGE_MS, age_ms, SOTTO_A_SA_PAD))
 		return -EMSGSIZE;
 	return sa->dir == SOTTO_SA_OUT ? sotto_nl_put_sa_out(skb, sa) :

@@ -58,6 +58,9 @@ static const struct nla_policy sotto_nl_sa_add_policy[SOTTO_A_SA_ATTR_MAX + 1] =
 	[SOTTO_A_SA_CONFIRM_SECONDS] = { .type = NLA_U32 },
 	[SOTTO_A_SA_MODE] = NLA_POLICY_MAX(NLA_U8, __SOTTO_SA_MODE_MAX - 1),
 	[SOTTO_A_SA_PEER_PREFIX] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, sotto_nl_check_prefix),
+	[SOTTO_A_SA_NAT] = { .type = NLA_FLAG },
+	[SOTTO_A_SA_KEEPALIVE] = { .type = NLA_FLAG },
+	[SOTTO_A_SA_ENDPOINT] = SOTTO_NLA_HOST,
 };
 
 static const struct nla_policy sotto_nl_sa_top_policy[SOTTO_A_MAX + 1] = {
@@ -67,7 +70,8 @@ static const struct nla_policy sotto_nl_sa_top_policy[SOTTO_A_MAX + 1] = {
 /* What each direction cannot have. */
 static const u16 sotto_nl_out_only[] = {
 	SOTTO_A_SA_SPORT, SOTTO_A_SA_DPORT, SOTTO_A_SA_PAIR_SPI,
-	SOTTO_A_SA_CONFIRM, SOTTO_A_SA_PROBE,
+	SOTTO_A_SA_CONFIRM, SOTTO_A_SA_PROBE, SOTTO_A_SA_KEEPALIVE,
+	SOTTO_A_SA_ENDPOINT,
 };
 
 static u32 sotto_nl_u32(const struct nlattr *attr)
@@ -120,9 +124,13 @@ static int sotto_nl_sa_direction(struct nlattr *nest, struct nlattr *tb[],
 	if (attr)
 		return sotto_nl_refuse(extack, attr, -EINVAL,
 				       "attribute is for inbound SAs only");
-	if ((tb[SOTTO_A_SA_CONFIRM] || tb[SOTTO_A_SA_PROBE]) && !tb[SOTTO_A_SA_PAIR_SPI])
+	if (tb[SOTTO_A_SA_ENDPOINT] && !tb[SOTTO_A_SA_NAT])
+		return sotto_nl_refuse(extack, tb[SOTTO_A_SA_ENDPOINT], -EINVAL,
+				       "only a peer behind a NAT has an endpoint of its own");
+	if ((tb[SOTTO_A_SA_CONFIRM] || tb[SOTTO_A_SA_PROBE] || tb[SOTTO_A_SA_NAT] ||
+	     tb[SOTTO_A_SA_KEEPALIVE]) && !tb[SOTTO_A_SA_PAIR_SPI])
 		return sotto_nl_missing(extack, nest, SOTTO_A_SA_PAIR_SPI,
-					"confirm and probe need the SPI of the inbound SA");
+					"confirm, probe, nat and keepalive need the SPI of the inbound SA");
 	return 0;
 }
 
@@ -216,6 +224,10 @@ static void sotto_nl_sa_values(struct sotto_sa_params *p, struct nlattr *tb[])
 	p->pair_spi = sotto_nl_u32(tb[SOTTO_A_SA_PAIR_SPI]);
 	p->confirm = tb[SOTTO_A_SA_CONFIRM];
 	p->probe = tb[SOTTO_A_SA_PROBE];
+	p->nat = tb[SOTTO_A_SA_NAT];
+	p->keepalive = tb[SOTTO_A_SA_KEEPALIVE];
+	if (tb[SOTTO_A_SA_ENDPOINT])
+		sotto_nl_get_addr(tb[SOTTO_A_SA_ENDPOINT], &p->endpoint);
 	p->confirm_seconds = sotto_nl_u32(tb[SOTTO_A_SA_CONFIRM_SECONDS]);
 	if (tb[SOTTO_A_SA_SPORT])
 		p->sport = htons(nla_get_u16(tb[SOTTO_A_SA_SPORT]));

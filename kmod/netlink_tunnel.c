@@ -2,6 +2,7 @@
 /* Commands of the tunnels. */
 #include <linux/ktime.h>
 
+#include "nat.h"
 #include "netlink.h"
 #include "netlink_cmd.h"
 #include "sa.h"
@@ -43,6 +44,21 @@ static void sotto_nl_tunnel_read(struct sotto_tunnel *t, struct sotto_nl_tunnel 
 	spin_unlock_bh(&t->lock);
 }
 
+int sotto_nl_put_endpoint(struct sk_buff *skb, const struct sotto_sa *sa, u16 family,
+			  int type, int port_type)
+{
+	const struct sotto_endpoint *ep = sotto_nat_endpoint(sa, family);
+
+	if (!ep && sa->mode == SOTTO_SA_MODE_TUNNEL)
+		ep = sotto_nat_endpoint(sa, family == AF_INET ? AF_INET6 : AF_INET);
+	if (!ep || !ep->addr.family)
+		return 0;
+	if (sotto_nl_put_addr(skb, type, &ep->addr) ||
+	    nla_put_u16(skb, port_type, ntohs(ep->port)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int sotto_nl_put_tunnel_sa(struct sk_buff *skb, struct sotto_tunnel *t)
 {
 	const struct sotto_sa *sa = rcu_dereference(t->sa);
@@ -56,7 +72,8 @@ static int sotto_nl_put_tunnel_sa(struct sk_buff *skb, struct sotto_tunnel *t)
 	    nla_put_u8(skb, SOTTO_A_TUNNEL_CIPHER, sa->cipher) ||
 	    nla_put_u8(skb, SOTTO_A_TUNNEL_MODE, sa->mode))
 		return -EMSGSIZE;
-	return 0;
+	return sotto_nl_put_endpoint(skb, sa, t->dst.family, SOTTO_A_TUNNEL_ENDPOINT,
+				     SOTTO_A_TUNNEL_ENDPOINT_PORT);
 }
 
 static int sotto_nl_put_tunnel_state(struct sk_buff *skb, struct sotto_tunnel *t)

@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "guard.h"
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "spread.h"
@@ -257,6 +258,7 @@ static void sotto_limits_default(struct sotto_limits *l)
 	l->event_rate = SOTTO_EVENT_RATE;
 	l->gso = 1;
 	l->gro = 1;
+	l->keepalive = SOTTO_KEEPALIVE_S;
 }
 
 static int __net_init sotto_net_init(struct net *net)
@@ -274,6 +276,7 @@ static int __net_init sotto_net_init(struct net *net)
 	spin_lock_init(&ns->hint_lock);
 	INIT_LIST_HEAD(&ns->guards);
 	init_waitqueue_head(&ns->wait);
+	sotto_nat_init(ns);
 	sotto_limits_default(&ns->limits);
 	ns->hint_tokens = ns->limits.event_rate;
 	ns->hint_jiffies = jiffies;
@@ -312,6 +315,7 @@ static void __net_exit sotto_net_exit(struct net *net)
 	sotto_policy_flush(ns);
 	sotto_netns_stop(ns);
 	mutex_unlock(&ns->config);
+	sotto_nat_exit(ns);
 
 	/* Requests in flight, timers and grace periods end by themselves. */
 	wait_event(ns->wait, sotto_net_idle(ns));

@@ -15,6 +15,8 @@
  *   tunnel->lock spinlock, BH off: its state, its queue, its timer.
  *   sa->lock     spinlock, BH off: replay window and counters of an inbound SA.
  *
+ *   nat->lock    spinlock, BH off: where a peer behind a NAT is; a leaf, too.
+ *
  *   spread's queue lock, BH off: packets that another CPU opens; a leaf, too.
  *
  * Order: config, RTNL, ns->lock, tunnel->lock. sa->lock is a leaf, and nothing is
@@ -28,6 +30,7 @@
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/net_namespace.h>
 #include <linux/sotto.h>
@@ -53,6 +56,7 @@ struct sotto_limits {
 	u32 gso;
 	u32 gro;
 	u32 control_port;	/* of a server here; 0 = none */
+	u32 keepalive;		/* seconds; 0 = none are sent */
 };
 
 /* Our own protected addresses, and the networks behind us: copied on write. */
@@ -96,6 +100,8 @@ struct sotto_agent {
  * @queued_packets: in all tunnels' queues
  * @queued_bytes: truesize of them
  * @sas_alive: SAs whose memory is not released yet; @wait is woken at zero
+ * @keeping: outbound SAs whose mapping in our NAT is kept
+ * @keep_work: sends the keepalives
  * @hint_tokens: token bucket of hints, under @hint_lock
  */
 struct sotto_net {
@@ -142,6 +148,9 @@ struct sotto_net {
 	unsigned long hint_jiffies;
 	unsigned long hint_dry;		/* jiffies when it was last found empty */
 	atomic_t hints_lost;
+
+	struct list_head keeping;	/* nat.h; under @lock */
+	struct delayed_work keep_work;
 };
 
 extern unsigned int sotto_net_id;

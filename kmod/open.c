@@ -9,6 +9,7 @@
 #include "compat.h"
 #include "crypto.h"
 #include "cursor.h"
+#include "nat.h"
 #include "netns.h"
 #include "open.h"
 #include "sa.h"
@@ -72,7 +73,8 @@ static bool sotto_open_look(struct sotto_sa *sa, u32 seq_lo, u64 *seq)
 }
 
 /* Count and move the window: the packet is authentic. */
-static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len)
+static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len,
+			      const struct sotto_pkt *p)
 {
 	bool fresh;
 
@@ -88,6 +90,8 @@ static int sotto_open_account(struct sotto_sa *sa, u64 seq, unsigned int len)
 	if (!fresh)
 		return SOTTO_STAT_IN_DROP_REPLAY;
 
+	if (unlikely(sa->natted))	/* before what waits goes there */
+		sotto_nat_seen(sa, p, seq);
 	if (unlikely(!test_bit(SOTTO_SA_CONFIRMED, &sa->flags)))
 		sotto_sa_confirm(sa);
 	return 0;
@@ -213,7 +217,8 @@ static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 	u8 nexthdr;
 	int why;
 
-	why = sotto_open_account(sa, seq, skb->len - SOTTO_ENCAP_LEN - SOTTO_ICV_LEN);
+	why = sotto_open_account(sa, seq, skb->len - SOTTO_ENCAP_LEN - SOTTO_ICV_LEN,
+				 p);
 	if (why)
 		return why;
 	why = sotto_open_trailer(skb, hdr, &nexthdr);
@@ -221,6 +226,7 @@ static int sotto_open_plain(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 		return why;
 	if (nexthdr == IPPROTO_NONE) {
 		sotto_open_dummy(sa, p);
+		sotto_nat_dummy(sa, skb, hdr, p);
 		consume_skb(skb);
 		return 0;
 	}

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "crypto.h"
 #include "cursor.h"
+#include "nat.h"
 #include "netns.h"
 #include "open.h"
 #include "sa.h"
@@ -526,6 +527,8 @@ static void sotto_burst_end(struct sotto_burst *b)
 
 	if (sotto_burst_account(b, &any))
 		sotto_burst_weed(b);
+	if (any && unlikely(sa->natted))
+		sotto_nat_seen(sa, &b->p, b->top);
 	if (any && !test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
 		sotto_sa_confirm(sa);
 	if (b->forged)

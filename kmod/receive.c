@@ -5,6 +5,7 @@
 #include <linux/udp.h>
 
 #include "compat.h"
+#include "nat.h"
 #include "netlink.h"
 #include "netns.h"
 #include "open.h"
@@ -75,9 +76,11 @@ static struct sotto_sa *sotto_receive_sa(struct sotto_net *ns,
 	}
 	/*
 	 * Transport mode does not authenticate the addresses: they must be those
-	 * of the SA, or a member could speak in another's name.
+	 * of the SA, or a member could speak in another's name. What comes from behind
+	 * a NAT gets the SA's address.
 	 */
-	if (!sotto_sa_peer_is(sa, &p->src) || !sotto_sa_local_is(sa, &p->dst)) {
+	if ((!sa->natted && !sotto_sa_peer_is(sa, &p->src)) ||
+	    !sotto_sa_local_is(sa, &p->dst)) {
 		*why = SOTTO_STAT_IN_DROP_ADDRESS;
 		return NULL;
 	}
@@ -94,6 +97,7 @@ static void sotto_receive_one(struct sotto_net *ns, struct sk_buff *skb,
 			      const struct nf_hook_state *state, bool ours)
 {
 	const struct sotto_esp_hdr *esp;
+	struct sotto_pkt natted;
 	struct sotto_sa *sa;
 	unsigned int len;
 	int why = SOTTO_STAT_IN_DROP_MALFORMED;
@@ -112,6 +116,14 @@ static void sotto_receive_one(struct sotto_net *ns, struct sk_buff *skb,
 	sa = sotto_receive_sa(ns, p, ntohl(esp->spi), &why);
 	if (!sa)
 		goto drop;
+	if (unlikely(sa->natted)) {
+		natted = *p;
+		ours = ours && !skb_cloned(skb);	/* nor will its pages be */
+		why = sotto_nat_restore(sa, skb, &natted);
+		if (why)
+			goto drop;
+		p = &natted;
+	}
 	why = sotto_open(sa, skb, p, state, ours);
 	if (!why)
 		return;
@@ -171,8 +183,9 @@ static bool sotto_receive_burst(struct sotto_net *ns, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
 	const struct sotto_esp_hdr *esp;
-	unsigned int n;
+	struct sotto_pkt natted;
 	struct sotto_sa *sa;
+	unsigned int n;
 	int why;
 
 	if (!sotto_is_burst(skb, p))
@@ -180,8 +193,17 @@ static bool sotto_receive_burst(struct sotto_net *ns, struct sk_buff *skb,
 	n = DIV_ROUND_UP(skb->len - p->l4 - sizeof(struct udphdr), skb_shinfo(skb)->gso_size);
 	esp = (const void *)(skb_network_header(skb) + p->l4 + sizeof(struct udphdr));
 	sa = sotto_receive_sa(ns, p, ntohl(esp->spi), &why);
-	if (sa && !sotto_open_burst(sa, skb, p, state))
+	if (sa && unlikely(sa->natted)) {
+		natted = *p;
+		why = sotto_nat_restore(sa, skb, &natted);
+		sa = why ? NULL : sa;
+		p = &natted;
+	}
+	if (sa && !sotto_open_burst(sa, skb, p, state)) {
+		if (unlikely(sa->natted))
+			sotto_nat_undo(skb, p);
 		return false;
+	}
 
 	sotto_stat_add(ns, SOTTO_STAT_IN_SEEN, n - 1);
 	if (!sa) {

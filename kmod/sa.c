@@ -5,6 +5,7 @@
 
 #include "compat.h"
 #include "crypto.h"
+#include "nat.h"
 #include "netlink.h"
 #include "netns.h"
 #include "sa.h"
@@ -96,6 +97,7 @@ static void sotto_sa_free(struct work_struct *work)
 	kfree_sensitive(sa->keylog_key);
 	kfree(sa->replay);
 	kfree(sa->peer);
+	sotto_nat_free(sa->nat);
 	kfree_sensitive(sa);
 	if (atomic_dec_and_test(&ns->sas_alive))
 		wake_up(&ns->wait);
@@ -206,8 +208,13 @@ void sotto_sa_confirm(struct sotto_sa *sa)
 	sotto_sa_event(sa, SOTTO_EVENT_CONFIRMED);
 
 	out = rcu_dereference(sa->pair);
-	if (out)
+	if (!out)
+		return;
+	if (out->confirm)
 		sotto_sa_bind(out);
+	/* Both wait to be confirmed, and neither answers: so the other gets one more. */
+	if (out->confirm && READ_ONCE(out->probe))
+		sotto_sa_send(out, sotto_send_dummy);
 }
 
 /* When the timer is wanted next, in boot time; 0 = never. */
@@ -244,12 +251,28 @@ static bool sotto_sa_arm(struct sotto_sa *sa)
 	return true;
 }
 
+void sotto_sa_send(struct sotto_sa *sa,
+		   void (*send)(struct sotto_sa *sa, const struct sotto_addr *src,
+				const struct sotto_addr *dst))
+{
+	struct sotto_tunnel *t;
+	unsigned int i;
+
+	for (i = 0; i < sa->n_peer; i++) {
+		t = sotto_tunnel_lookup(sa->ns, &sa->peer[i]);
+		if (t && t->src.family) {
+			/* with a NAT between, we may be elsewhere by now */
+			send(sa, sa->nat ? NULL : &t->src, &t->dst);
+			return;
+		}
+	}
+	send(sa, NULL, &sa->peer[0]);
+}
+
 /* Key confirmation: a dummy, until the other direction has authenticated one. */
 static void sotto_sa_probe(struct sotto_sa *sa, u64 now)
 {
 	struct sotto_sa *in = xa_load(&sa->ns->sas_in, sa->pair_spi);
-	struct sotto_tunnel *t;
-	unsigned int i;
 
 	if (!in || xa_is_value(in) || sa->probes > SOTTO_PROBE_MAX ||
 	    test_bit(SOTTO_SA_CONFIRMED, &in->flags)) {
@@ -257,15 +280,7 @@ static void sotto_sa_probe(struct sotto_sa *sa, u64 now)
 		return;
 	}
 	sa->probe_ns = now + ((u64)SOTTO_PROBE_FIRST_MS << sa->probes++) * NSEC_PER_MSEC;
-
-	for (i = 0; i < sa->n_peer; i++) {
-		t = sotto_tunnel_lookup(sa->ns, &sa->peer[i]);
-		if (t && t->src.family) {
-			sotto_send_dummy(sa, &t->src, &t->dst);
-			return;
-		}
-	}
-	sotto_send_dummy(sa, NULL, &sa->peer[0]);
+	sotto_sa_send(sa, sotto_send_dummy);
 }
 
 static void sotto_sa_timer(struct timer_list *timer)
@@ -306,6 +321,7 @@ static void sotto_sa_unlink(struct sotto_sa *sa)
 		RCU_INIT_POINTER(sa->pair, NULL);
 	} else {
 		xa_erase(&ns->sas_out, sa->id);
+		sotto_nat_unlink(sa);
 		in = sa->pair_spi ? xa_load(&ns->sas_in, sa->pair_spi) : NULL;
 		if (in && !xa_is_value(in) && rcu_access_pointer(in->pair) == sa)
 			RCU_INIT_POINTER(in->pair, NULL);
@@ -474,6 +490,10 @@ static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
 	sa->n_behind = p->n_behind;
 	sa->sport = p->sport;
 	sa->dport = p->dport ?: sa->ns->data_port;
+	sa->natted = p->nat;
+	sa->keepalive = p->keepalive;
+	if (!sa->sport && (p->nat || p->keepalive))	/* a NAT's mapping is of one port */
+		sa->sport = sa->ns->data_port;
 	memcpy(sa->salt, p->salt, sizeof(sa->salt));
 	refcount_set(&sa->refs, 1);
 	spin_lock_init(&sa->lock);
@@ -524,7 +544,7 @@ static int sotto_sa_link_out(struct sotto_net *ns, struct sotto_sa *sa,
 	struct sotto_sa *in = NULL;
 	int err;
 
-	if (sa->confirm || sa->probe) {
+	if (sa->confirm || sa->probe || sa->nat) {
 		in = xa_load(&ns->sas_in, sa->pair_spi);
 		if (!in || xa_is_value(in)) {
 			NL_SET_ERR_MSG(extack, "no inbound SA with this pair SPI");
@@ -536,10 +556,11 @@ static int sotto_sa_link_out(struct sotto_net *ns, struct sotto_sa *sa,
 	if (err < 0)
 		return err;
 	atomic_inc(&ns->n_sas);
-	if (sa->confirm) {
+	sotto_nat_link(sa);
+	if (sa->confirm || sa->nat)
 		rcu_assign_pointer(in->pair, sa);
+	if (sa->confirm && !sa->probe)
 		set_bit(SOTTO_SA_ANSWER, &in->flags);
-	}
 	return 0;
 }
 
@@ -623,6 +644,9 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 	if (!sa)
 		return -ENOMEM;
 	sotto_sa_fill(sa, p);
+	sa->nat = sotto_nat_alloc(sa, p, &err);
+	if (err)
+		goto err_free;
 
 	err = sotto_key_init(&sa->key, p->cipher, p->key);
 	if (err) {
@@ -647,6 +671,7 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 err_key:
 	sotto_key_wipe(&sa->key);
 err_free:
+	sotto_nat_free(sa->nat);
 	kfree_sensitive(sa->keylog_key);
 	kfree(sa->replay);
 	kfree(sa->peer);

@@ -14,6 +14,7 @@
 #include "replay.h"
 #include "wire.h"
 
+struct sotto_nat;
 struct sotto_net;
 struct sotto_tunnel;
 
@@ -39,6 +40,9 @@ struct sotto_sa_params {
 	u32 pair_spi;
 	bool confirm;		/* out: bound once pair_spi authenticated */
 	bool probe;		/* out: dummies until pair_spi authenticated */
+	bool nat;		/* the peer is behind a NAT */
+	bool keepalive;		/* out: we are */
+	struct sotto_addr endpoint;	/* out, nat: where it is, .family 0: to be learnt */
 	u32 confirm_seconds;	/* in */
 };
 
@@ -58,6 +62,9 @@ enum sotto_sa_flags {
  * @inline_req: it does not, and a CPU's own memory is enough for its requests
  * @seq: out: last number handed out
  * @lock: in: protects @replay, @packets, @bytes
+ * @natted: the peer is behind a NAT: in: so its packets may come from anywhere
+ * @keepalive: out: we are, so our NAT is to remember us
+ * @nat: out: with a NAT between the ends, else NULL
  * @pair: in: the outbound SA that waits for us or answers through us (RCU,
  *	written under ns->lock, not counted: cleared before that one goes)
  * @refs: one of the tables, one of a pending timer, one of each request in flight
@@ -74,6 +81,8 @@ struct sotto_sa {
 	u8 mode;
 	u8 n_peer, n_local, n_behind;
 	bool async, late, inline_req;
+	bool natted, keepalive;
+	struct sotto_nat *nat;
 	u8 salt[SOTTO_SALT_LEN];
 	__be16 sport, dport;
 	unsigned long flags;
@@ -200,6 +209,11 @@ bool sotto_sa_expired(struct sotto_sa *sa);
 
 /* A tunnel has left @sa for another: the last one to leave deletes it. */
 void sotto_sa_unbound(struct sotto_sa *sa);
+
+/* A dummy, or something like it, to where @sa is used. rcu_read_lock(). */
+void sotto_sa_send(struct sotto_sa *sa,
+		   void (*send)(struct sotto_sa *sa, const struct sotto_addr *src,
+				const struct sotto_addr *dst));
 
 /* An inbound SA authenticated a packet for the first time. BH off. */
 void sotto_sa_confirm(struct sotto_sa *sa);

@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "cursor.h"
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "seal.h"
@@ -228,7 +229,7 @@ void sotto_seal_start(struct sotto_seal *s)
 		sotto_sa_put(sa);
 }
 
-static void sotto_seal_untracked(struct sk_buff *skb)
+void sotto_seal_untracked(struct sk_buff *skb)
 {
 #if IS_ENABLED(CONFIG_NF_CONNTRACK)
 	skb_set_nfct(skb, IP_CT_UNTRACKED);
@@ -316,27 +317,34 @@ static __be16 sotto_sport(const struct sotto_sa *sa, const struct sk_buff *skb)
 void sotto_seal_outer(struct sotto_sa *sa, struct sk_buff *out,
 		      const struct sk_buff *skb, const struct sotto_pkt *p)
 {
+	const struct sotto_endpoint *ep = NULL;
 	unsigned int len = out->len - p->l4;
 	struct iphdr *iph;
 	struct ipv6hdr *ip6h;
 	struct udphdr *uh;
 
+	if (unlikely(sa->nat) && !p->port)
+		ep = sotto_nat_endpoint(sa, p->dst.family);
 	skb_copy_from_linear_data(skb, out->data, p->l4);
 	out->data[p->nhoff] = IPPROTO_UDP;
 	skb_set_transport_header(out, p->l4);
 
 	uh = udp_hdr(out);
 	uh->source = sotto_sport(sa, skb);
-	uh->dest = sa->dport;
+	uh->dest = p->port ?: ep ? ep->port : sa->dport;
 	uh->len = htons(len);
 	if (p->dst.family == AF_INET) {
 		iph = ip_hdr(out);
 		iph->tot_len = htons(out->len);
+		if (ep && ep->addr.family)
+			iph->daddr = ep->addr.ip.ip;
 		ip_send_check(iph);
 		uh->check = ~csum_tcpudp_magic(iph->saddr, iph->daddr, len, IPPROTO_UDP, 0);
 	} else {
 		ip6h = ipv6_hdr(out);
 		ip6h->payload_len = htons(out->len - sizeof(*ip6h));
+		if (ep && ep->addr.family)
+			ip6h->daddr = ep->addr.ip.in6;
 		uh->check = ~csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, len,
 					     IPPROTO_UDP, 0);
 	}

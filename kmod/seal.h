@@ -76,6 +76,9 @@ void sotto_seal_start(struct sotto_seal *s);
 /* This CPU's page for bursts. BH off. */
 struct page_frag *sotto_seal_pages(void);
 
+/* Conntrack leaves it alone, and the egress guard knows it as ours. */
+void sotto_seal_untracked(struct sk_buff *skb);
+
 /* Take over what every sealed packet inherits of @skb, but for its owner. */
 void sotto_seal_inherit(struct sk_buff *out, struct sk_buff *skb);
 

@@ -14,6 +14,7 @@
 
 #include "acquire.h"
 #include "compat.h"
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "seal.h"
@@ -273,6 +274,11 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		return;
 	}
 
+	if (unlikely(sa->nat) && !sotto_nat_reroute(sa, skb, &p)) {
+		atomic64_inc(&t->drops);
+		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_ROUTE);
+		return;
+	}
 	mtu = sotto_outer_mtu(t, skb_dst(skb)->dev);
 	inner = sotto_inner_mtu(mtu, p.l4);
 	if (p.proto == IPPROTO_TCP)

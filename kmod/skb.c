@@ -26,6 +26,7 @@ static bool sotto_pkt_parse4(struct sk_buff *skb, struct sotto_pkt *p)
 	p->l4 = iph->ihl * 4;
 	p->nhoff = offsetof(struct iphdr, protocol);
 	p->proto = iph->protocol;
+	p->port = 0;
 	p->fragment = ip_is_fragment(iph);
 	return true;
 }
@@ -55,6 +56,7 @@ static bool sotto_pkt_parse6(struct sk_buff *skb, struct sotto_pkt *p)
 	p->l4 = off;
 	p->nhoff = nexthdr - skb_network_header(skb);
 	p->proto = *nexthdr;
+	p->port = 0;
 	p->fragment = p->proto == NEXTHDR_FRAGMENT;
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "addr.h"
 
 struct sotto_net;
+struct sotto_path_probe;
 struct sotto_sa;
 struct sotto_tunnel;
 
@@ -22,6 +23,7 @@ struct sotto_tunnel;
  * @nhoff: offset of the byte that names the header at @l4
  * @proto: its value
  * @fragment: a fragment
+ * @port: the other end's UDP port outside, where that is another than the SA says, or 0
  *
  * Offsets are from the network header, which is at skb->data.
  */
@@ -29,6 +31,7 @@ struct sotto_pkt {
 	struct sotto_addr src, dst;
 	u16 l4;
 	u16 nhoff;
+	__be16 port;
 	u8 proto;
 	bool fragment;
 };
@@ -55,9 +58,15 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb);
 /* In the clear: prefer, and the server said "not a member". */
 void sotto_send_clear(struct sotto_net *ns, struct sk_buff *skb);
-/* A dummy packet (RFC 4303 section 2.6) to @dst; @src NULL picks one of ours. */
+/* dummy.c: a dummy packet (RFC 4303 section 2.6) to @dst; @src NULL picks one of ours. */
 void sotto_send_dummy(struct sotto_sa *sa, const struct sotto_addr *src,
 		      const struct sotto_addr *dst);
+/* One with @probe inside, to exactly where @p, which came in, is from. */
+void sotto_send_probe(struct sotto_sa *sa, const struct sotto_pkt *p,
+		      const struct sotto_path_probe *probe);
+/* RFC 3948 section 2.3: for our NAT to remember us. */
+void sotto_send_keepalive(struct sotto_sa *sa, const struct sotto_addr *src,
+			  const struct sotto_addr *dst);
 /* Tell the local or forwarding sender why: an ICMP error, then free. */
 void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
 /* The same for what does not fit: at most @inner bytes do. */

@@ -23,6 +23,7 @@
 #include <net/route.h>
 
 #include "compat.h"
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "seal.h"
@@ -37,24 +38,15 @@ static bool sotto_is_v4(const struct sk_buff *skb)
 	return skb->protocol == htons(ETH_P_IP);
 }
 
-static unsigned int sotto_outer_len(const struct sotto_tunnel *t)
-{
-	return t->dst.family == AF_INET ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-}
+/* What is outside: from where to where, and what fits there. */
+struct sotto_outer {
+	struct sotto_addr src, dst;
+	unsigned int mtu;
+};
 
-/* The address that the SA was made for, or any of ours that the route chooses. */
-static void sotto_encap_src(const struct sotto_tunnel *t, const struct sotto_sa *sa,
-			    struct sotto_addr *src)
+static unsigned int sotto_outer_len(const struct sotto_addr *to)
 {
-	unsigned int i;
-
-	memset(src, 0, sizeof(*src));
-	src->family = t->dst.family;
-	for (i = 0; i < sa->n_local; i++)
-		if (sa->local[i].family == src->family) {
-			*src = sa->local[i];
-			return;
-		}
+	return to->family == AF_INET ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
 static struct dst_entry *sotto_encap_route4(struct net *net, const struct sk_buff *skb,
@@ -91,25 +83,60 @@ static struct dst_entry *sotto_encap_route6(struct net *net, const struct sk_buf
 	return route;
 }
 
-/* Return: the route to the other end, held, and in @src from where; or NULL. */
-static struct dst_entry *sotto_encap_route(const struct sotto_tunnel *t,
-					   const struct sotto_sa *sa,
-					   const struct sk_buff *skb,
-					   struct sotto_addr *src)
+struct dst_entry *sotto_route(struct net *net, const struct sk_buff *skb,
+			      struct sotto_addr *src, const struct sotto_addr *dst)
 {
-	struct dst_entry *route;
+	return dst->family == AF_INET ? sotto_encap_route4(net, skb, src, dst)
+				      : sotto_encap_route6(net, skb, src, dst);
+}
 
-	sotto_encap_src(t, sa, src);
-	if (t->dst.family == AF_INET)
-		route = sotto_encap_route4(t->ns->net, skb, src, &t->dst);
-	else
-		route = sotto_encap_route6(t->ns->net, skb, src, &t->dst);
+/* Of our addresses, one that the SA was made for; open where it names none. */
+static void sotto_encap_src(const struct sotto_sa *sa, u16 family, struct sotto_addr *src)
+{
+	unsigned int i;
+
+	memset(src, 0, sizeof(*src));
+	src->family = family;
+	for (i = 0; i < sa->n_local; i++)
+		if (sa->local[i].family == family) {
+			*src = sa->local[i];
+			return;
+		}
+}
+
+static struct dst_entry *sotto_encap_from(const struct sotto_sa *sa, const struct sk_buff *skb,
+					  struct sotto_addr *src, const struct sotto_addr *to)
+{
+	struct dst_entry *route = sotto_route(sa->ns->net, skb, src, to);
+
 	if (!route)
 		return NULL;
-	if (!(route->dev->flags & IFF_LOOPBACK) && sotto_local_is(t->ns, src))
+	if (!(route->dev->flags & IFF_LOOPBACK) && sotto_local_is(sa->ns, src) &&
+	    sotto_sa_local_is(sa, src))
 		return route;
 	dst_release(route);
 	return NULL;
+}
+
+/*
+ * From what the route chooses, for we may have moved from one of our addresses to
+ * another; unless the SA was made for others.
+ * Return: the route to @to, held, and in @src from where; or NULL.
+ */
+static struct dst_entry *sotto_encap_route(const struct sotto_sa *sa,
+					   const struct sk_buff *skb,
+					   struct sotto_addr *src,
+					   const struct sotto_addr *to)
+{
+	struct dst_entry *route;
+
+	memset(src, 0, sizeof(*src));
+	src->family = to->family;
+	route = sotto_encap_from(sa, skb, src, to);
+	if (route)
+		return route;
+	sotto_encap_src(sa, to->family, src);
+	return sotto_encap_from(sa, skb, src, to);
 }
 
 static void sotto_encap_header4(struct net *net, struct sk_buff *skb,
@@ -151,16 +178,16 @@ static void sotto_encap_header6(struct sk_buff *skb, const struct sotto_addr *sr
  * @route is @skb's afterwards. False without memory.
  */
 static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
-			     struct dst_entry *route, const struct sotto_addr *src,
-			     unsigned int mtu, struct sotto_pkt *p)
+			     struct dst_entry *route, const struct sotto_outer *o,
+			     struct sotto_pkt *p)
 {
-	unsigned int hdr = sotto_outer_len(t);
+	unsigned int hdr = sotto_outer_len(&o->dst);
 	bool v4 = sotto_is_v4(skb), df;
 	u8 tos;
 
 	tos = v4 ? ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));
 	df = !v4 || (ip_hdr(skb)->frag_off & htons(IP_DF));
-	if (sotto_sealed_len(hdr + skb->len, hdr) > mtu)
+	if (sotto_sealed_len(hdr + skb->len, hdr) > o->mtu)
 		df = false;	/* what may not be fragmented was refused before */
 	skb_get_hash(skb);	/* of the flow inside */
 	if (skb_cow_head(skb, hdr + LL_RESERVED_SPACE(route->dev)))
@@ -171,17 +198,18 @@ static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
 	skb->dev = route->dev;
 	skb_push(skb, hdr);
 	skb_reset_network_header(skb);
-	if (t->dst.family == AF_INET) {
-		sotto_encap_header4(t->ns->net, skb, src, &t->dst, tos, df);
+	if (o->dst.family == AF_INET) {
+		sotto_encap_header4(t->ns->net, skb, &o->src, &o->dst, tos, df);
 		skb->protocol = htons(ETH_P_IP);
 		p->nhoff = offsetof(struct iphdr, protocol);
 	} else {
-		sotto_encap_header6(skb, src, &t->dst, tos);
+		sotto_encap_header6(skb, &o->src, &o->dst, tos);
 		skb->protocol = htons(ETH_P_IPV6);
 		p->nhoff = offsetof(struct ipv6hdr, nexthdr);
 	}
-	p->src = *src;
-	p->dst = t->dst;
+	p->src = o->src;
+	p->dst = o->dst;
+	p->port = 0;
 	p->l4 = hdr;
 	p->proto = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	p->fragment = false;
@@ -190,14 +218,14 @@ static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
 
 static void sotto_encap_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 			    struct sk_buff *skb, struct dst_entry *route,
-			    const struct sotto_addr *src, unsigned int mtu)
+			    const struct sotto_outer *o)
 {
 	int why = SOTTO_STAT_OUT_DROP_NOMEM;
 	unsigned int len = skb->len;
 	struct sotto_pkt p;
 
-	if (sotto_encap_push(t, skb, route, src, mtu, &p))
-		why = sotto_seal_packet(sa, skb, &p, mtu, false);
+	if (sotto_encap_push(t, skb, route, o, &p))
+		why = sotto_seal_packet(sa, skb, &p, o->mtu, false);
 	if (!why) {
 		sotto_seal_count(t, sa, 1, len);
 		return;
@@ -208,13 +236,13 @@ static void sotto_encap_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 
 static void sotto_encap_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 				 struct sk_buff *skb, struct dst_entry *route,
-				 const struct sotto_addr *src, unsigned int mtu)
+				 const struct sotto_outer *o)
 {
 	struct sk_buff *seg, *next;
 
 	skb_list_walk_safe(sotto_seal_segments(t->ns, skb), seg, next) {
 		skb_mark_not_on_list(seg);
-		sotto_encap_one(t, sa, seg, route, src, mtu);
+		sotto_encap_one(t, sa, seg, route, o);
 	}
 }
 
@@ -290,18 +318,20 @@ static void sotto_encap_fragments(struct sotto_tunnel *t, struct sk_buff *skb,
 void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p)
 {
-	unsigned int hdr = sotto_outer_len(t), mtu, inner;
 	struct dst_entry *route;
-	struct sotto_addr src;
+	unsigned int hdr, inner;
+	struct sotto_outer o;
 
-	route = sotto_encap_route(t, sa, skb, &src);
+	sotto_nat_to(sa, &t->dst, &o.dst);
+	hdr = sotto_outer_len(&o.dst);
+	route = sotto_encap_route(sa, skb, &o.src, &o.dst);
 	if (!route) {
 		atomic64_inc(&t->drops);
 		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_ROUTE);
 		return;
 	}
-	mtu = sotto_outer_mtu(t, route->dev);
-	inner = sotto_inner_mtu(mtu, hdr) - hdr;
+	o.mtu = sotto_outer_mtu(t, route->dev);
+	inner = sotto_inner_mtu(o.mtu, hdr) - hdr;
 	if (p->proto == IPPROTO_TCP && !p->fragment)
 		sotto_clamp_mss(t->ns, skb, p, inner);
 
@@ -315,9 +345,9 @@ void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buf
 		break;
 	case FIT_WHOLE:
 		if (skb_is_gso(skb))
-			sotto_encap_segments(t, sa, skb, route, &src, mtu);
+			sotto_encap_segments(t, sa, skb, route, &o);
 		else
-			sotto_encap_one(t, sa, skb, route, &src, mtu);
+			sotto_encap_one(t, sa, skb, route, &o);
 	}
 	dst_release(route);
 }

@@ -8,6 +8,7 @@
 
 #include "skb.h"
 
+struct dst_entry;
 struct sotto_sa;
 struct sotto_tunnel;
 
@@ -22,6 +23,18 @@ struct sotto_tunnel;
  */
 void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p);
+
+/**
+ * sotto_route() - a route to @dst for the sealed form of @skb
+ * @net: namespace
+ * @skb: its mark and its device's VRF count
+ * @src: from where; filled if it is left open
+ * @dst: of the same family
+ *
+ * Return: held, or NULL.
+ */
+struct dst_entry *sotto_route(struct net *net, const struct sk_buff *skb,
+			      struct sotto_addr *src, const struct sotto_addr *dst);
 
 /**
  * sotto_decap_up() - the packet inside goes on, as if it had come by itself

@@ -29,8 +29,18 @@ struct sotto_esp_aad {
 	__be32 seq_lo;
 } __packed;
 
+/* In a dummy packet: is the peer really there (nat.h)? */
+struct sotto_path_probe {
+	__be32 magic;
+	__be64 cookie;		/* random; repeated in the answer */
+} __packed;
+
+#define SOTTO_PATH_CHALLENGE	0x50617468	/* "Path" */
+#define SOTTO_PATH_ANSWER	0x50617448	/* "PatH" */
+
 static_assert(sizeof(struct sotto_esp_hdr) == 16);
 static_assert(sizeof(struct sotto_esp_aad) == 12);
+static_assert(sizeof(struct sotto_path_probe) == 12);
 
 #define SOTTO_ICV_LEN		16	/* bytes */
 #define SOTTO_NONCE_LEN		12	/* bytes: salt, then the IV */
@@ -60,6 +70,7 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_MAX_NS_QUEUE_BYTES	(16 * 1024 * 1024) /* truesize, in a namespace */
 #define SOTTO_ACQUIRE_TIMEOUT_MS	10000	/* a queue lives this long */
 #define SOTTO_EVENT_RATE		100	/* hints per second */
+#define SOTTO_KEEPALIVE_S		20	/* of silence: our NAT is reminded (RFC 3948) */
 
 /* Fixed ones. */
 #define SOTTO_BURST_MAX		128	/* packets of a burst that are opened as one */
@@ -72,6 +83,10 @@ static_assert(sizeof(struct sotto_esp_aad) == 12);
 #define SOTTO_SPI_LAPSE_S	30	/* of an SPI allocated and not used */
 #define SOTTO_PROBE_FIRST_MS	50	/* first repeat of a key-confirmation dummy */
 #define SOTTO_PROBE_MAX		8	/* repeats, each after twice the time */
+#define SOTTO_ENDPOINT_QUIET_MS	1000	/* a peer that answers no challenge is elsewhere */
+#define SOTTO_ENDPOINT_CHALLENGE_MS	100	/* between two challenges of one SA */
+#define SOTTO_KEEPALIVE_USED_S	3600	/* an SA unused for so long is not kept alive */
+#define SOTTO_KEEPALIVE_DUMMY	3	/* of so many keepalives one is a dummy packet */
 #define SOTTO_PMTU_LIFETIME_S	600	/* RFC 1981 section 5.3, as the stack has it */
 #define SOTTO_PMTU_MIN		576	/* bytes: a smaller claim is ignored (IPv4) */
 #define SOTTO_PMTU_SEQ_SLACK	(1024 * 1024) /* packets: how old a quoted one may be */

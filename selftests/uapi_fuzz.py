@@ -60,11 +60,15 @@ MANY = ["10.9.1.%d" % i for i in range(1, 18)]
 
 def sa_wrong():
     for attr, value in (("SPORT", 1), ("DPORT", 1), ("PAIR_SPI", 300), ("CONFIRM", True),
-                        ("PROBE", True)):
+                        ("PROBE", True), ("KEEPALIVE", True), ("ENDPOINT", "10.9.0.9")):
         yield "inbound with " + attr, dict(SA_IN, **{attr: value}), errno.EINVAL
     yield "outbound with CONFIRM_SECONDS", dict(SA_OUT, CONFIRM_SECONDS=1), errno.EINVAL
     yield "CONFIRM without PAIR_SPI", dict(SA_OUT, CONFIRM=True), errno.EINVAL
     yield "PROBE without PAIR_SPI", dict(SA_OUT, PROBE=True), errno.EINVAL
+    yield "NAT without PAIR_SPI", dict(SA_OUT, NAT=True), errno.EINVAL
+    yield "KEEPALIVE without PAIR_SPI", dict(SA_OUT, KEEPALIVE=True), errno.EINVAL
+    yield "ENDPOINT without NAT", dict(SA_OUT, ENDPOINT="10.9.0.9"), errno.EINVAL
+    yield "NAT by an SA that is not there", dict(SA_OUT, NAT=True, PAIR_SPI=301), errno.ENOENT
     yield "CONFIRM by an SA that is not there", dict(SA_OUT, CONFIRM=True, PAIR_SPI=301), errno.ENOENT
     for unit in ("SECONDS", "PACKETS", "BYTES"):
         yield ("soft above hard, " + unit,
@@ -96,9 +100,10 @@ COMMANDS = [
             others=dict(UP=0, DATA_PORT=7000, **{k: 10 for k in (
                 "MAX_TUNNELS", "MAX_SAS", "MAX_POLICIES", "MAX_ACQUIRES", "MAX_QUEUE_PACKETS",
                 "MAX_QUEUE_BYTES", "MAX_NS_QUEUE_PACKETS", "MAX_NS_QUEUE_BYTES",
-                "ACQUIRE_TIMEOUT", "CONTROL_PORT")}, GSO=0, GRO=0),
+                "ACQUIRE_TIMEOUT", "CONTROL_PORT", "KEEPALIVE")}, GSO=0, GRO=0),
             bad=dict(UP=[2, 255], DATA_PORT=[0], EVENT_RATE=[2 ** 32 - 1], GSO=[2], GRO=[2],
-                     CONTROL_PORT=[65536, 2 ** 32 - 1], ACQUIRE_TIMEOUT=BAD_LIMITS,
+                     CONTROL_PORT=[65536, 2 ** 32 - 1], KEEPALIVE=[3601, 2 ** 32 - 1],
+                     ACQUIRE_TIMEOUT=BAD_LIMITS,
                      **{"MAX_" + k: BAD_LIMITS for k in (
                          "TUNNELS", "SAS", "POLICIES", "ACQUIRES", "QUEUE_PACKETS", "QUEUE_BYTES",
                          "NS_QUEUE_PACKETS", "NS_QUEUE_BYTES")})),
@@ -141,7 +146,8 @@ COMMANDS = [
             others=dict(SESSION=1, PEER_NAME="bob", LOCAL_ADDR=["10.9.0.1"], SPORT=1, DPORT=1, SEQ=1,
                         SOFT_SECONDS=1, HARD_SECONDS=1, SOFT_PACKETS=1, HARD_PACKETS=1, SOFT_BYTES=1,
                         HARD_BYTES=1, PAIR_SPI=300, CONFIRM=True, PROBE=True, CONFIRM_SECONDS=1, MODE=1,
-                        PEER_PREFIX=[prefix("10.5.0.0/16")]),
+                        PEER_PREFIX=[prefix("10.5.0.0/16")],
+                        NAT=True, KEEPALIVE=True, ENDPOINT="10.9.0.9"),
             bad=SA_BAD, wrong=list(sa_wrong())),
     Command("SA_DEL", "SA", dict(SPI=300), required=("SPI",), others=dict(DIR=0, ID=1, SESSION=1),
             bad=dict(SA_SELECT_BAD, SESSION=[0]),

@@ -63,6 +63,8 @@ static void print_addrs(const struct sgenl_event *e)
 
 	if (e->src.len)
 		printf(" from %s", sotto_addr_str(&e->src, buf));
+	if (e->port)
+		printf(" port %u", e->port);
 	if (e->dst.len)
 		printf(" to %s", sotto_addr_str(&e->dst, buf));
 }
@@ -104,6 +106,8 @@ static void put_numbers(json_t *o, const struct sgenl_event *e)
 		snprintf(buf, sizeof(buf), "%016" PRIx64, e->session);
 		json_object_set_new(o, "session", json_string(buf));
 	}
+	if (e->port)
+		json_object_set_new(o, "source_port", json_integer(e->port));
 	if (e->has_portid)
 		json_object_set_new(o, "portid", json_integer(e->portid));
 	if (e->lost)

@@ -25,10 +25,12 @@ const char sa_usage[] =
 "                  [ soft-packets N ] [ hard-packets N ]\n"
 "                  [ soft-bytes N ] [ hard-bytes N ]\n"
 "                  [ pair-spi SPI ] [ confirm ] [ probe ] [ confirm-seconds N ]\n"
+"                  [ nat ] [ endpoint ADDRESS ] [ keepalive ]\n"
 "The key file's first line is 0x and 72 hex digits: 32 bytes of key and 4 of salt,\n"
 "as ip-xfrm(8) takes them. \"key 0x...\" works too, but every user of the machine\n"
 "can read it while the command runs. In tunnel mode whole packets are carried; those\n"
-"of an inbound SA may come from the peer's addresses and the networks behind it.\n";
+"of an inbound SA may come from the peer's addresses and the networks behind it.\n"
+"\"nat\" on both SAs says that the peer is behind a NAT, \"keepalive\" that we are.\n";
 
 static const struct column columns[] = {
 	{ "DIR", false }, { "SPI", false }, { "ID", true }, { "PEER", false },
@@ -165,6 +167,13 @@ static void put_direction(json_t *o, const struct sgenl_sa *sa)
 		snprintf(spi, sizeof(spi), "0x%08x", sa->pair_spi);
 		json_object_set_new(o, "pair_spi", json_string(spi));
 	}
+	if (sa->keepalive)
+		json_object_set_new(o, "keepalive", json_true());
+	if (!sa->endpoint.len)
+		return;
+	json_object_set_new(o, "endpoint", json_addr(&sa->endpoint));
+	json_object_set_new(o, "endpoint_port", json_integer(sa->endpoint_port));
+	json_object_set_new(o, "endpoint_changes", json_integer(sa->endpoint_changes));
 }
 
 static json_t *sa_json(const struct sgenl_sa *sa)
@@ -188,6 +197,8 @@ static json_t *sa_json(const struct sgenl_sa *sa)
 	if (!o)
 		out_of_memory();
 	json_object_set_new(o, "mode", json_string(sgenl_mode_name(sa->mode)));
+	if (sa->nat)
+		json_object_set_new(o, "nat", json_true());
 	if (sa->n_peer_prefixes)
 		json_object_set_new(o, "peer_prefixes", prefixes_json(sa));
 	put_limits(o, sa);

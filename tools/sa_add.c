@@ -195,6 +195,8 @@ static int take_value(struct sa_request *r, const char *word, const char *value)
 		return take_addrs(value, r->sa.peer_addrs, &r->sa.n_peer_addrs);
 	if (!strcmp(word, "local"))
 		return take_addrs(value, r->sa.local_addrs, &r->sa.n_local_addrs);
+	if (!strcmp(word, "endpoint"))
+		return parse_address(value, &r->sa.endpoint);
 	if (!strcmp(word, "cipher"))
 		return take_cipher(r, value);
 	if (!strcmp(word, "mode"))
@@ -213,20 +215,32 @@ static int take_value(struct sa_request *r, const char *word, const char *value)
 	return known ? ret : usage_error(sa_usage, "don't know what to do with \"%s\"", word);
 }
 
+static bool take_flag(struct sgenl_sa *sa, const char *word)
+{
+	const struct {
+		const char *word;
+		bool *dst;
+	} flags[] = {
+		{ "confirm", &sa->confirm }, { "probe", &sa->probe },
+		{ "nat", &sa->nat }, { "keepalive", &sa->keepalive },
+	};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!strcmp(word, flags[i].word)) {
+			*flags[i].dst = true;
+			return true;
+		}
+	return false;
+}
+
 static int take_words(struct args *a, struct sa_request *r)
 {
 	const char *word, *value;
 	int ret = 0;
 
 	while (!ret && (word = args_next(a))) {
-		if (!strcmp(word, "confirm")) {
-			r->sa.confirm = true;
+		if (take_flag(&r->sa, word))
 			continue;
-		}
-		if (!strcmp(word, "probe")) {
-			r->sa.probe = true;
-			continue;
-		}
 		value = args_value(a, word);
 		ret = value ? take_value(r, word, value) : EXIT_USAGE;
 	}

@@ -26,7 +26,9 @@ static const char usage[] =
 "               | gso                  on: bursts leave as bursts; off: as packets\n"
 "               | gro                  on: the kernel merges what comes in into bursts\n"
 "               | control-port         UDP port of an authentication server here, whose\n"
-"                                      packets pass in the clear; 0 for none }\n"
+"                                      packets pass in the clear; 0 for none\n"
+"               | keepalive            seconds of silence until a NAT in front of us is\n"
+"                                      reminded; 0 for never }\n"
 "\"sotto status -d\" shows what is set. It lasts until the namespace or module goes.\n";
 
 const struct setting settings[] = {
@@ -49,6 +51,7 @@ const struct setting settings[] = {
 	{ "gso", "gso", SOTTO_A_NS_GSO, 0, 1 },
 	{ "gro", "gro", SOTTO_A_NS_GRO, 0, 1 },
 	{ "control-port", "control_port", SOTTO_A_NS_CONTROL_PORT, 0, 65535 },
+	{ "keepalive", "keepalive_s", SOTTO_A_NS_KEEPALIVE, 0, 3600 },
 	{ NULL, NULL, 0, 0, 0 },
 };
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define SETTINGS_MAX	16	/* entries of the table, with the last */
+#define SETTINGS_MAX	20	/* entries of the table, with the last */
 
 /**
  * struct setting - one that NS_SET takes

@@ -19,7 +19,7 @@ static const char usage[] =
 
 static const struct column columns[] = {
 	{ "DESTINATION", false }, { "PEER", false }, { "STATE", false },
-	{ "CIPHER", false }, { "SPI", false }, { "QUEUED", true },
+	{ "CIPHER", false }, { "SPI", false }, { "ENDPOINT", false }, { "QUEUED", true },
 	{ "PACKETS", true }, { "BYTES", true }, { "DROPS", true },
 	{ "SESSION", false }, { "PMTU", true }, { "FIRST", true },
 	{ "AGE", true }, { "IDLE", true }, { "WHY", false },
@@ -82,6 +82,18 @@ static void add_why(struct table *tab, const struct sgenl_tunnel *t)
 			   human_ms(t->hold_ms, buf));
 }
 
+/* Where a peer behind a NAT is. */
+static void add_endpoint(struct table *tab, const struct sgenl_tunnel *t)
+{
+	char addr[SOTTO_ADDR_STR];
+
+	if (t->endpoint.len)
+		table_cell(tab, COLOR_NONE, t->endpoint.len == 4 ? "%s:%u" : "[%s]:%u",
+			   sotto_addr_str(&t->endpoint, addr), t->endpoint_port);
+	else
+		table_cell(tab, COLOR_NONE, "%s", "");
+}
+
 static void add_row(struct table *tab, const struct sgenl_tunnel *t)
 {
 	char addr[SOTTO_ADDR_STR], buf[HUMAN_MAX];
@@ -92,6 +104,7 @@ static void add_row(struct table *tab, const struct sgenl_tunnel *t)
 	table_cell(tab, state_color(t->state), "%s", sgenl_state_name(t->state));
 	table_cell(tab, COLOR_NONE, "%s", up ? sgenl_cipher_name(t->cipher) : "");
 	table_cell(tab, COLOR_NONE, up ? "0x%08x" : "", t->spi_out);
+	add_endpoint(tab, t);
 	table_cell(tab, COLOR_NONE, t->queued ? "%u" : "", t->queued);
 	add_counters(tab, t);
 	add_details(tab, t);
@@ -124,6 +137,10 @@ json_t *tunnel_json(const struct sgenl_tunnel *t)
 	}
 	if (t->pmtu)
 		json_object_set_new(o, "pmtu", json_integer(t->pmtu));
+	if (t->endpoint.len) {
+		json_object_set_new(o, "endpoint", json_addr(&t->endpoint));
+		json_object_set_new(o, "endpoint_port", json_integer(t->endpoint_port));
+	}
 	if (t->state == SOTTO_TUNNEL_UP) {
 		snprintf(spi, sizeof(spi), "0x%08x", t->spi_out);
 		snprintf(session, sizeof(session), "%016" PRIx64, t->session);

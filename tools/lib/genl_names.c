@@ -84,6 +84,7 @@ static const char *const event_names[] = {
 	[SOTTO_EVENT_DROP] = "drop",
 	[SOTTO_EVENT_AGENT] = "agent",
 	[SOTTO_EVENT_POLICY] = "policy",
+	[SOTTO_EVENT_ENDPOINT] = "endpoint",
 };
 
 static const char *const verdict_names[] = {

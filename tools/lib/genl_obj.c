@@ -128,7 +128,9 @@ int sgenl_parse_tunnel(struct nlattr *nest, struct sgenl_tunnel *t)
 	t->tx_packets = num(tb[SOTTO_A_TUNNEL_TX_PACKETS]);
 	t->tx_bytes = num(tb[SOTTO_A_TUNNEL_TX_BYTES]);
 	t->drops = num(tb[SOTTO_A_TUNNEL_DROPS]);
-	return sgenl_parse_addr(tb[SOTTO_A_TUNNEL_DST], &t->dst);
+	t->endpoint_port = num(tb[SOTTO_A_TUNNEL_ENDPOINT_PORT]);
+	ret = optional_addr(tb[SOTTO_A_TUNNEL_ENDPOINT], &t->endpoint);
+	return ret ? ret : sgenl_parse_addr(tb[SOTTO_A_TUNNEL_DST], &t->dst);
 }
 
 /* An address and a byte of prefix length. */
@@ -208,7 +210,12 @@ int sgenl_parse_sa(struct nlattr *nest, struct sgenl_sa *sa)
 	sa->age_ms = num(tb[SOTTO_A_SA_AGE_MS]);
 	sa->replays = num(tb[SOTTO_A_SA_REPLAYS]);
 	sa->auth_failures = num(tb[SOTTO_A_SA_AUTH_FAILURES]);
-	return sa_addrs(nest, sa);
+	sa->nat = tb[SOTTO_A_SA_NAT];
+	sa->keepalive = tb[SOTTO_A_SA_KEEPALIVE];
+	sa->endpoint_port = num(tb[SOTTO_A_SA_ENDPOINT_PORT]);
+	sa->endpoint_changes = num(tb[SOTTO_A_SA_ENDPOINT_CHANGES]);
+	ret = optional_addr(tb[SOTTO_A_SA_ENDPOINT], &sa->endpoint);
+	return ret ? ret : sa_addrs(nest, sa);
 }
 
 int sgenl_parse_event(struct nlattr *nest, struct sgenl_event *e)
@@ -221,6 +228,7 @@ int sgenl_parse_event(struct nlattr *nest, struct sgenl_event *e)
 	memset(e, 0, sizeof(*e));
 	e->type = num(tb[SOTTO_A_EVENT_TYPE]);
 	e->spi = num(tb[SOTTO_A_EVENT_SPI]);
+	e->port = num(tb[SOTTO_A_EVENT_PORT]);
 	e->has_dir = tb[SOTTO_A_EVENT_DIR];
 	e->dir = num(tb[SOTTO_A_EVENT_DIR]);
 	e->session = num(tb[SOTTO_A_EVENT_SESSION]);

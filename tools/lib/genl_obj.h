@@ -46,6 +46,8 @@ struct sgenl_tunnel {
 	uint32_t queued;		/* packets */
 	uint32_t first_us;
 	uint32_t pmtu;			/* bytes; 0 = not learnt */
+	struct sotto_addr endpoint;	/* behind a NAT; len 0 = none, or not learnt */
+	uint16_t endpoint_port;
 	uint64_t age_ms;
 	uint64_t idle_ms;
 	uint64_t tx_packets;
@@ -78,6 +80,11 @@ struct sgenl_sa {
 	uint32_t pair_spi;
 	uint32_t confirm_seconds;
 	bool confirm, probe;		/* SA_ADD only */
+	bool nat;			/* the peer is behind a NAT */
+	bool keepalive;			/* out: we are */
+	struct sotto_addr endpoint;	/* out; SA_ADD: with dport; len 0 = none */
+	uint16_t endpoint_port;
+	uint32_t endpoint_changes;
 	bool confirmed;
 	uint64_t packets, bytes;
 	uint64_t age_ms;
@@ -87,6 +94,7 @@ struct sgenl_sa {
 struct sgenl_event {
 	uint8_t type;			/* enum sotto_event */
 	struct sotto_addr src, dst;	/* len 0 = not said */
+	uint16_t port;			/* of src; 0 = not said */
 	uint32_t spi;			/* 0 = not said */
 	bool has_dir;
 	uint8_t dir;			/* enum sotto_sa_dir */

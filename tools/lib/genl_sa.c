@@ -120,6 +120,12 @@ static int put_direction(struct nl_msg *msg, const struct sgenl_sa *sa)
 		put |= nla_put_flag(msg, SOTTO_A_SA_CONFIRM);
 	if (sa->probe)
 		put |= nla_put_flag(msg, SOTTO_A_SA_PROBE);
+	if (sa->nat)
+		put |= nla_put_flag(msg, SOTTO_A_SA_NAT);
+	if (sa->keepalive)
+		put |= nla_put_flag(msg, SOTTO_A_SA_KEEPALIVE);
+	if (sa->endpoint.len)
+		put |= nla_put(msg, SOTTO_A_SA_ENDPOINT, sa->endpoint.len, sa->endpoint.b);
 	return put;
 }
 

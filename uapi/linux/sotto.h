@@ -148,6 +148,9 @@ enum sotto_ns_attr {
 					 * addresses, and what comes to it, is exempt;
 					 * 0 = none
 					 */
+	SOTTO_A_NS_KEEPALIVE,		/* u32 seconds (set): of silence until a NAT in front
+					 * of us is reminded; 0 = never
+					 */
 
 	__SOTTO_A_NS_MAX,
 	SOTTO_A_NS_ATTR_MAX = __SOTTO_A_NS_MAX - 1
@@ -232,6 +235,10 @@ enum sotto_tunnel_attr {
 	SOTTO_A_TUNNEL_DROPS,		/* u64: packets dropped here */
 	SOTTO_A_TUNNEL_PAD,
 	SOTTO_A_TUNNEL_MODE,		/* u8: enum sotto_sa_mode of its SA */
+	SOTTO_A_TUNNEL_ENDPOINT,	/* binary, 4 or 16: where its packets go to, if a NAT is
+					 * between and it is known
+					 */
+	SOTTO_A_TUNNEL_ENDPOINT_PORT,	/* u16, with ENDPOINT */
 
 	__SOTTO_A_TUNNEL_MAX,
 	SOTTO_A_TUNNEL_ATTR_MAX = __SOTTO_A_TUNNEL_MAX - 1
@@ -277,6 +284,12 @@ enum sotto_sa_mode {
  * destination. An inner packet is accepted if its source is a PEER_ADDR or in a
  * PEER_PREFIX, and its destination registered as ours (ADDR_ADD), be it as an
  * address or as a network.
+ *
+ * With NAT, a packet to the inbound SA may come from any address and port; in
+ * transport mode the first PEER_ADDR of its family is put in its place. The
+ * outbound SA, whose PAIR_SPI names the inbound one, sends to where that comes
+ * from: to the endpoint. With NAT or KEEPALIVE both ports are fixed: SPORT is the
+ * data port by default.
  */
 enum sotto_sa_attr {
 	SOTTO_A_SA_UNSPEC,
@@ -314,6 +327,13 @@ enum sotto_sa_attr {
 	SOTTO_A_SA_PEER_PREFIX,		/* binary, 5 or 17: address, then prefix length: a
 					 * network behind the peer; repeated (in, tunnel)
 					 */
+	SOTTO_A_SA_NAT,			/* flag: the peer is behind a NAT (in, out) */
+	SOTTO_A_SA_KEEPALIVE,		/* flag: we are (out) */
+	SOTTO_A_SA_ENDPOINT,		/* binary, 4 or 16: where the peer is (out, NAT); in SA_ADD
+					 * with DPORT; left out, it is to be learnt
+					 */
+	SOTTO_A_SA_ENDPOINT_PORT,	/* u16, with ENDPOINT (out, dump) */
+	SOTTO_A_SA_ENDPOINT_CHANGES,	/* u32: endpoints that gave way to others (out, dump) */
 
 	__SOTTO_A_SA_MAX,
 	SOTTO_A_SA_ATTR_MAX = __SOTTO_A_SA_MAX - 1
@@ -372,6 +392,7 @@ enum sotto_acquire_attr {
  * @SOTTO_EVENT_DROP: packets dropped, with STAT telling why (rate-limited)
  * @SOTTO_EVENT_AGENT: agent registered or (PORTID 0) gone
  * @SOTTO_EVENT_POLICY: a policy was added, changed or removed
+ * @SOTTO_EVENT_ENDPOINT: the peer DST of an outbound SA is at SRC and PORT now
  */
 enum sotto_event {
 	SOTTO_EVENT_UNSPEC,
@@ -387,6 +408,7 @@ enum sotto_event {
 	SOTTO_EVENT_DROP,
 	SOTTO_EVENT_AGENT,
 	SOTTO_EVENT_POLICY,
+	SOTTO_EVENT_ENDPOINT,
 
 	__SOTTO_EVENT_MAX
 };
@@ -404,6 +426,7 @@ enum sotto_event_attr {
 	SOTTO_A_EVENT_PORTID,		/* u32 */
 	SOTTO_A_EVENT_LOST,		/* u32: events left out before this one */
 	SOTTO_A_EVENT_PAD,
+	SOTTO_A_EVENT_PORT,		/* u16: UDP port of SRC */
 
 	__SOTTO_A_EVENT_MAX,
 	SOTTO_A_EVENT_ATTR_MAX = __SOTTO_A_EVENT_MAX - 1
@@ -454,7 +477,7 @@ enum sotto_trace_attr {
  * They count packets as they are on the wire: a GSO packet counts as its
  * segments once it is cut or sealed. OUT_BURSTS counts sealed GSO packets, each
  * of which is in OUT_SEALED as its segments. OUT_QUEUED is a gauge. The kernel's own dummies are
- * OUT_DUMMY alone.
+ * OUT_DUMMY alone, its keepalives OUT_KEEPALIVE.
  *
  * SOTTO_STATS(_) lists them once: the enum, and the names that `sotto -s`
  * prints, both come from it.
@@ -513,7 +536,9 @@ enum sotto_trace_attr {
 	_(IN_BURSTS, "in_bursts")					\
 	_(OUT_BURSTS, "out_bursts")					\
 	_(IN_SPREAD, "in_spread")					\
-	_(IN_DROP_SPREAD, "in_drop_spread")
+	_(IN_DROP_SPREAD, "in_drop_spread")				\
+	_(OUT_KEEPALIVE, "out_keepalive")				\
+	_(ENDPOINT_CHANGES, "endpoint_changes")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {
