@@ -421,6 +421,29 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	sotto_notice("server %s: associated as %s", a->server_text, ack->name);
 }
 
+/* Whether there is a NAT, and where the ends are, was settled when a session was made. */
+static void look_for_nat(struct agent *ag, const struct sotto_addr *addr)
+{
+	struct association *a = &ag->assoc;
+	char seen[SOTTO_ADDR_STR];
+	struct sotto_addr ours;
+	bool natted, moved;
+
+	if (!handshake_local(ag, &ours))
+		return;
+	natted = !sotto_addr_eq(&ours, addr);
+	moved = !sotto_addr_eq(&a->seen, addr);
+	if (natted && (moved || !a->natted))
+		sotto_notice("this host is behind a NAT, whose address is %s",
+			     sotto_addr_str(addr, seen));
+	else if (!natted && a->natted)
+		sotto_notice("this host is not behind a NAT any more");
+	if (a->seen.len && (moved || natted != a->natted))
+		session_replace_all(ag, natted == a->natted);
+	a->natted = natted;
+	a->seen = *addr;
+}
+
 static void on_hello(void *arg, int err, const struct sotto_msg *m)
 {
 	struct agent *ag = arg;
@@ -437,6 +460,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	promote(ag, &m->hello_ack);
 	take_own_name(ag, &m->hello_ack);
 	take_realm_key(ag, m->hello_ack.realm_key);
+	look_for_nat(ag, &m->hello_ack.seen_addr);
 	report_live(ag);
 	ask_retry(ag);
 }
@@ -482,8 +506,9 @@ static void on_keepalive(void *arg, int err, const struct sotto_msg *m)
 {
 	struct agent *ag = arg;
 
-	(void)m;
 	ag->assoc.keepalive_out = false;
+	if (!err && m->type == SOTTO_MSG_ACK && m->ack.seen.len)
+		look_for_nat(ag, &m->ack.seen);
 	if (err == SOTTO_E_TIMEOUT)
 		assoc_doubt(ag);
 }

@@ -87,6 +87,8 @@ struct association {
 	bool hello_failed;		/* the next one is to be closed */
 	bool moved;			/* the next handshake needs a new socket */
 	bool revoked;
+	struct sotto_addr seen;		/* by the server; len 0 = not yet */
+	bool natted;			/* that is not where we send from */
 	uint64_t since_ms;		/* the association stands, across renewals */
 	uint64_t down_ms;		/* no association since; 0 = there is one */
 	uint64_t renew_ms;		/* new handshake due, a full one */
@@ -150,6 +152,8 @@ const char *assoc_state_name(const struct agent *ag);
 
 /** handshake_begin() - socket, exemption and message 1, or a lookup first */
 void handshake_begin(struct agent *ag);
+/** handshake_local() - the address that the socket sends from */
+bool handshake_local(struct agent *ag, struct sotto_addr *ours);
 /** handshake_moved() - the socket's address is not the one the kernel would choose */
 bool handshake_moved(struct agent *ag);
 /** handshake_input() - RESP, COOKIE or HINT */

@@ -121,16 +121,24 @@ static int fresh_address(const struct sockaddr_storage *peer, socklen_t len,
 	return ret;
 }
 
+bool handshake_local(struct agent *ag, struct sotto_addr *ours)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	int fd = ag->assoc.sock->fd;
+
+	return fd >= 0 && !getsockname(fd, (struct sockaddr *)&ss, &n) &&
+	       !sotto_addr_from_sockaddr(ours, NULL, &ss);
+}
+
 bool handshake_moved(struct agent *ag)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
 	struct sotto_addr ours, fresh;
 
-	if (ag->assoc.sock->fd < 0 || getsockname(ag->assoc.sock->fd, (struct sockaddr *)&ss, &n) ||
-	    sotto_addr_from_sockaddr(&ours, NULL, &ss))
+	if (!handshake_local(ag, &ours))
 		return false;
-	n = sizeof(ss);
 	/* without a way to the server there is nothing better to be had */
 	if (getpeername(ag->assoc.sock->fd, (struct sockaddr *)&ss, &n) ||
 	    fresh_address(&ss, n, &fresh))

@@ -21,6 +21,8 @@ struct installation {
 	const struct sotto_party *us, *peer;
 	uint16_t peer_port;
 	uint64_t rekey_of;
+	uint8_t nat;			/* SOTTO_NAT_PEER, _SELF */
+	struct sotto_addr endpoint;	/* where the peer is; len 0 = to be learnt */
 	struct sotto_session_keys keys;
 };
 
@@ -54,7 +56,7 @@ static bool leads_to(const struct sotto_party *p, const struct sotto_addr *addr)
 static bool routes_right(struct agent *ag, const struct installation *n)
 {
 	if (n->in.mode == SOTTO_MODE_TRANSPORT)
-		return !n->peer->routes.n && !n->us->routes.n;
+		return !n->peer->routes.n && !n->us->routes.n && !n->nat;
 	for (int i = 0; i < ag->id->addrs.n; i++)
 		if (routes_cover(&n->peer->routes, &ag->id->addrs.a[i]))
 			return false;
@@ -148,6 +150,7 @@ static int add_in(struct agent *ag, const struct installation *n)
 	memcpy(sa.key, n->is_a ? k->key_ba : k->key_ab, sizeof(sa.key));
 	memcpy(sa.salt, n->is_a ? k->salt_ba : k->salt_ab, sizeof(sa.salt));
 	sa.confirm_seconds = SOTTO_CONFIRM_MS / 1000;
+	sa.nat = n->nat;	/* either end's */
 	sa.n_peer_prefixes = n->peer->routes.n;
 	memcpy(sa.peer_prefixes, n->peer->routes.p, sizeof(n->peer->routes.p));
 	ret = sgenl_sa_add(ag->kernel.req, &sa);
@@ -158,6 +161,7 @@ static int add_in(struct agent *ag, const struct installation *n)
 static int add_out(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_keys *k = &n->keys;
+	bool peer_natted = n->nat & SOTTO_NAT_PEER;
 	struct sgenl_sa sa;
 	int ret;
 
@@ -168,8 +172,15 @@ static int add_out(struct agent *ag, const struct installation *n)
 	memcpy(sa.salt, n->is_a ? k->salt_ab : k->salt_ba, sizeof(sa.salt));
 	sa.dport = n->peer_port;
 	sa.pair_spi = n->us->spi;
-	sa.probe = n->is_a;
-	sa.confirm = !n->is_a;
+	sa.nat = n->nat;	/* either end's */
+	sa.keepalive = n->nat & SOTTO_NAT_SELF;
+	sa.endpoint = n->endpoint;
+	/*
+	 * The one who asked begins, unless the other one is behind a NAT: its packets
+	 * say where it is, so that nothing is sent before they come.
+	 */
+	sa.probe = sa.keepalive || (n->is_a && !peer_natted);
+	sa.confirm = !n->is_a || peer_natted;
 	ret = sgenl_sa_add(ag->kernel.req, &sa);
 	sotto_wipe(&sa, sizeof(sa));
 	return ret;
@@ -203,6 +214,7 @@ static void fill_session(struct agent *ag, const struct installation *n, struct 
 	s->spi_out = n->peer->spi;
 	s->cipher = n->in.cipher;
 	s->initiator = n->is_a;
+	s->nat = n->nat;
 	if (old && !strcmp(old->peer, s->peer))
 		s->replaces = old->id;
 	memcpy(s->eph_pub, n->us->eph_pub, SOTTO_PUB_LEN);
@@ -293,6 +305,8 @@ struct session *install_grant(struct agent *ag,
 	n.us = &in->a;
 	n.peer = &in->b;
 	n.peer_port = g->data_port;
+	n.nat = g->nat;
+	n.endpoint = g->endpoint;
 	n.rekey_of = request->rekey_of;
 	s = install(ag, &n, eph_priv, why);
 	sotto_wipe(&n, sizeof(n));
@@ -320,6 +334,8 @@ static void fill_offer(struct agent *ag, struct installation *n,
 	n->us = &in->b;
 	n->peer = &in->a;
 	n->peer_port = o->data_port;
+	n->nat = o->nat;
+	n->endpoint = o->endpoint;
 	n->rekey_of = o->rekey_of;
 }
 

@@ -44,6 +44,7 @@ static struct session *adopt(struct agent *ag, const struct sgenl_sa *sa)
 		return NULL;
 	s->since_ms -= sa->age_ms < s->since_ms ? sa->age_ms : s->since_ms;
 	s->cipher = sa->cipher;
+	s->nat |= sa->nat;
 	take_peer(ag, s, sa);
 	take_addrs(s, sa);
 	return s;

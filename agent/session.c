@@ -217,6 +217,17 @@ void session_soft(struct agent *ag, uint64_t id)
 	ask_rekey(ag, s);
 }
 
+static void replace_one(struct session *s, void *with_nat)
+{
+	if (s->nat || !*(bool *)with_nat)
+		session_soft(s->ag, s->id);
+}
+
+void session_replace_all(struct agent *ag, bool with_nat)
+{
+	session_each(ag, replace_one, &with_nat);
+}
+
 void session_rekey_failed(struct session *s)
 {
 	if (s->retired)

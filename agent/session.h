@@ -46,6 +46,7 @@ struct session {
 	uint32_t spi_in, spi_out;
 	uint8_t cipher;
 	bool initiator;
+	bool nat;			/* one is between */
 	bool confirmed;			/* the inbound SA authenticated a packet */
 	bool seen;			/* by the dump under way */
 	uint64_t replaces;		/* session id, 0 = none */
@@ -106,6 +107,8 @@ unsigned int session_fresh_with(struct agent *ag, const char *name);
 /* The kernel's events. */
 void session_confirmed(struct agent *ag, uint64_t id);
 void session_soft(struct agent *ag, uint64_t id);
+/** session_replace_all() - what they were made for is not so any more; or those with a NAT */
+void session_replace_all(struct agent *ag, bool with_nat);
 void session_lost(struct agent *ag, uint64_t id, enum sotto_refusal why);
 void session_sa_deleted(struct agent *ag, uint64_t id, uint8_t dir);
 

@@ -186,9 +186,9 @@ order() {
 
 # sent_by_b: one ping of b's, as it left b, in hexadecimal.
 sent_by_b() {
-	capture sent b wire -Q out udp port $DATA_PORT
+	capture sent b wire src $B4 and udp port $DATA_PORT >&2
 	on b ping -n -q -c 1 -W 1 $A4 >/dev/null
-	end_capture sent
+	end_capture sent >&2
 	tcpdump -nr "$tmp/sent.pcap" -x 2>/dev/null |
 		awk '/^\t0x/ { for (i = 2; i <= NF; i++) hex = hex $i } END { print substr(hex, 57) }'
 }

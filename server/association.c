@@ -597,6 +597,11 @@ static void confirm(struct assoc *as)
 	as->end_ms = as->ad->now_ms + AUTHD_ENROL_MS;
 }
 
+bool assoc_natted(const struct assoc *as)
+{
+	return as->local.len && !sotto_addr_eq(&as->local, &as->path.peer);
+}
+
 static void on_opened(void *arg)
 {
 	struct assoc *as = arg;

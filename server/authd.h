@@ -180,6 +180,7 @@ struct assoc {
 	bool dead;				/* to be freed after this turn */
 	bool resumed;				/* by a ticket */
 	bool former;				/* by the realm's former key */
+	struct sotto_addr local;		/* where it says that its datagrams leave from */
 	struct assoc *next;			/* of the same member */
 	struct half_open *half;			/* while half open or enrolling */
 };
@@ -200,6 +201,8 @@ void assoc_push(struct authd *ad, struct member *m,
 		const struct sotto_msg *msg);
 /** assoc_ticket() - a ticket for the agent's next association, if it wants one. */
 bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack);
+/** assoc_natted() - its datagrams come from elsewhere than it sent them from. */
+bool assoc_natted(const struct assoc *as);
 /** assoc_rearm() - after requests were made on as->chan. */
 void assoc_rearm(struct assoc *as);
 /** assoc_end() - wiped and freed after the present event. */

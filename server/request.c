@@ -30,6 +30,7 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	struct member *mb = as->member;
 	struct authd *ad = as->ad;
 
+	as->local = h->local;
 	mb->ciphers = h->ciphers;
 	mb->data_port = h->data_port;
 	mb->version = member_software(ad, h->version);
@@ -63,8 +64,10 @@ static void on_live(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 static void on_keepalive(struct assoc *as, uint32_t id,
 			 const struct sotto_msg *m)
 {
+	struct sotto_msg ack = { .type = SOTTO_MSG_ACK, .ack.seen = as->path.peer };
+
 	(void)m;
-	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
+	answer(as, id, &ack);
 }
 
 static void on_session(struct assoc *as, uint32_t id, const struct sotto_msg *m)

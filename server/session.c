@@ -324,6 +324,26 @@ static uint64_t networks_mark(const struct sotto_msg_session_grant *g)
 	return mark;
 }
 
+/*
+ * A NAT between the two: it changes addresses outside, so the packets go inside whole.
+ * Two members behind one NAT reach each other without it.
+ */
+static void fill_nat(const struct session *s, struct sotto_msg_session_grant *g)
+{
+	const struct assoc *a = s->a->current, *b = s->b->current;
+	bool nat_a = a && assoc_natted(a), nat_b = b && assoc_natted(b);
+
+	if (!nat_a && !nat_b)
+		return;
+	if (nat_a && nat_b && sotto_addr_eq(&a->path.peer, &b->path.peer))
+		return;
+	/* who is behind one has to begin, and to know where the other one is now */
+	if (nat_a && b)
+		g->endpoint = b->path.peer;
+	g->mode = SOTTO_MODE_TUNNEL;
+	g->nat = (nat_b ? SOTTO_NAT_PEER : 0) | (nat_a ? SOTTO_NAT_SELF : 0);
+}
+
 static void fill_grant(struct session *s, struct sotto_msg_session_grant *g)
 {
 	g->session_id = s->id;
@@ -343,6 +363,7 @@ static void fill_grant(struct session *s, struct sotto_msg_session_grant *g)
 	if (g->routes.n || g->own_routes.n)
 		g->mode = SOTTO_MODE_TUNNEL;
 	s->networks = networks_mark(g);
+	fill_nat(s, g);
 }
 
 /* The grant is kept as it will be sent: a quarter of the size. */
@@ -391,6 +412,10 @@ static void fill_offer(struct sotto_msg_session_offer *o,
 	o->mode = g->mode;
 	o->routes = g->own_routes;
 	o->own_routes = g->routes;
+	o->nat = (g->nat & SOTTO_NAT_PEER ? SOTTO_NAT_SELF : 0) |
+		 (g->nat & SOTTO_NAT_SELF ? SOTTO_NAT_PEER : 0);
+	if (o->nat & SOTTO_NAT_SELF && s->a->current)
+		o->endpoint = s->a->current->path.peer;
 }
 
 static bool send_offer(struct session *s, const struct sotto_msg_session_grant *g)

@@ -248,6 +248,8 @@ static bool value_valid(const struct sotto_field *f, const void *p)
 		return *(const uint8_t *)p != SOTTO_CIPHER_UNSPEC;
 	case SOTTO_ATTR_MODE:
 		return *(const uint8_t *)p == SOTTO_MODE_TUNNEL;
+	case SOTTO_ATTR_NAT:
+		return *(const uint8_t *)p && *(const uint8_t *)p <= (SOTTO_NAT_PEER | SOTTO_NAT_SELF);
 	case SOTTO_ATTR_SESSION_ID:
 	case SOTTO_ATTR_REQUEST_ID:
 	case SOTTO_ATTR_REKEY_OF:

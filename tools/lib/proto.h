@@ -178,6 +178,11 @@ struct sotto_msg_error {
 	char text[SOTTO_TEXT_MAX];
 };
 
+/* Of a keepalive; any other one is empty. */
+struct sotto_msg_ack {
+	struct sotto_addr seen;			/* where your datagrams come from now */
+};
+
 struct sotto_msg_hello {
 	uint64_t instance;			/* the kernel's (SOTTO_A_NS_INSTANCE) */
 	uint64_t listing;			/* agent's, new for each HELLO; not 0 */
@@ -186,6 +191,7 @@ struct sotto_msg_hello {
 	struct sotto_ciphers ciphers;		/* that this host can do */
 	uint16_t data_port;
 	char version[SOTTO_NAME_MAX];		/* of the software, for people */
+	struct sotto_addr local;		/* where its datagrams leave from; a NAT changes it */
 };
 
 struct sotto_msg_hello_ack {
@@ -232,6 +238,10 @@ struct sotto_msg_session_request {
 	uint64_t rekey_of;			/* session id, 0 = none */
 };
 
+/* Who of the two is behind a NAT; mode is tunnel then. */
+#define SOTTO_NAT_PEER	1
+#define SOTTO_NAT_SELF	2
+
 struct sotto_msg_session_offer {
 	uint64_t session_id;
 	char name[SOTTO_NAME_MAX];		/* A's, and so on */
@@ -250,6 +260,8 @@ struct sotto_msg_session_offer {
 	uint8_t mode;				/* enum sotto_session_mode */
 	struct sotto_prefixes routes;		/* behind A */
 	struct sotto_prefixes own_routes;	/* behind B */
+	uint8_t nat;				/* SOTTO_NAT_PEER, _SELF */
+	struct sotto_addr endpoint;		/* where A is, if B is behind a NAT */
 };
 
 struct sotto_msg_session_accept {
@@ -274,6 +286,8 @@ struct sotto_msg_session_grant {
 	uint8_t mode;				/* enum sotto_session_mode */
 	struct sotto_prefixes routes;		/* behind B */
 	struct sotto_prefixes own_routes;	/* behind A */
+	uint8_t nat;				/* SOTTO_NAT_PEER, _SELF */
+	struct sotto_addr endpoint;		/* where B is, if A is behind a NAT */
 };
 
 struct sotto_msg_session_refusal {
@@ -317,6 +331,7 @@ struct sotto_msg {
 		struct sotto_msg_assoc_init assoc_init;
 		struct sotto_msg_assoc_resp assoc_resp;
 		struct sotto_msg_error error;
+		struct sotto_msg_ack ack;
 		struct sotto_msg_hello hello;
 		struct sotto_msg_hello_ack hello_ack;
 		struct sotto_msg_live live;
@@ -380,6 +395,8 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_MODE = 37,
 	SOTTO_ATTR_ROUTES = 38,
 	SOTTO_ATTR_OWN_ROUTES = 39,
+	SOTTO_ATTR_NAT = 40,
+	SOTTO_ATTR_ENDPOINT = 41,
 
 	SOTTO_ATTR_SKIPPABLE = 128,
 	SOTTO_ATTR_SOFTWARE = 129,
@@ -389,6 +406,8 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_FIRST_USE = 133,
 	SOTTO_ATTR_SERVER_LOSS_S = 134,
 	SOTTO_ATTR_REALM_KEY = 135,
+	SOTTO_ATTR_LOCAL_ADDRESS = 136,
+	SOTTO_ATTR_SEEN_NOW = 137,
 };
 
 /* How an attribute's value is written. */

@@ -29,6 +29,10 @@ static const struct sotto_field error_fields[] = {
 	MUST(TEXT, TEXT, error.text),
 };
 
+static const struct sotto_field ack_fields[] = {
+	MAY(SEEN_NOW, ADDR, ack.seen),
+};
+
 static const struct sotto_field hello_fields[] = {
 	MUST(DATA_PORT, U16, hello.data_port),
 	MUST(CIPHERS, CIPHERS, hello.ciphers),
@@ -37,6 +41,7 @@ static const struct sotto_field hello_fields[] = {
 	MUST(POLICY_VERSION, U64, hello.policy_version),
 	MUST(LISTING, U64, hello.listing),
 	MAY(SOFTWARE, TEXT, hello.version),
+	MAY(LOCAL_ADDRESS, ADDR, hello.local),
 };
 
 static const struct sotto_field hello_ack_fields[] = {
@@ -101,6 +106,8 @@ static const struct sotto_field offer_fields[] = {
 	MAY(MODE, U8, offer.mode),
 	MAY(ROUTES, PREFIXES, offer.routes),
 	MAY(OWN_ROUTES, PREFIXES, offer.own_routes),
+	MAY(NAT, U8, offer.nat),
+	MAY(ENDPOINT, ADDR, offer.endpoint),
 };
 
 static const struct sotto_field accept_fields[] = {
@@ -125,6 +132,8 @@ static const struct sotto_field grant_fields[] = {
 	MAY(MODE, U8, grant.mode),
 	MAY(ROUTES, PREFIXES, grant.routes),
 	MAY(OWN_ROUTES, PREFIXES, grant.own_routes),
+	MAY(NAT, U8, grant.nat),
+	MAY(ENDPOINT, ADDR, grant.endpoint),
 };
 
 static const struct sotto_field refusal_fields[] = {
@@ -170,7 +179,7 @@ static const struct sotto_field peer_gone_fields[] = {
 static const struct sotto_msg_desc descs[] = {
 	MSG(ASSOC_INIT, "assoc-init", assoc_init),
 	MSG(ASSOC_RESP, "assoc-resp", assoc_resp),
-	BARE(ACK, "ack"),
+	MSG(ACK, "ack", ack),
 	MSG(ERROR, "error", error),
 	MSG(HELLO, "hello", hello),
 	MSG(HELLO_ACK, "hello-ack", hello_ack),
