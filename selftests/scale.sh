@@ -50,6 +50,60 @@ install_and_dump() {
 	same "dumped" "$(cut -d' ' -f1 "$tmp/many")" "$TUNNELS"
 }
 
+# batch [WORDS…]: of standard input; what it says goes to $tmp/said.
+batch() {
+	sotto a "$@" -batch - >"$tmp/said" 2>&1
+}
+
+a_batch_says_what_went_wrong_and_where() {
+	local n="cipher aes256gcm key 0x$(printf '%072d' 1)" before
+
+	before=$(sotto a -j status | jq .module.sas)
+	batch <<-END
+		# two of them
+		sa add in spi 0x10001 peer fd0b::1 session 0x10001 \\
+			$n
+		sa add out spi 0x10001 peer fd0b::1 name "b 1" session 0x10001 $n
+	END
+	same "status" $? 0
+	same "what it said" "$(<"$tmp/said")" ""
+	same "SAs" "$(sotto a -j status | jq .module.sas)" $((before + 2))
+	same "the name" "$(sotto a -j tunnel show fd0b::1 | jq -r .[].peer)" "b 1"
+
+	batch <<-END
+		sa del session 0x10001
+
+		sa del session 0x10001
+		policy add 10.0.0.0/8 block
+	END
+	same "status of a refusal" $? 1
+	same "what it said" "$(<"$tmp/said")" \
+		"sotto: -:3: cannot delete the SAs of session 0x10001: no SA of this session"
+	same "policies" "$(sotto a -j policy show | jq length)" 0
+
+	batch -force <<-END
+		sa del session
+		sa del session 0x10001
+		policy add fd0b::/64 bypass
+		-j policy show
+	END
+	same "status of the first error" $? 2
+	same "lines with errors" "$(grep -o '^sotto: -:[0-9]*' "$tmp/said" | paste -sd ' ')" \
+		"sotto: -:1 sotto: -:2"
+	same "policies" "$(sed -n '/^\[/,$p' "$tmp/said" | jq -r .[].prefix)" fd0b::/64
+	expect "policy" sotto a policy del fd0b::/64
+
+	# A command that reads secrets must not take the next line for one.
+	batch -force <<-END
+		sa add in spi 0x10001 peer fd0b::1 cipher aes256gcm key-file -
+		addr add fd0b::2
+	END
+	same "status without a key" $? 1
+	expect "the line behind it" sotto a addr del fd0b::2
+	refuse "no file" sotto a -batch "$tmp/none"
+	refuse "-force alone" sotto a -force tunnel show
+}
+
 # A session's end that looked at all others would take minutes here.
 sessions_end_one_by_one() {
 	many del 0 $((TUNNELS / 2))
@@ -61,4 +115,4 @@ all_memory_comes_back() {
 	await "the memory" 30 few 2048
 }
 
-run_tests setup install_and_dump sessions_end_one_by_one all_memory_comes_back
+run_tests setup a_batch_says_what_went_wrong_and_where install_and_dump sessions_end_one_by_one all_memory_comes_back

@@ -27,6 +27,7 @@ struct cli_opts {
 	bool details;		/* -d */
 	bool color;		/* -c, or standard output is a terminal */
 	uint8_t family;		/* -4, -6: bytes of an address; 0 = both */
+	bool batch;		/* the command is one of a batch's */
 };
 
 extern struct cli_opts opts;
@@ -72,6 +73,9 @@ int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /** warn() - the same, without ending anything */
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** error_place() - messages begin with this file and line from now on; NULL ends that */
+void error_place(const char *file, unsigned long line);
 
 /** out_of_memory() - says so and ends the program */
 _Noreturn void out_of_memory(void);

@@ -59,7 +59,7 @@ int kernel_down(void)
 	if (ret)
 		return ret;
 	ret = take_down(g);
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }
 

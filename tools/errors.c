@@ -8,10 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *place_file;
+static unsigned long place_line;
+
+void error_place(const char *file, unsigned long line)
+{
+	place_file = file;
+	place_line = line;
+}
+
 static void say(const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fputs("sotto: ", stderr);
+	if (place_file)
+		fprintf(stderr, "%s:%lu: ", place_file, place_line);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }

@@ -14,10 +14,31 @@
 
 #define WHAT_MAX	256	/* bytes of "cannot …" */
 
+static struct sgenl *kept;
+static bool keeping;
+
+void kernel_close(struct sgenl *g)
+{
+	if (g != kept)
+		sgenl_close(g);
+}
+
+void kernel_keep(bool keep)
+{
+	sgenl_close(kept);
+	kept = NULL;
+	keeping = keep;
+}
+
 int kernel_open(struct sgenl **g)
 {
-	int ret = sgenl_open(g);
+	int ret = 0;
 
+	*g = kept;
+	if (!kept)
+		ret = sgenl_open(g);
+	if (keeping)
+		kept = *g;
 	switch (ret) {
 	case 0:
 		return EXIT_OK;
@@ -64,7 +85,7 @@ int kernel_done(struct sgenl *g, int err, const char *fmt, ...)
 	if (err)
 		ret = vfail(g, err, fmt, ap);
 	va_end(ap);
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }
 

@@ -10,6 +10,16 @@
 /** kernel_open() - 0, or an exit code after an error message */
 int kernel_open(struct sgenl **g);
 
+/** kernel_close() - what kernel_open() gave; NULL is fine */
+void kernel_close(struct sgenl *g);
+
+/**
+ * kernel_keep() - have one socket serve all commands, or no longer
+ *
+ * One that was kept is closed, so that this also begins anew.
+ */
+void kernel_keep(bool keep);
+
 /**
  * kernel_fail() - tell that a request failed, and return the exit code
  * @what: "cannot <what>", e.g. "add the policy 10.0.0.0/24"

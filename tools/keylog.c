@@ -95,6 +95,6 @@ int do_keylog(struct args *a)
 	if (ret)
 		return ret;
 	ret = keylog(g, spi);
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }

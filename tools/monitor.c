@@ -191,6 +191,6 @@ int do_monitor(struct args *a)
 	sgenl_on_event(g, on_event, NULL);
 	ret = sgenl_listen(g);
 	ret = ret ? kernel_fail(g, ret, "listen to events") : follow(g);
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }

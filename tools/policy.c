@@ -314,7 +314,7 @@ static int policy_restore(struct args *a)
 		if (ret)
 			ret = kernel_fail(g, ret, "bring the shim up");
 	}
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }
 

@@ -94,7 +94,7 @@ static int put_back(const struct reload *r)
 	if (!ret)
 		ret = saved_apply(g, &r->live);
 	ret = ret ? kernel_fail(g, ret, "put the policy back") : EXIT_OK;
-	sgenl_close(g);
+	kernel_close(g);
 	if (ret || !r->ns.up)
 		return ret;
 	return kernel_up(&r->conf, r->parameters);
@@ -148,7 +148,7 @@ static int reload(struct reload *r)
 	ret = remember(g, r);
 	if (!ret)
 		ret = add_guard(g);
-	sgenl_close(g);
+	kernel_close(g);
 	if (ret)
 		return ret;
 	ret = change_module(r);

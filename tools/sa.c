@@ -322,7 +322,7 @@ static int run_del(struct args *a, int (*fn)(struct sgenl *, const char *),
 	if (ret)
 		return ret;
 	ret = fn(g, text);
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }
 

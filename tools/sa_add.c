@@ -113,7 +113,8 @@ static int take_key(struct sa_request *r, const char *value)
 {
 	int ret = parse_sa_key(value, &r->sa);
 
-	warn("the key on the command line can be read by every user of this machine; use key-file");
+	if (!opts.batch)
+		warn("the key on the command line can be read by every user of this machine; use key-file");
 	r->has_key = !ret;
 	return ret;
 }

@@ -2,6 +2,7 @@
 /*
  * sotto: the command line. Options, and the table of commands.
  */
+#include "batch.h"
 #include "cli.h"
 
 #include <stdio.h>
@@ -17,12 +18,14 @@ struct cli_opts opts;
 
 static const char usage[] =
 "Usage: sotto [ OPTIONS ] COMMAND { ... | help }\n"
+"       sotto [ OPTIONS ] [ -force ] -batch { FILE | - }\n"
 "where  COMMAND := { up | down | reload | status | enroll |\n"
 "                    tunnel | policy | sa | addr | peer | monitor | trace | stats |\n"
 "                    set | keylog |\n"
 "                    realm | member | session }\n"
 "       OPTIONS := { -j[son] | -s[tatistics] | -d[etails] | -4 | -6 |\n"
 "                    -c[olor] | -h[elp] | -V[ersion] }\n"
+"-batch runs a file's commands, one in each line; with -force errors don't end it.\n"
 "\n"
 "On a host:    enroll   register with a realm by the line that its server printed\n"
 "              up, down start and stop; status says how it stands\n"
@@ -106,16 +109,58 @@ static int pick_options(char **argv, int argc)
 	return kept;
 }
 
-int main(int argc, char **argv)
+static int run(char **v, int n)
 {
-	struct args a = { .v = argv + 1 };
+	struct args a = { .v = v };
 
-	opts.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	setvbuf(stderr, NULL, _IOLBF, 0);
-	a.n = pick_options(a.v, argc - 1);
+	a.n = pick_options(v, n);
 	if (a.n && is_word(a.v[0], "-V", "-version"))
 		return show_version();
 	if (a.n && a.v[0][0] == '-' && !wants_help(&a))
 		return usage_error(usage, "there is no option \"%s\"", a.v[0]);
 	return dispatch(&a, NULL, commands, NULL, usage);
+}
+
+/*
+ * Those that only stand in front of everything: they say where the commands are.
+ * Returns an exit code.
+ */
+static int pick_batch(char ***v, int *n, struct batch *b)
+{
+	for (; *n; ++*v, --*n) {
+		const char *o = (*v)[0];
+
+		if (!strcmp(o, "-force")) {
+			b->force = true;
+		} else if (!strcmp(o, "-b") || is_word(o, "-batch", "--batch")) {
+			if (*n < 2)
+				return usage_error(usage, "\"%s\" needs a file behind it", o);
+			b->file = (*v)[1];
+			++*v;
+			--*n;
+		} else if (!take_option(o)) {
+			break;
+		}
+	}
+	if (b->force && !b->file)
+		return usage_error(usage, "-force is for -batch");
+	if (b->file && *n)
+		return usage_error(usage, "don't know what to do with \"%s\" behind -batch",
+				   (*v)[0]);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct batch b = { .file = NULL };
+	char **v = argv + 1;
+	int n = argc - 1;
+	int ret;
+
+	opts.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	ret = pick_batch(&v, &n, &b);
+	if (ret)
+		return ret;
+	return b.file ? batch_run(&b, run) : run(v, n);
 }

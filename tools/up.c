@@ -57,7 +57,7 @@ int kernel_up(const struct conf *conf, const char *parameters)
 		if (ret)
 			ret = kernel_fail(g, ret, "bring the shim up");
 	}
-	sgenl_close(g);
+	kernel_close(g);
 	return ret;
 }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many commands from one file: how lines become words, and when the run ends.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "ktap.h"
+#include "tools/batch.h"
+#include "tools/cli.h"
+#include "tools/kernel.h"
+
+struct cli_opts opts;
+
+/* What the runs of test_run() took. */
+static char seen[256];
+
+void kernel_keep(bool keep)
+{
+	(void)keep;
+}
+
+static int words(const char *text, char *v[BATCH_WORDS_MAX])
+{
+	static char line[4096];
+
+	strcpy(line, text);
+	return batch_words(line, v);
+}
+
+static void test_words(void)
+{
+	char *v[BATCH_WORDS_MAX];
+
+	EXPECT_EQ(words("", v), 0);
+	EXPECT_EQ(words("  \t ", v), 0);
+	EXPECT_EQ(words("# all of it", v), 0);
+	EXPECT_EQ(words(" sa  show # the rest", v), 2);
+	EXPECT(!strcmp(v[0], "sa") && !strcmp(v[1], "show"));
+	EXPECT_EQ(words("name \"a b\" 'c d'e x#y", v), 4);
+	EXPECT(!strcmp(v[1], "a b") && !strcmp(v[2], "c de") && !strcmp(v[3], "x#y"));
+	EXPECT_EQ(words("name \"\" \"it's\"", v), 3);
+	EXPECT(!strcmp(v[1], "") && !strcmp(v[2], "it's"));
+	EXPECT_EQ(words("name \"open", v), -1);
+	EXPECT_EQ(words("name 'open", v), -1);
+}
+
+static void test_many_words(void)
+{
+	char line[4 * BATCH_WORDS_MAX] = "", *v[BATCH_WORDS_MAX];
+
+	for (int i = 0; i < BATCH_WORDS_MAX; i++)
+		strcat(line, "a ");
+	EXPECT_EQ(words(line, v), BATCH_WORDS_MAX);
+	strcat(line, "a");
+	EXPECT_EQ(words(line, v), -1);
+}
+
+/* A command "fail N" ends with N. */
+static int run(char **v, int n)
+{
+	for (int i = 0; i < n; i++) {
+		strcat(seen, v[i]);
+		strcat(seen, i + 1 < n ? " " : "|");
+	}
+	opts.json = true;
+	return strcmp(v[0], "fail") ? EXIT_OK : atoi(v[1]);
+}
+
+static int batch(const char *text, size_t len, bool force)
+{
+	char path[] = "/tmp/sotto-batch.XXXXXX";
+	struct batch b = { .file = path, .force = force };
+	int fd = mkstemp(path), ret;
+
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+		abort();
+	close(fd);
+	seen[0] = 0;
+	ret = batch_run(&b, run);
+	unlink(path);
+	return ret;
+}
+
+static int batch_text(const char *text, bool force)
+{
+	return batch(text, strlen(text), force);
+}
+
+static void test_run(void)
+{
+	if (!freopen("/dev/null", "w", stderr))
+		abort();
+	EXPECT_EQ(batch_text("a 1\n\n# no\nb", false), EXIT_OK);
+	EXPECT(!strcmp(seen, "a 1|b|"));
+	EXPECT(!opts.json);
+	EXPECT_EQ(batch_text("a \\\r\n b\\\nc\nd\\", false), EXIT_OK);
+	EXPECT(!strcmp(seen, "a bc|d|"));
+	EXPECT_EQ(batch_text("a\nfail 3\nb\n", false), 3);
+	EXPECT(!strcmp(seen, "a|fail 3|"));
+	EXPECT_EQ(batch_text("fail 3\nb\nfail 2\nc\n", true), 3);
+	EXPECT(!strcmp(seen, "fail 3|b|fail 2|c|"));
+	EXPECT_EQ(batch_text("a 'b\nc\n", true), EXIT_USAGE);
+	EXPECT(!strcmp(seen, "c|"));
+}
+
+static void test_bad_bytes(void)
+{
+	static char line[70000];
+
+	if (!freopen("/dev/null", "w", stderr))
+		abort();
+	EXPECT_EQ(batch("a\nb\0c\nd\n", 8, true), EXIT_USAGE);
+	EXPECT(!strcmp(seen, "a|"));
+	memset(line, 'x', sizeof(line));
+	EXPECT_EQ(batch(line, sizeof(line), true), EXIT_USAGE);
+	EXPECT(!seen[0]);
+}
+
+static const struct ktap_test tests[] = {
+	{ "words", test_words },
+	{ "too many words", test_many_words },
+	{ "runs end at an error, or go on", test_run },
+	{ "bytes that are no text", test_bad_bytes },
+};
+
+KTAP_MAIN(tests)
