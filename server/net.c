@@ -255,8 +255,9 @@ static int set_options(int fd, bool v6, bool any)
 {
 	int one = 1, only = !any, size = 4 << 20;
 
-	/* as much as the system permits; not having it is no error */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* as much as the system permits, or more; not having it is no error */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
 		return -1;
