@@ -195,6 +195,9 @@ static inline void sim_policy(struct sim *s, const struct sotto_msg_policy *p)
 {
 	int i;
 
+	/* what an association before this one brought already */
+	if (p->base && p->version == s->policy_version)
+		return;
 	EXPECT(!p->base || p->base == s->policy_version);
 	if (p->part == 0 && !p->base)
 		s->policy_n = 0;
