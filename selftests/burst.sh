@@ -91,14 +91,19 @@ tcp_of_any_size() {
 	address b wire $B6/64
 }
 
-# device_takes BYTES SEGMENTS: and a burst has no more, link header included.
+# device_takes BYTES SEGMENTS: and a burst has no more, link header included. TCP heeds that by
+# itself; UDP does not, and the stack would take apart what has more: into single packets, of
+# which the rest of a burst may be one.
 device_takes() {
-	local most=$(($2 * 1500 < $1 ? $2 * 1500 : $1))
+	local most=$(($2 * 1500 < $1 ? $2 * 1500 : $1)) single
 
 	expect "limits $1 $2" on a ip link set wire gso_max_size "$1" gso_max_segs "$2"
-	capture limit b wire greater 3000
+	capture limit b wire -s 200 "udp port $DATA_PORT and greater 1200"
 	hand_over $B4 2
+	datagrams $B4 120 1200 10
 	end_capture limit
+	single=$(frames limit "greater 1200 and less 1300")
+	[ "$single" -le 30 ] || fail "$single of 120 datagrams went by themselves"
 	same "frames past $1 bytes, $2 segments" "$(frames limit greater $((most + 1)))" 0
 	at_least "frames with more than one segment" "$(frames limit greater 3000)" 20
 }

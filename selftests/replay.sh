@@ -250,6 +250,37 @@ numbers_go_on_past_32_bits() {
 	moves "and the right one" "$OPENED" $(from4 0x100000002)
 }
 
+# Four flows under one key, sent and received by all processors there are, each packet doubled on
+# its way, across the wrap of 32 bits: each number is taken once, and none is lost.
+processors_share_a_window() {
+	local i opened replays pids= n=1000
+
+	# /sys is that of the namespace which mounted it.
+	[ "$(nproc)" = 1 ] || expect "all receive" ip netns exec "$(ns_name b)" sh -c \
+		"echo $(printf %x $(((1 << $(nproc)) - 1))) >/sys/class/net/wire/queues/rx-0/rps_cpus"
+	on r tc qdisc add dev right root netem duplicate 100% limit 10000 2>/dev/null ||
+		{ skip "the kernel has no netem"; return; }
+	fresh aes256gcm 0xfffff800
+	opened=$(stat b in_opened) replays=$(stat b in_drop_replay)
+	for i in 0 1 2 3; do
+		rm -f "$tmp/flow.$i"
+		traffic b -t 20000 -b -o "$tmp/flow.$i" udp-recv $((5010 + i)) $n >/dev/null
+	done
+	for i in 0 1 2 3; do
+		launch a taskset -c $((i % $(nproc))) "$TRAFFIC" -g 100 udp-send $B4 $((5010 + i)) $n 200 \
+			>/dev/null
+		pids+=" $!"
+	done
+	wait $pids
+	for i in 0 1 2 3; do
+		await "flow $i" 25 test -s "$tmp/flow.$i"
+		same "flow $i" "$(cut -d' ' -f1-4 "$tmp/flow.$i")" "got $n twice 0"
+	done
+	await "each is opened once" 5 stat_is b in_opened $((opened + 4 * n))
+	await "and refused once" 5 stat_is b in_drop_replay $((replays + 4 * n))
+	on r tc qdisc del dev right root
+}
+
 # 2^60 packets, then the key is used up: no number is used twice.
 numbers_run_out() {
 	local opened refused
@@ -303,5 +334,5 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
 	what_a_peer_may_not_put_in_is_dropped others_names_are_refused window_has_its_edges \
-	numbers_go_on_past_32_bits numbers_run_out expired_keys_open_nothing spliced_file_stays_intact \
+	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing spliced_file_stays_intact \
 	nothing_else_was_harmed
