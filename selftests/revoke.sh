@@ -56,6 +56,7 @@ setup() {
 	done
 	for h in $REAL; do
 		await "$h's policy" 10 protected $h
+		route $h 10.0.0.0/16 via "${IP4[gateway]}"
 	done
 	await "bob's policy" 10 protected bob
 }
@@ -193,6 +194,7 @@ revoke_and_time() {
 		addr=$(victim $r)
 		await "sessions in round $r" 60 load_says granted $((r + 2)) || return
 		all_reach "$addr"
+		[ $result = ok ] || return
 		begin=${EPOCHREALTIME/./}
 		expect "revoke" sotto gateway member revoke "$(printf 'm%06u' $((PEERS + r)))"
 		echo "$begin" >>"$tmp/begins"

@@ -9,7 +9,7 @@
 
 #include "load.h"
 
-#define WAIT_US		30000000	/* for somebody to revoke it */
+#define WAIT_US		240000000	/* for somebody to revoke it */
 
 static uint64_t *told_us;		/* wall clock, by member; 0 = not yet */
 static uint32_t told, again;
