@@ -10,6 +10,7 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/udp.h>
 #include <linux/uidgid.h>
+#include <net/dst_metadata.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/mld.h>
@@ -17,6 +18,7 @@
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "netns.h"
 #include "policy.h"
@@ -31,6 +33,10 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state);
 static unsigned int sotto_hook_in(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state);
+static unsigned int sotto_bridge_up(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state);
+static unsigned int sotto_bridge_forward(void *priv, struct sk_buff *skb,
+					 const struct nf_hook_state *state);
 
 static const struct nf_hook_ops sotto_hook_ops[] = {
 	{
@@ -46,6 +52,15 @@ static const struct nf_hook_ops sotto_hook_ops[] = {
 		.hook = sotto_hook_out, .pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_POST_ROUTING, .priority = NF_IP6_PRI_LAST,
 	},
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	{
+		.hook = sotto_bridge_up, .pf = NFPROTO_BRIDGE,
+		.hooknum = NF_BR_LOCAL_IN, .priority = NF_BR_PRI_LAST,
+	}, {
+		.hook = sotto_bridge_forward, .pf = NFPROTO_BRIDGE,
+		.hooknum = NF_BR_FORWARD, .priority = NF_BR_PRI_LAST,
+	},
+#endif
 };
 
 /*
@@ -76,11 +91,11 @@ void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state)
 		state->okfn(state->net, state->sk, skb);
 }
 
-/* A frame that br_netfilter shows us on its way through a bridge. */
+/* A frame on its way through a bridge, from port to port, that br_netfilter shows us. */
 static bool sotto_is_bridged(const struct sk_buff *skb)
 {
 #if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
-	return nf_bridge_info_exists(skb);
+	return nf_bridge_get_physoutdev(skb);
 #else
 	return false;
 #endif
@@ -165,7 +180,7 @@ static bool sotto_is_broadcast(struct net *net, const struct sk_buff *skb,
 {
 	if (p->dst.family != AF_INET)
 		return false;
-	if (out && skb_dst(skb))
+	if (out && skb_valid_dst(skb))
 		return skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
 	return inet_addr_type(net, p->dst.ip.ip) == RTN_BROADCAST;
 }
@@ -247,6 +262,43 @@ static unsigned int sotto_out_pass(struct sotto_net *ns)
 	return NF_ACCEPT;
 }
 
+#ifdef CONFIG_XFRM
+/* xfrm (IPsec) shall change this packet, address for address, and show it us again. */
+static bool sotto_xfrm_comes_again(const struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	if (!dst->xfrm)
+		return false;
+	for (; dst->xfrm; dst = xfrm_dst_child(dst))
+		if (dst->xfrm->props.mode != XFRM_MODE_TRANSPORT)
+			return false;
+	return true;
+}
+
+/* What xfrm made of this packet was here already, from the same source. */
+static bool sotto_xfrm_was_here(const struct sk_buff *skb)
+{
+	const struct sec_path *sp = skb_sec_path(skb);
+	int i;
+
+	for (i = 0; sp && i < sp->len; i++)
+		if (sp->xvec[i]->props.mode != XFRM_MODE_TRANSPORT)
+			return false;
+	return sp && sp->len;
+}
+#else
+static bool sotto_xfrm_comes_again(const struct sk_buff *skb)
+{
+	return false;
+}
+
+static bool sotto_xfrm_was_here(const struct sk_buff *skb)
+{
+	return false;
+}
+#endif
+
 static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
 {
@@ -257,7 +309,7 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 
 	/* A VRF's packets come again below; loopback and bridged ones don't leave. */
 	if (netif_is_l3_master(state->out) || (state->out->flags & IFF_LOOPBACK) ||
-	    sotto_is_bridged(skb))
+	    sotto_is_bridged(skb) || sotto_xfrm_comes_again(skb))
 		return NF_ACCEPT;
 	if (!READ_ONCE(ns->policy.n))
 		return sotto_out_pass(ns);
@@ -271,6 +323,8 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 	    sotto_exempt(ns, skb, &p, true))
 		return sotto_out_pass(ns);
 
+	if (!skb->dev)		/* on its way into an xfrm tunnel */
+		skb->dev = state->out;
 	behind.okfn = sotto_out_ok;
 	ret = sotto_run_behind(skb, &behind, sotto_hook_out);
 	if (ret == 1) {
@@ -294,6 +348,8 @@ static int sotto_enforce(struct sotto_net *ns, struct sk_buff *skb,
 	/* Path MTU news count whoever sends them, if they quote what we sent. */
 	if (icmp && sotto_icmp_error(ns, skb, p))
 		return 0;
+	if (sotto_xfrm_was_here(skb))
+		return 0;
 	if (action == SOTTO_ACTION_BYPASS || sotto_exempt(ns, skb, p, false))
 		return 0;
 	if (action == SOTTO_ACTION_BLOCK)
@@ -306,33 +362,102 @@ static int sotto_enforce(struct sotto_net *ns, struct sk_buff *skb,
 	return SOTTO_STAT_IN_DROP_PLAINTEXT;
 }
 
+/* A packet that did not come sealed. Return: 0, or the counter of its drop. */
+static int sotto_in_plain(struct sotto_net *ns, struct sk_buff *skb,
+			  const struct sotto_pkt *p)
+{
+	int why = READ_ONCE(ns->policy.n) ? sotto_enforce(ns, skb, p) : 0;
+
+	if (!why)
+		sotto_stat_inc(ns, SOTTO_STAT_IN_PASSED);
+	return why;
+}
+
+/*
+ * br_netfilter shows frames that come to a bridge to PRE_ROUTING, and does not show it
+ * those again that then go up to this host. So a sealed packet of ours is kept from
+ * everybody here, and sotto_bridge_up() sees to it that it comes again; of others we
+ * don't know yet whether they are for us.
+ */
+static unsigned int sotto_bridge_in(struct sotto_net *ns, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	struct sotto_pkt p;
+
+	if (!sotto_pkt_parse(skb, state->pf, &p) || !sotto_is_data(ns, skb, &p))
+		return NF_ACCEPT;
+	state->okfn(state->net, state->sk, skb);
+	return NF_STOLEN;
+}
+
 static unsigned int sotto_hook_in(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
 	struct sotto_net *ns = sotto_net(state->net);
 	struct sotto_pkt p;
-	int why = 0;
+	bool parsed;
+	int why;
 
-	if (netif_is_l3_master(state->in) || (state->in->flags & IFF_LOOPBACK) ||
-	    sotto_is_bridged(skb))
+	if (netif_is_l3_master(state->in) || (state->in->flags & IFF_LOOPBACK))
 		return NF_ACCEPT;
+	if (nf_bridge_in_prerouting(skb))
+		return sotto_bridge_in(ns, skb, state);
 
 	sotto_stat_inc(ns, SOTTO_STAT_IN_SEEN);
-	if (!sotto_pkt_parse(skb, state->pf, &p)) {
-		why = SOTTO_STAT_IN_DROP_MALFORMED;
-	} else if (sotto_is_data(ns, skb, &p)) {
+	parsed = sotto_pkt_parse(skb, state->pf, &p);
+	if (parsed && sotto_is_data(ns, skb, &p)) {
 		sotto_spread(ns, skb, &p, state);
 		return NF_STOLEN;
-	} else if (READ_ONCE(ns->policy.n)) {
-		why = sotto_enforce(ns, skb, &p);
 	}
-	if (why) {
-		sotto_drop(ns, skb, why);
-		return NF_STOLEN;
+	why = parsed ? sotto_in_plain(ns, skb, &p) : SOTTO_STAT_IN_DROP_MALFORMED;
+	if (!why)
+		return NF_ACCEPT;
+	sotto_drop(ns, skb, why);
+	return NF_STOLEN;
+}
+
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+/* Frames that a bridge hands to this host, and that have been in PRE_ROUTING there. */
+static unsigned int sotto_bridge_up(void *priv, struct sk_buff *skb,
+				    const struct nf_hook_state *state)
+{
+	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	struct sotto_net *ns = sotto_net(state->net);
+	struct sotto_pkt p;
+	bool parsed;
+	int why;
+
+	/* Below a VRF they come again anyhow; what is for others goes no further. */
+	if (!nf_bridge_info_exists(skb) || netif_is_l3_slave(skb->dev) ||
+	    skb->pkt_type == PACKET_OTHERHOST)
+		return NF_ACCEPT;
+	if (skb->protocol != htons(ETH_P_IP) && skb->protocol != htons(ETH_P_IPV6)) {
+		skb_ext_del(skb, SKB_EXT_BRIDGE_NF);	/* PPPoE, say: IP comes later */
+		return NF_ACCEPT;
 	}
-	sotto_stat_inc(ns, SOTTO_STAT_IN_PASSED);
+
+	parsed = sotto_pkt_parse(skb, pf, &p);
+	if (parsed && sotto_is_data(ns, skb, &p)) {
+		skb_ext_del(skb, SKB_EXT_BRIDGE_NF);
+		return NF_ACCEPT;
+	}
+	sotto_stat_inc(ns, SOTTO_STAT_IN_SEEN);
+	why = parsed ? sotto_in_plain(ns, skb, &p) : SOTTO_STAT_IN_DROP_MALFORMED;
+	if (!why)
+		return NF_ACCEPT;
+	sotto_drop(ns, skb, why);
+	return NF_STOLEN;
+}
+
+/* The guard knows what we sealed by its being untracked; and no bridged frame is that. */
+static unsigned int sotto_bridge_forward(void *priv, struct sk_buff *skb,
+					 const struct nf_hook_state *state)
+{
+	if (skb_get_nfct(skb) == IP_CT_UNTRACKED)
+		nf_reset_ct(skb);
 	return NF_ACCEPT;
 }
+#endif
 
 int sotto_hooks_register(struct sotto_net *ns)
 {

@@ -84,11 +84,31 @@ static void sotto_fragments(struct sk_buff *skb, unsigned int mtu)
 		IP6CB(skb)->frag_max_size = min(mtu, ip6_skb_dst_mtu(skb));
 }
 
+/* Is something else to be done to what leaves by @dst: a tunnel of xfrm's, say? */
+static bool sotto_goes_on(const struct dst_entry *dst)
+{
+#ifdef CONFIG_XFRM
+	if (dst->xfrm)
+		return true;
+#endif
+	return dst->lwtstate;
+}
+
+/* What that adds. */
+static unsigned int sotto_goes_on_len(const struct dst_entry *dst)
+{
+#ifdef CONFIG_XFRM
+	if (dst->xfrm)
+		return dst->header_len + dst->trailer_len;
+#endif
+	return 0;
+}
+
 void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu)
 {
 	memset(skb->cb, 0, sizeof(skb->cb));
 	/* Each packet of a burst fits: that was seen to before. */
-	if ((skb->len <= mtu || skb_is_gso(skb)) && !skb_dst(skb)->lwtstate) {
+	if ((skb->len <= mtu || skb_is_gso(skb)) && !sotto_goes_on(skb_dst(skb))) {
 		sotto_to_neighbour(skb);
 		return;
 	}
@@ -135,6 +155,9 @@ void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why
 
 void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned int inner)
 {
+	/* A tunnel device of ours (GRE, say) hears no ICMP of its own host: it asks the route. */
+	if (!skb->skb_iif)
+		skb_dst_update_pmtu_no_confirm(skb, inner);
 	if (sotto_is_v4(skb))
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(inner));
 	else
@@ -280,6 +303,7 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		return;
 	}
 	mtu = sotto_outer_mtu(t, skb_dst(skb)->dev);
+	mtu -= min(mtu, sotto_goes_on_len(skb_dst(skb)));
 	inner = sotto_inner_mtu(mtu, p.l4);
 	if (p.proto == IPPROTO_TCP)
 		sotto_clamp_mss(ns, skb, &p, inner);
