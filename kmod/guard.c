@@ -5,13 +5,18 @@
  * drops what goes to a protected or blocked destination and was not sealed.
  *
  * A sealed packet is known by being untracked (IP_CT_UNTRACKED, set when it is
- * made): nothing that comes from beneath carries that, and a packet of the stack
- * that does has been through our own hook.
+ * made): nothing that comes from beneath carries that (of bridged frames it is taken,
+ * see hook.c), and a packet of the stack that does has been through our own hook.
  */
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_pppox.h>
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter_netdev.h>
+#include <linux/ppp_defs.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
@@ -28,26 +33,81 @@ struct sotto_guard {
 	struct nf_hook_ops ops;
 };
 
-static bool sotto_guard_dst(const struct sk_buff *skb, struct sotto_addr *dst)
-{
-	unsigned int off = skb_network_offset(skb);
-	struct ipv6hdr buf6;
-	const struct ipv6hdr *ip6h;
-	struct iphdr buf4;
-	const struct iphdr *iph;
+/**
+ * struct sotto_guarded - the IP packet in a frame
+ * @pf: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @off: where it begins
+ * @dst: where it goes
+ */
+struct sotto_guarded {
+	u8 pf;
+	int off;
+	struct sotto_addr dst;
+};
 
-	switch (skb->protocol) {
+static __be16 sotto_guard_pppoe(const struct sk_buff *skb, int *off)
+{
+	const __be16 *proto;
+	__be16 buf;
+
+	*off += PPPOE_SES_HLEN;
+	proto = skb_header_pointer(skb, *off - sizeof(buf), sizeof(buf), &buf);
+	if (proto && *proto == htons(PPP_IP))
+		return htons(ETH_P_IP);
+	if (proto && *proto == htons(PPP_IPV6))
+		return htons(ETH_P_IPV6);
+	return 0;
+}
+
+/*
+ * What the frame itself says is sent, and from @off on: skb->protocol is what the
+ * owner of a packet socket says.
+ */
+static __be16 sotto_guard_proto(const struct sk_buff *skb, int *off)
+{
+	const struct vlan_hdr *vh;
+	const struct ethhdr *eth;
+	struct vlan_hdr vbuf;
+	struct ethhdr buf;
+	__be16 proto;
+
+	*off = skb_network_offset(skb);
+	if (skb->dev->type != ARPHRD_ETHER)
+		return skb->protocol;
+	eth = skb_header_pointer(skb, 0, sizeof(buf), &buf);
+	if (!eth)
+		return 0;
+	proto = eth->h_proto;
+	for (*off = ETH_HLEN; eth_type_vlan(proto); *off += VLAN_HLEN) {
+		vh = skb_header_pointer(skb, *off, sizeof(vbuf), &vbuf);
+		if (!vh)
+			return 0;
+		proto = vh->h_vlan_encapsulated_proto;
+	}
+	return proto == htons(ETH_P_PPP_SES) ? sotto_guard_pppoe(skb, off) : proto;
+}
+
+static bool sotto_guard_parse(const struct sk_buff *skb, struct sotto_guarded *g)
+{
+	const struct ipv6hdr *ip6h;
+	const struct iphdr *iph;
+	struct ipv6hdr buf6;
+	struct iphdr buf4;
+
+	switch (sotto_guard_proto(skb, &g->off)) {
 	case htons(ETH_P_IP):
-		iph = skb_header_pointer(skb, off, sizeof(buf4), &buf4);
+		iph = skb_header_pointer(skb, g->off, sizeof(buf4), &buf4);
 		if (!iph)
 			return false;
-		sotto_addr_v4(dst, iph->daddr);
+		g->pf = NFPROTO_IPV4;
+		sotto_addr_v4(&g->dst, iph->daddr);
 		return true;
 	case htons(ETH_P_IPV6):
-		ip6h = skb_header_pointer(skb, off, sizeof(buf6), &buf6);
+		ip6h = skb_header_pointer(skb, g->off, sizeof(buf6), &buf6);
 		if (!ip6h)
 			return false;
-		sotto_addr_v6(dst, &ip6h->daddr);
+		g->pf = NFPROTO_IPV6;
+		sotto_addr_v6(&g->dst, &ip6h->daddr);
 		return true;
 	default:
 		return false;
@@ -55,18 +115,20 @@ static bool sotto_guard_dst(const struct sk_buff *skb, struct sotto_addr *dst)
 }
 
 /* The same exemptions as in the hook above. */
-static bool sotto_guard_exempt(struct sotto_net *ns, struct sk_buff *skb)
+static bool sotto_guard_exempt(struct sotto_net *ns, struct sk_buff *skb,
+			       const struct sotto_guarded *g)
 {
-	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
-	int off = skb_network_offset(skb);
+	int was = skb_network_offset(skb);
 	struct sotto_pkt p;
 	bool exempt;
 
-	if (skb_shared(skb) || off < 0 || off > skb_headlen(skb))
+	if (skb_shared(skb) || g->off < 0 || g->off > skb_headlen(skb))
 		return false;
-	__skb_pull(skb, off);
-	exempt = sotto_pkt_parse(skb, pf, &p) && sotto_exempt(ns, skb, &p, true);
-	__skb_push(skb, off);
+	skb_set_network_header(skb, g->off);
+	__skb_pull(skb, g->off);
+	exempt = sotto_pkt_parse(skb, g->pf, &p) && sotto_exempt(ns, skb, &p, true);
+	__skb_push(skb, g->off);
+	skb_set_network_header(skb, was);
 	return exempt;
 }
 
@@ -75,14 +137,14 @@ static unsigned int sotto_guard_hook(void *priv, struct sk_buff *skb,
 {
 	struct sotto_net *ns = sotto_net(state->net);
 	enum sotto_action action;
-	struct sotto_addr dst;
+	struct sotto_guarded g;
 
 	if (skb_get_nfct(skb) == IP_CT_UNTRACKED || !READ_ONCE(ns->policy.n) ||
-	    !sotto_guard_dst(skb, &dst))
+	    !sotto_guard_parse(skb, &g))
 		return NF_ACCEPT;
-	action = sotto_policy_lookup(ns, &dst, NULL);
+	action = sotto_policy_lookup(ns, &g.dst, NULL);
 	if (action == SOTTO_ACTION_BYPASS || action == SOTTO_ACTION_PREFER ||
-	    sotto_guard_exempt(ns, skb))
+	    sotto_guard_exempt(ns, skb, &g))
 		return NF_ACCEPT;
 
 	sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
@@ -96,7 +158,8 @@ static int sotto_guard_add(struct sotto_net *ns, struct net_device *dev)
 	int err;
 
 	ASSERT_RTNL();
-	if (dev->flags & IFF_LOOPBACK)
+	/* What a VRF's device sends goes back to IP, and is sealed below. */
+	if ((dev->flags & IFF_LOOPBACK) || netif_is_l3_master(dev))
 		return 0;
 	g = kzalloc(sizeof(*g), GFP_KERNEL);
 	if (!g)
