@@ -155,7 +155,7 @@ clocks_that_jump() {
 		same "session" "$(session_of alice)" "$session"
 		expect "alice is associated" associated alice
 	done
-	for by in 2600000 -5200000 2600000; do
+	for by in 2600000 -2600000; do
 		jump $by
 		forget_all_keys
 		same "first packet after a jump by $by s" "$(once alice)" "good 1 bad 0"

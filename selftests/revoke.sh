@@ -116,6 +116,7 @@ it_cannot_come_back() {
 	await "bob's keys are gone" 10 keyless bob
 	expect "bob down" sotto bob down
 	refuse "its line again" sotto bob enroll --force "$tmp/bob/line"
+	printf '[agent]\nup_timeout = 3s\n' >"$tmp/bob/etc/sotto.conf"
 	refuse "bob's agent anew" sotto bob up
 	await "the server does not know it" 10 bob_is not_a_member
 	same "bob to alice" "$(traffic bob -t 11000 udp-try "${IP4[alice]}" $FLOW_PORT 100)" EHOSTUNREACH

@@ -100,7 +100,9 @@ former_key_ends() {
 	end_numbered
 	forget_all_keys
 	work 10
+	printf '[agent]\nup_timeout = 3s\n' >"$tmp/carol/etc/sotto.conf"
 	refuse "carol comes up" sotto carol up
+	rm "$tmp/carol/etc/sotto.conf"
 	same "it is told why" "$(sotto carol -j status | jq -r .agent.association.error)" wrong_realm_key
 	refuse "its old line" sotto carol enroll --force "$tmp/carol/line"
 }
