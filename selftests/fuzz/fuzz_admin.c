@@ -37,7 +37,6 @@ static void begin(void)
 	MUST(!store_open(":memory:", true, &ad.realm->seal, &ad.store, &err));
 	MUST(!member_setup(&ad, &err) && !policy_setup(&ad, &err) &&
 	     !assoc_setup(&ad) && !session_setup(&ad));
-	grantlog_setup(&ad);
 	strcpy(ad.conf.listen, "127.0.0.1:0");
 	MUST(!net_open(&ad, &err) && !admin_open(&ad, &err));
 }
