@@ -86,13 +86,19 @@ static int replace(const struct realm *r, struct sotto_errmsg *err)
 	return rc;
 }
 
+/* The realm of a server that does not run. */
+static int load_stopped(struct realm **r, struct sotto_errmsg *err)
+{
+	int rc = realm_refuse_running(err);
+
+	return rc ? rc : realm_load(r, err);
+}
+
 int realm_rekey(struct sotto_errmsg *err)
 {
 	struct realm *r;
-	int rc = realm_refuse_running(err);
+	int rc = load_stopped(&r, err);
 
-	if (!rc)
-		rc = realm_load(&r, err);
 	if (rc)
 		return rc;
 	rc = r->has_former ?
@@ -106,10 +112,8 @@ int realm_rekey(struct sotto_errmsg *err)
 int realm_retire(struct sotto_errmsg *err)
 {
 	struct realm *r;
-	int rc = realm_refuse_running(err);
+	int rc = load_stopped(&r, err);
 
-	if (!rc)
-		rc = realm_load(&r, err);
 	if (rc)
 		return rc;
 	rc = r->has_former ? note(r, "realm.retire", r->former_pub, err) :
