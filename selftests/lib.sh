@@ -482,26 +482,47 @@ still() {
 	[ "$before" -eq "$after" ]
 }
 
-# stop_capture NAME: leaves in $got, $seen and $lost what tcpdump says it has written, what
-# the filter let pass, and what found no room.
+# counted NAME: in $got, $seen and $lost what tcpdump says now that it has written, what the
+# filter let pass (since its place was taken), and what found no room.
+counted() {
+	local before file=$tmp/$1.tcpdump
+
+	before=$(grep -c "^tcpdump: .*received by filter" "$file")
+	kill -USR1 "${captures[$1]}"
+	busywait 10 more_reports "$file" "$before" || return
+	read -r got seen lost < <(awk '/^tcpdump: .*received by filter/ {
+			if (!n++)
+				early = $5 - $2
+			got = $2; seen = $5 - early; lost = $10
+		}
+		END { print got, seen, lost }' "$file")
+}
+
+more_reports() {
+	[ "$(grep -c "^tcpdump: .*received by filter" "$1")" -gt "$2" ]
+}
+
+caught_up() {
+	counted "$1" && [ "$got" -ge "$seen" ]
+}
+
+# stop_capture NAME COMMAND…: when the command says so, or at last. What comes while tcpdump
+# ends is in its own last counts and in no file: so they are taken before.
 stop_capture() {
 	local pid=${captures[$1]}
 
 	busywait 10 still "$tmp/$1.pcap"
+	busywait 10 "${@:2}" "$1"
 	kill -TERM "$pid"
 	wait "$pid"
 	unset "captures[$1]"
-	got=$(awk '/^[0-9]+ packets? captured/ { print $1 }' "$tmp/$1.tcpdump")
-	seen=$(awk '/^tcpdump: .*received by filter/ { early = $5 - $2 }
-		/^[0-9]+ packets? received by filter/ { print $1 - early }' "$tmp/$1.tcpdump")
-	lost=$(awk '/^[0-9]+ packets? dropped by kernel/ { print $1 }' "$tmp/$1.tcpdump")
 }
 
 # end_capture NAME: nothing that was on the wire may be missing from the file.
 end_capture() {
-	local got seen lost
+	local got='' seen='' lost=''
 
-	stop_capture "$1"
+	stop_capture "$1" caught_up
 	[ "$got" -ge "$seen" ] && [ "$lost" = 0 ] ||
 		fail "the capture $1 is not complete: $got of $seen, $lost dropped"
 }
@@ -509,9 +530,9 @@ end_capture() {
 # end_plain NAME: of a capture of $PLAINTEXT, which is to have seen none. It counts what came
 # before its filter was in place, so $seen says nothing.
 end_plain() {
-	local got seen lost
+	local got='' seen='' lost=''
 
-	stop_capture "$1"
+	stop_capture "$1" counted
 	same "frames that the capture $1 lost" "$lost" 0
 	no_plaintext "$1"
 }
