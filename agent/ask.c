@@ -47,6 +47,14 @@ struct ask {
 	ev_timer timer;
 };
 
+/* No SA took its SPI: the kernel need not keep it until it lapses. */
+static void release_spi(struct ask *a)
+{
+	if (a->spi_ms)
+		sgenl_sa_del_in(a->ag->kernel.req, a->request.spi);
+	a->spi_ms = 0;
+}
+
 static void ask_free(struct ask *a)
 {
 	struct ask **at = &a->ag->sessions.asks;
@@ -56,6 +64,7 @@ static void ask_free(struct ask *a)
 	*at = a->next;
 	a->ag->sessions.n_asks--;
 	ev_timer_stop(a->ag->loop, &a->timer);
+	release_spi(a);
 	sotto_wipe(a, sizeof(*a));
 	free(a);
 }
@@ -130,6 +139,7 @@ static int make_keys(struct ask *a)
 
 	if (a->spi_ms && now - a->spi_ms < SPI_KEEP_MS)
 		return 0;
+	release_spi(a);
 	if (sgenl_spi_alloc(ag->kernel.req, &a->request.spi)) {
 		sotto_err_log("the kernel gives no SPI: %s", sgenl_error(ag->kernel.req));
 		return SOTTO_E_IO;
@@ -179,6 +189,7 @@ static void take_grant(struct ask *a, const struct sotto_msg_session_grant *g)
 		fail(a, reason_of(why), ASK_HOLD_MS);
 		return;
 	}
+	a->spi_ms = 0;		/* the SA's now */
 	finish(a, SOTTO_REASON_NONE, 0);
 	ask_made(ag, s);
 }

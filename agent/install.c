@@ -357,6 +357,8 @@ struct session *install_offer(struct agent *ag,
 	accept->session_id = o->session_id;
 	fill_offer(ag, &n, o, accept);
 	s = install(ag, &n, eph_priv, why);
+	if (!s)
+		sgenl_sa_del_in(ag->kernel.req, accept->spi);
 	sotto_wipe(eph_priv, sizeof(eph_priv));
 	sotto_wipe(&n, sizeof(n));
 	return s;

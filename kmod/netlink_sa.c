@@ -90,6 +90,12 @@ int sotto_nl_sa_del(struct sk_buff *skb, struct genl_info *info)
 	if (tb[SOTTO_A_SA_SESSION])
 		return sotto_nl_check_select(info, tb) ?:
 		       sotto_nl_sa_del_session(info, tb[SOTTO_A_SA_SESSION]);
+	err = sotto_nl_check_select(info, tb);
+	if (err)
+		return err;
+	if (tb[SOTTO_A_SA_SPI] &&
+	    sotto_spi_release(sotto_nl_ns(info), nla_get_u32(tb[SOTTO_A_SA_SPI])))
+		return 0;
 	rcu_read_lock();
 	sa = sotto_nl_sa_find(sotto_nl_ns(info), tb, info);
 	if (!IS_ERR(sa))

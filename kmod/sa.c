@@ -418,6 +418,18 @@ static void sotto_spi_reap(struct sotto_net *ns)
 	spin_unlock_bh(&ns->lock);
 }
 
+bool sotto_spi_release(struct sotto_net *ns, u32 spi)
+{
+	bool reserved;
+
+	spin_lock_bh(&ns->lock);
+	reserved = xa_is_value(xa_load(&ns->sas_in, spi)) && xa_erase(&ns->sas_in, spi);
+	if (reserved)
+		atomic_dec(&ns->n_sas);
+	spin_unlock_bh(&ns->lock);
+	return reserved;
+}
+
 int sotto_spi_alloc(struct sotto_net *ns, u32 *spi, struct netlink_ext_ack *extack)
 {
 	unsigned long lapse = ktime_get_boottime_seconds() + SOTTO_SPI_LAPSE_S;

@@ -133,6 +133,15 @@ void sotto_sa_sync(void);
 int sotto_spi_alloc(struct sotto_net *ns, u32 *spi, struct netlink_ext_ack *extack);
 
 /**
+ * sotto_spi_release() - take back a reservation that no SA will use
+ * @ns: namespace
+ * @spi: the SPI
+ *
+ * Return: true if it was reserved, and is not now.
+ */
+bool sotto_spi_release(struct sotto_net *ns, u32 spi);
+
+/**
  * sotto_sa_add() - install one direction of a session
  * @ns: namespace; the caller holds ns->config
  * @p: parameters, validated in form by the caller (lengths, ranges)

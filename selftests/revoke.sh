@@ -108,6 +108,7 @@ keys_are_gone_at_every_peer() {
 	same "sessions that the server knows of" "$(server_stat sessions)" 0
 	same "alice to bob" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" $FLOW_PORT 100)" EHOSTUNREACH
 	await "the reason" 5 tunnel_is alice .reason revoked
+	await "what alice reserved for a session that was refused is free" 5 keyless alice
 }
 
 # Its agent knows, its keys are gone; nothing that it has left opens a door.

@@ -482,6 +482,11 @@ def lapse_end(t, keep, s, used, begin):
     t.equal([x["SPI"] for x in s.dump("SA_GET")[0]], [used], "reserved SPI: but one that was used stays")
     s.do("SA_ADD", sa(DIR=0, SPI=fresh, PEER_ADDR=["10.9.0.2"]))
     t.equal(s.do("NS_GET")["SAS"], 2, "reserved SPI: the SA takes its place")
+    spare = s.do("SPI_ALLOC")["SPI"]
+    t.equal(s.do("NS_GET")["SAS"], 3, "reserved SPI: and a third")
+    s.do("SA_DEL", obj("SA", SPI=spare))
+    t.equal(s.do("NS_GET")["SAS"], 2, "reserved SPI: is taken back")
+    refused(t, "reserved SPI: once", errno.ENOENT, s.do, "SA_DEL", obj("SA", SPI=spare))
     keep.__exit__(None, None, None)
 
 

@@ -50,7 +50,8 @@
  *	the reply and lapses after 30 s unless SA_ADD uses it
  * @SOTTO_CMD_SA_ADD: do: install one direction of a session
  * @SOTTO_CMD_SA_DEL: do: delete one SA: inbound by %SOTTO_A_SA_SPI, outbound by
- *	%SOTTO_A_SA_ID; or both directions of %SOTTO_A_SA_SESSION
+ *	%SOTTO_A_SA_ID; or both directions of %SOTTO_A_SA_SESSION; or release a
+ *	reserved %SOTTO_A_SA_SPI
  * @SOTTO_CMD_SA_GET: dump, without keys
  * @SOTTO_CMD_STATS_GET: do: the namespace's counters
  * @SOTTO_CMD_TRACE: do: what would happen to a packet to %SOTTO_A_TRACE_DST
