@@ -27,6 +27,8 @@ static bool sotto_acquire_begin(struct sotto_tunnel *t, u8 proto,
 	struct sotto_net *ns = t->ns;
 	u32 timeout = READ_ONCE(ns->limits.acquire_timeout_ms);
 
+	if (!sotto_bucket_take(&ns->asks, SOTTO_ACQUIRE_RATE))
+		return false;
 	if (atomic_inc_return(&ns->n_acquires) > READ_ONCE(ns->limits.max_acquires)) {
 		atomic_dec(&ns->n_acquires);
 		return false;
@@ -159,6 +161,13 @@ static bool sotto_acquire_once(struct sotto_tunnel *t, struct sk_buff *skb,
 	return true;
 }
 
+/* Could no question be asked now? Then none needs a tunnel that would go at once. */
+static bool sotto_acquire_full(struct sotto_net *ns)
+{
+	return sotto_bucket_dry(&ns->asks) ||
+	       atomic_read(&ns->n_acquires) >= READ_ONCE(ns->limits.max_acquires);
+}
+
 void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
 		   const struct sotto_pkt *p, const struct sotto_addr *to,
 		   enum sotto_action action)
@@ -166,6 +175,10 @@ void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
 	struct sotto_tunnel *t;
 	int tries;
 
+	if (sotto_acquire_full(ns) && !sotto_tunnel_lookup(ns, to)) {
+		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
+		return;
+	}
 	for (tries = 0; tries < 3; tries++) {
 		t = sotto_tunnel_get(ns, to);
 		if (t == ERR_PTR(-ENOSPC)) {

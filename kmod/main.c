@@ -12,6 +12,7 @@
 #include "sa.h"
 #include "spread.h"
 #include "seal.h"
+#include "tunnel.h"
 
 bool sotto_keylog;
 module_param_named(keylog, sotto_keylog, bool, 0444);
@@ -39,9 +40,12 @@ static int __init sotto_init(void)
 	err = sotto_sa_init();
 	if (err)
 		goto err_seal;
-	err = sotto_spread_init();
+	err = sotto_tunnel_init();
 	if (err)
 		goto err_sa;
+	err = sotto_spread_init();
+	if (err)
+		goto err_tunnel;
 	err = sotto_netns_init();
 	if (err)
 		goto err_spread;
@@ -61,6 +65,8 @@ err_netns:
 	sotto_netns_exit();
 err_spread:
 	sotto_spread_exit();
+err_tunnel:
+	sotto_tunnel_exit();
 err_sa:
 	sotto_sa_exit();
 err_seal:
@@ -74,6 +80,7 @@ static void __exit sotto_exit(void)
 	sotto_guard_exit();
 	sotto_netns_exit();
 	sotto_spread_exit();
+	sotto_tunnel_exit();
 	sotto_sa_exit();
 	sotto_seal_exit();
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the kernel says unasked: acquires to the agent, events to the group. */
-#include <linux/jiffies.h>
-
 #include "acquire.h"
 #include "netlink.h"
 #include "netlink_cmd.h"
@@ -106,25 +104,6 @@ static bool sotto_nl_is_hint(enum sotto_event type)
 	return type == SOTTO_EVENT_UNKNOWN_SPI || type == SOTTO_EVENT_DROP;
 }
 
-/* A token bucket that holds one second's worth. Caller holds ns->hint_lock. */
-static bool sotto_nl_take_token(struct sotto_net *ns)
-{
-	u32 rate = READ_ONCE(ns->limits.event_rate);
-	unsigned long passed = jiffies - ns->hint_jiffies;
-	u64 fresh = passed >= HZ ? rate : (u64)passed * rate / HZ;
-
-	if (fresh) {
-		ns->hint_tokens = min_t(u64, ns->hint_tokens + fresh, rate);
-		ns->hint_jiffies = jiffies;
-	}
-	if (!ns->hint_tokens) {
-		WRITE_ONCE(ns->hint_dry, jiffies);
-		return false;
-	}
-	ns->hint_tokens--;
-	return true;
-}
-
 static void sotto_nl_lost(struct sotto_net *ns, u32 n)
 {
 	atomic_add(n, &ns->hints_lost);
@@ -133,14 +112,8 @@ static void sotto_nl_lost(struct sotto_net *ns, u32 n)
 
 static bool sotto_nl_admit(struct sotto_net *ns, enum sotto_event type)
 {
-	bool ok;
-
-	if (!sotto_nl_is_hint(type))
-		return true;
-	spin_lock_bh(&ns->hint_lock);
-	ok = sotto_nl_take_token(ns);
-	spin_unlock_bh(&ns->hint_lock);
-	return ok;
+	return !sotto_nl_is_hint(type) ||
+	       sotto_bucket_take(&ns->hints, READ_ONCE(ns->limits.event_rate));
 }
 
 static int sotto_nl_put_event(struct sk_buff *skb, const struct sotto_event_info *ev,
@@ -210,11 +183,9 @@ static void sotto_nl_send_event(struct sotto_net *ns, const struct sotto_event_i
 
 bool sotto_nl_wants_hints(struct sotto_net *ns)
 {
-	unsigned long now = jiffies;
-
 	if (!genl_has_listeners(&sotto_genl_family, ns->net, SOTTO_NL_EVENTS))
 		return false;
-	if (READ_ONCE(ns->hint_dry) != now)
+	if (!sotto_bucket_dry(&ns->hints))
 		return true;
 	sotto_nl_lost(ns, 1);
 	return false;

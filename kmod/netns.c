@@ -273,14 +273,13 @@ static int __net_init sotto_net_init(struct net *net)
 	atomic_set(&ns->acquire_id, get_random_u32());
 	mutex_init(&ns->config);
 	spin_lock_init(&ns->lock);
-	spin_lock_init(&ns->hint_lock);
 	INIT_LIST_HEAD(&ns->guards);
 	init_waitqueue_head(&ns->wait);
 	sotto_nat_init(ns);
 	sotto_limits_default(&ns->limits);
-	ns->hint_tokens = ns->limits.event_rate;
-	ns->hint_jiffies = jiffies;
-	ns->hint_dry = jiffies - 1;
+	sotto_bucket_init(&ns->hints, ns->limits.event_rate);
+	sotto_bucket_init(&ns->softs, SOTTO_SOFT_RATE);
+	sotto_bucket_init(&ns->asks, SOTTO_ACQUIRE_RATE);
 
 	ns->stats = alloc_percpu(struct sotto_stats);
 	if (!ns->stats)

@@ -10,14 +10,15 @@
  *   ns->config   mutex: settings, addresses, policy, agent, up and down. Taken
  *                by netlink commands, may sleep.
  *   RTNL         which devices are guarded.
- *   ns->lock     spinlock, BH off: which tunnels and SAs exist, and which SA a
- *                tunnel is bound to.
+ *   ns->lock     spinlock, BH off: which tunnels and SAs exist, which SA a tunnel
+ *                is bound to, and which SAs are due when.
  *   tunnel->lock spinlock, BH off: its state, its queue, its timer.
  *   sa->lock     spinlock, BH off: replay window and counters of an inbound SA.
  *
  *   nat->lock    spinlock, BH off: where a peer behind a NAT is; a leaf, too.
  *
  *   spread's queue lock, BH off: packets that another CPU opens; a leaf, too.
+ *   bucket->lock spinlock, BH off: what may still be done in this second; a leaf.
  *
  * Order: config, RTNL, ns->lock, tunnel->lock. sa->lock is a leaf, and nothing is
  * sent, and no netlink message made, under tunnel->lock or sa->lock.
@@ -29,6 +30,7 @@
 #include <linux/netfilter.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -36,6 +38,7 @@
 #include <linux/sotto.h>
 
 #include "addr.h"
+#include "bucket.h"
 #include "policy.h"
 #include "stats.h"
 
@@ -102,7 +105,11 @@ struct sotto_agent {
  * @sas_alive: SAs whose memory is not released yet; @wait is woken at zero
  * @keeping: outbound SAs whose mapping in our NAT is kept
  * @keep_work: sends the keepalives
- * @hint_tokens: token bucket of hints, under @hint_lock
+ * @due: SAs by the time that something is to be done about them, under @lock
+ * @expire: does it
+ * @hints: events that may be left out
+ * @softs: soft expiries told
+ * @asks: questions to the agent
  */
 struct sotto_net {
 	struct net *net;
@@ -143,10 +150,10 @@ struct sotto_net {
 	atomic_t tunnels_alive;
 	wait_queue_head_t wait;
 
-	spinlock_t hint_lock;		/* the token bucket */
-	u32 hint_tokens;
-	unsigned long hint_jiffies;
-	unsigned long hint_dry;		/* jiffies when it was last found empty */
+	struct timerqueue_head due;
+	struct delayed_work expire;
+
+	struct sotto_bucket hints, softs, asks;
 	atomic_t hints_lost;
 
 	struct list_head keeping;	/* nat.h; under @lock */

@@ -12,15 +12,45 @@
 #include "skb.h"
 #include "tunnel.h"
 
+/**
+ * struct sotto_probe - the key confirmation of an outbound SA that is under way
+ * @timer: sends the next dummy; holds a reference to @sa
+ * @sa: whose
+ * @n: how many were sent
+ */
+struct sotto_probe {
+	struct timer_list timer;
+	struct sotto_sa *sa;
+	u8 n;
+};
+
 static struct workqueue_struct *sotto_sa_wq;
+static struct kmem_cache *sotto_sa_caches[2];	/* by enum sotto_sa_dir */
+
+static void sotto_sa_caches_destroy(void)
+{
+	kmem_cache_destroy(sotto_sa_caches[SOTTO_SA_IN]);
+	kmem_cache_destroy(sotto_sa_caches[SOTTO_SA_OUT]);
+}
 
 int sotto_sa_init(void)
 {
+	sotto_sa_caches[SOTTO_SA_IN] =
+		kmem_cache_create("sotto_sa_in", sizeof(struct sotto_sa) +
+				  sizeof(struct sotto_replay), 0, SLAB_ACCOUNT, NULL);
+	sotto_sa_caches[SOTTO_SA_OUT] =
+		kmem_cache_create("sotto_sa_out", sizeof(struct sotto_sa), 0,
+				  SLAB_ACCOUNT, NULL);
 	sotto_sa_wq = alloc_workqueue("sotto", WQ_UNBOUND, 0);
-	if (!sotto_sa_wq)
-		return -ENOMEM;
+	if (!sotto_sa_caches[SOTTO_SA_IN] || !sotto_sa_caches[SOTTO_SA_OUT] || !sotto_sa_wq)
+		goto err;
 	sotto_crypto_init();
 	return 0;
+err:
+	if (sotto_sa_wq)
+		destroy_workqueue(sotto_sa_wq);
+	sotto_sa_caches_destroy();
+	return -ENOMEM;
 }
 
 void sotto_sa_sync(void)
@@ -33,7 +63,10 @@ void sotto_sa_exit(void)
 {
 	sotto_crypto_exit();
 	destroy_workqueue(sotto_sa_wq);
+	sotto_sa_caches_destroy();
 }
+
+static void sotto_sa_expire(struct work_struct *work);
 
 static const struct rhashtable_params sotto_session_params = {
 	.head_offset = offsetof(struct sotto_sa, by_session),
@@ -46,11 +79,14 @@ int sotto_sas_init(struct sotto_net *ns)
 {
 	xa_init_flags(&ns->sas_in, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_BH);
 	xa_init_flags(&ns->sas_out, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
+	timerqueue_init_head(&ns->due);
+	INIT_DELAYED_WORK(&ns->expire, sotto_sa_expire);
 	return rhltable_init(&ns->sessions, &sotto_session_params);
 }
 
 void sotto_sas_exit(struct sotto_net *ns)
 {
+	cancel_delayed_work_sync(&ns->expire);
 	rhltable_destroy(&ns->sessions);
 	xa_destroy(&ns->sas_in);
 	xa_destroy(&ns->sas_out);
@@ -86,29 +122,50 @@ bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a)
 	return sotto_sa_peer_is(sa, a);
 }
 
-/* Crypto may sleep in its exit, so this is a worker's job. */
-static void sotto_sa_free(struct work_struct *work)
+/* What is allocated for an SA, itself too. */
+static void sotto_sa_release(struct sotto_sa *sa)
 {
-	struct sotto_sa *sa = container_of(to_rcu_work(work), struct sotto_sa,
-					   free_work);
-	struct sotto_net *ns = sa->ns;
+	struct kmem_cache *cache = sotto_sa_caches[sa->dir];
 
 	sotto_key_wipe(&sa->key);
 	kfree_sensitive(sa->keylog_key);
-	kfree(sa->replay);
 	kfree(sa->peer);
 	sotto_nat_free(sa->nat);
-	kfree_sensitive(sa);
+	memzero_explicit(sa, sizeof(*sa));
+	kmem_cache_free(cache, sa);
+}
+
+static void sotto_sa_free(struct sotto_sa *sa)
+{
+	struct sotto_net *ns = sa->ns;
+
+	sotto_sa_release(sa);
 	if (atomic_dec_and_test(&ns->sas_alive))
 		wake_up(&ns->wait);
 }
 
+static void sotto_sa_free_work(struct work_struct *work)
+{
+	sotto_sa_free(container_of(work, struct sotto_sa, free_work));
+}
+
+/* The exit of a transform may sleep, so that is a worker's job. */
+static void sotto_sa_free_rcu(struct rcu_head *rcu)
+{
+	struct sotto_sa *sa = container_of(rcu, struct sotto_sa, rcu);
+
+	if (!sa->key.aead) {
+		sotto_sa_free(sa);
+		return;
+	}
+	INIT_WORK(&sa->free_work, sotto_sa_free_work);
+	queue_work(sotto_sa_wq, &sa->free_work);
+}
+
 void sotto_sa_put(struct sotto_sa *sa)
 {
-	if (!refcount_dec_and_test(&sa->refs))
-		return;
-	INIT_RCU_WORK(&sa->free_work, sotto_sa_free);
-	queue_rcu_work(sotto_sa_wq, &sa->free_work);
+	if (refcount_dec_and_test(&sa->refs))
+		call_rcu(&sa->rcu, sotto_sa_free_rcu);
 }
 
 bool sotto_sa_take_seq(struct sotto_sa *sa, unsigned int n, u64 *seq)
@@ -135,7 +192,14 @@ static void sotto_sa_event(struct sotto_sa *sa, enum sotto_event type)
 
 static void sotto_sa_soft(struct sotto_sa *sa)
 {
-	if (!test_and_set_bit(SOTTO_SA_SOFT_SENT, &sa->flags))
+	struct sotto_net *ns = sa->ns;
+
+	if (test_bit(SOTTO_SA_SOFT_SENT, &sa->flags) || sotto_bucket_dry(&ns->softs))
+		return;
+	/* Too many at once: the next packet, or ns->expire, comes back to it. */
+	if (!sotto_bucket_take(&ns->softs, SOTTO_SOFT_RATE))
+		sotto_stat_inc(ns, SOTTO_STAT_SOFT_DEFERRED);
+	else if (!test_and_set_bit(SOTTO_SA_SOFT_SENT, &sa->flags))
 		sotto_sa_event(sa, SOTTO_EVENT_SA_SOFT);
 }
 
@@ -217,38 +281,123 @@ void sotto_sa_confirm(struct sotto_sa *sa)
 		sotto_sa_send(out, sotto_send_dummy);
 }
 
-/* When the timer is wanted next, in boot time; 0 = never. */
-static u64 sotto_sa_wakeup(struct sotto_sa *sa)
+/* When something is to be done about it next, in boot time; 0 = never. */
+static u64 sotto_sa_when(const struct sotto_sa *sa, u64 now)
 {
 	u64 at = 0;
 
 	if (sa->soft_ns && !test_bit(SOTTO_SA_SOFT_SENT, &sa->flags))
-		at = sa->soft_ns;
+		at = now < sa->soft_ns ? sa->soft_ns :
+		     now + (u64)SOTTO_SOFT_RETRY_S * NSEC_PER_SEC;
 	if (sa->hard_ns && (!at || sa->hard_ns < at))
 		at = sa->hard_ns;
-	if (sa->confirm_ns && !test_bit(SOTTO_SA_CONFIRMED, &sa->flags) &&
-	    (!at || sa->confirm_ns < at))
+	if (sa->dir == SOTTO_SA_IN && sa->confirm_ns &&
+	    !test_bit(SOTTO_SA_CONFIRMED, &sa->flags) && (!at || sa->confirm_ns < at))
 		at = sa->confirm_ns;
-	if (sa->probe && (!at || sa->probe_ns < at))
-		at = sa->probe_ns;
 	return at;
 }
 
 /*
- * The timer wheel may be an eighth late: far expiries are approached in steps.
- * Caller holds ns->lock. True if it will fire.
+ * The timer wheel may be an eighth late: far times are approached in steps. Caller
+ * holds ns->lock.
  */
-static bool sotto_sa_arm(struct sotto_sa *sa)
+static void sotto_sa_wake(struct sotto_net *ns, u64 now)
 {
-	u64 at = sotto_sa_wakeup(sa), now = ktime_get_boottime_ns(), wait;
+	const struct timerqueue_node *first = timerqueue_getnext(&ns->due);
+	u64 wait;
+
+	if (!first)
+		return;
+	wait = first->expires > now ? first->expires - now : 0;
+	if (wait > 16 * NSEC_PER_SEC)
+		wait -= wait / 8;
+	mod_delayed_work(sotto_sa_wq, &ns->expire, 1 + nsecs_to_jiffies(wait));
+}
+
+/* Caller holds ns->lock. True if @sa is in the queue now. */
+static bool sotto_sa_arm(struct sotto_sa *sa, u64 now)
+{
+	u64 at = sotto_sa_when(sa, now);
 
 	if (!at || test_bit(SOTTO_SA_DEAD, &sa->flags))
 		return false;
-	wait = at > now ? at - now : 0;
-	if (wait > 16 * NSEC_PER_SEC)
-		wait -= wait / 8;
-	mod_timer(&sa->timer, jiffies + 1 + nsecs_to_jiffies(wait));
+	sa->due.expires = at;
+	if (timerqueue_add(&sa->ns->due, &sa->due))
+		sotto_sa_wake(sa->ns, now);
 	return true;
+}
+
+/* Caller holds ns->lock. True if it was in the queue, whose reference is the caller's now. */
+static bool sotto_sa_disarm(struct sotto_sa *sa)
+{
+	if (RB_EMPTY_NODE(&sa->due.node))
+		return false;
+	timerqueue_del(&sa->ns->due, &sa->due);
+	return true;
+}
+
+/* The next one whose time has come, out of the queue; its reference is the caller's. */
+static struct sotto_sa *sotto_sa_take_due(struct sotto_net *ns, u64 now)
+{
+	struct timerqueue_node *first;
+
+	spin_lock_bh(&ns->lock);
+	first = timerqueue_getnext(&ns->due);
+	if (first && first->expires <= now)
+		timerqueue_del(&ns->due, first);
+	else
+		first = NULL;
+	spin_unlock_bh(&ns->lock);
+	return first ? container_of(first, struct sotto_sa, due) : NULL;
+}
+
+static void sotto_sa_tick(struct sotto_sa *sa, u64 now)
+{
+	bool armed;
+
+	rcu_read_lock();
+	if (sotto_past(sa->hard_ns, now))
+		sotto_sa_delete(sa, SOTTO_EVENT_SA_HARD);
+	else if (sa->dir == SOTTO_SA_IN && sotto_past(sa->confirm_ns, now) &&
+		 !test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
+		sotto_sa_delete(sa, SOTTO_EVENT_SA_DELETED);
+	else if (sotto_past(sa->soft_ns, now))
+		sotto_sa_soft(sa);
+	rcu_read_unlock();
+
+	spin_lock_bh(&sa->ns->lock);
+	armed = sotto_sa_arm(sa, now);
+	spin_unlock_bh(&sa->ns->lock);
+	if (!armed)
+		sotto_sa_put(sa);
+}
+
+/*
+ * A million SAs may end in the same second. No packet waits for that, for an SA past its
+ * hard limit is not used whether it is still there or not: so they go in batches, with
+ * time for others between.
+ */
+static void sotto_sa_expire(struct work_struct *work)
+{
+	struct sotto_net *ns = container_of(to_delayed_work(work), struct sotto_net, expire);
+	u64 now = ktime_get_boottime_ns();
+	struct sotto_sa *sa;
+	unsigned int n;
+
+	for (n = 0; n < SOTTO_EXPIRE_BATCH; n++) {
+		sa = sotto_sa_take_due(ns, now);
+		if (!sa)
+			break;
+		sotto_sa_tick(sa, now);
+		cond_resched();
+	}
+	spin_lock_bh(&ns->lock);
+	if (n < SOTTO_EXPIRE_BATCH)
+		sotto_sa_wake(ns, now);
+	else
+		mod_delayed_work(sotto_sa_wq, &ns->expire,
+				 msecs_to_jiffies(SOTTO_EXPIRE_PAUSE_MS));
+	spin_unlock_bh(&ns->lock);
 }
 
 void sotto_sa_send(struct sotto_sa *sa,
@@ -270,44 +419,51 @@ void sotto_sa_send(struct sotto_sa *sa,
 }
 
 /* Key confirmation: a dummy, until the other direction has authenticated one. */
-static void sotto_sa_probe(struct sotto_sa *sa, u64 now)
+static bool sotto_probe_send(struct sotto_sa *sa, unsigned int n)
 {
 	struct sotto_sa *in = xa_load(&sa->ns->sas_in, sa->pair_spi);
 
-	if (!in || xa_is_value(in) || sa->probes > SOTTO_PROBE_MAX ||
-	    test_bit(SOTTO_SA_CONFIRMED, &in->flags)) {
-		sa->probe = false;
-		return;
-	}
-	sa->probe_ns = now + ((u64)SOTTO_PROBE_FIRST_MS << sa->probes++) * NSEC_PER_MSEC;
+	if (!in || xa_is_value(in) || n > SOTTO_PROBE_MAX ||
+	    test_bit(SOTTO_SA_CONFIRMED, &in->flags))
+		return false;
 	sotto_sa_send(sa, sotto_send_dummy);
+	return true;
 }
 
-static void sotto_sa_timer(struct timer_list *timer)
+static void sotto_probe_timer(struct timer_list *timer)
 {
-	struct sotto_sa *sa = timer_container_of(sa, timer, timer);
-	u64 now = ktime_get_boottime_ns();
-	bool armed;
+	struct sotto_probe *probe = timer_container_of(probe, timer, timer);
+	struct sotto_sa *sa = probe->sa;
+	bool more;
 
 	rcu_read_lock();
-	if (sotto_past(sa->hard_ns, now)) {
-		sotto_sa_delete(sa, SOTTO_EVENT_SA_HARD);
-	} else if (sotto_past(sa->confirm_ns, now) &&
-		   !test_bit(SOTTO_SA_CONFIRMED, &sa->flags)) {
-		sotto_sa_delete(sa, SOTTO_EVENT_SA_DELETED);
-	} else {
-		if (sotto_past(sa->soft_ns, now))
-			sotto_sa_soft(sa);
-		if (sa->probe && now >= sa->probe_ns)
-			sotto_sa_probe(sa, now);
-	}
+	more = sotto_probe_send(sa, probe->n);
 	rcu_read_unlock();
 
 	spin_lock_bh(&sa->ns->lock);
-	armed = sotto_sa_arm(sa);
+	if (test_bit(SOTTO_SA_DEAD, &sa->flags))
+		more = false;
+	if (more)
+		mod_timer(&probe->timer, jiffies + 1 +
+			  msecs_to_jiffies(SOTTO_PROBE_FIRST_MS << probe->n++));
+	else
+		WRITE_ONCE(sa->probe, NULL);
 	spin_unlock_bh(&sa->ns->lock);
-	if (!armed)
+	if (!more) {
+		kfree(probe);
 		sotto_sa_put(sa);
+	}
+}
+
+/* Caller holds ns->lock. Return: the probe if it is not under way at this moment. */
+static struct sotto_probe *sotto_probe_stop(struct sotto_sa *sa)
+{
+	struct sotto_probe *probe = sa->dir == SOTTO_SA_OUT ? sa->probe : NULL;
+
+	if (!probe || !timer_delete(&probe->timer))
+		return NULL;
+	WRITE_ONCE(sa->probe, NULL);
+	return probe;
 }
 
 /* Caller holds ns->lock. */
@@ -334,8 +490,10 @@ static void sotto_sa_unlink(struct sotto_sa *sa)
 void sotto_sa_delete(struct sotto_sa *sa, enum sotto_event event)
 {
 	struct sotto_net *ns = sa->ns;
+	struct sotto_probe *probe;
 	struct sotto_tunnel *t;
 	unsigned int i;
+	bool armed;
 
 	spin_lock_bh(&ns->lock);
 	if (test_and_set_bit(SOTTO_SA_DEAD, &sa->flags)) {
@@ -343,10 +501,15 @@ void sotto_sa_delete(struct sotto_sa *sa, enum sotto_event event)
 		return;
 	}
 	sotto_sa_unlink(sa);
+	armed = sotto_sa_disarm(sa);
+	probe = sotto_probe_stop(sa);
 	spin_unlock_bh(&ns->lock);
 
-	if (timer_delete(&sa->timer))
+	if (armed)
 		sotto_sa_put(sa);
+	if (probe)
+		sotto_sa_put(sa);
+	kfree(probe);
 	if (event)
 		sotto_sa_event(sa, event);
 	if (sa->dir == SOTTO_SA_OUT) {
@@ -459,36 +622,42 @@ static u64 sotto_sa_deadline(u64 born, u32 seconds)
 	return seconds ? born + seconds * (u64)NSEC_PER_SEC : 0;
 }
 
-static struct sotto_sa *sotto_sa_alloc(struct sotto_net *ns,
-				       const struct sotto_sa_params *p)
+/* Addresses, networks and name: in one piece, and no longer than they are. */
+static int sotto_sa_names(struct sotto_sa *sa, const struct sotto_sa_params *p)
 {
-	struct sotto_sa *sa = kzalloc(sizeof(*sa), GFP_KERNEL_ACCOUNT);
+	size_t addrs = (p->n_peer + p->n_local) * sizeof(*sa->peer);
+	size_t behind = p->n_behind * sizeof(*sa->behind);
+	char *name;
 
-	if (!sa)
-		return NULL;
-	sa->peer = kzalloc((p->n_peer + p->n_local) * sizeof(*sa->peer) +
-			   p->n_behind * sizeof(*sa->behind), GFP_KERNEL_ACCOUNT);
-	if (sotto_keylog)
-		sa->keylog_key = kmemdup(p->key, sizeof(p->key), GFP_KERNEL_ACCOUNT);
-	if (p->dir == SOTTO_SA_IN)
-		sa->replay = kmalloc(sizeof(*sa->replay), GFP_KERNEL_ACCOUNT);
-	if (!sa->peer || (p->dir == SOTTO_SA_IN && !sa->replay) ||
-	    (sotto_keylog && !sa->keylog_key)) {
-		kfree_sensitive(sa->keylog_key);
-		kfree(sa->replay);
-		kfree(sa->peer);
-		kfree(sa);
-		return NULL;
-	}
-	if (sa->replay)
-		sotto_replay_init(sa->replay, p->seq);
+	sa->peer = kzalloc(addrs + behind + strlen(p->name) + 1, GFP_KERNEL_ACCOUNT);
+	if (!sa->peer)
+		return -ENOMEM;
 	sa->local = sa->peer + p->n_peer;
+	sa->behind = (struct sotto_prefix *)(sa->local + p->n_local);
+	name = (char *)sa->behind + behind;
 	memcpy(sa->peer, p->peer, p->n_peer * sizeof(*sa->peer));
 	memcpy(sa->local, p->local, p->n_local * sizeof(*sa->local));
-	sa->behind = (struct sotto_prefix *)(sa->local + p->n_local);
-	memcpy(sa->behind, p->behind, p->n_behind * sizeof(*sa->behind));
-	sa->ns = ns;
-	return sa;
+	memcpy(sa->behind, p->behind, behind);
+	strcpy(name, p->name);
+	sa->name = name;
+	return 0;
+}
+
+static int sotto_sa_parts(struct sotto_sa *sa, const struct sotto_sa_params *p)
+{
+	if (sotto_keylog) {
+		sa->keylog_key = kmemdup(p->key, sizeof(p->key), GFP_KERNEL_ACCOUNT);
+		if (!sa->keylog_key)
+			return -ENOMEM;
+	}
+	if (p->probe) {
+		sa->probe = kzalloc(sizeof(*sa->probe), GFP_KERNEL_ACCOUNT);
+		if (!sa->probe)
+			return -ENOMEM;
+		sa->probe->sa = sa;
+		timer_setup(&sa->probe->timer, sotto_probe_timer, 0);
+	}
+	return sotto_sa_names(sa, p);
 }
 
 static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
@@ -500,34 +669,76 @@ static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
 	sa->n_peer = p->n_peer;
 	sa->n_local = p->n_local;
 	sa->n_behind = p->n_behind;
-	sa->sport = p->sport;
-	sa->dport = p->dport ?: sa->ns->data_port;
 	sa->natted = p->nat;
 	sa->keepalive = p->keepalive;
-	if (!sa->sport && (p->nat || p->keepalive))	/* a NAT's mapping is of one port */
-		sa->sport = sa->ns->data_port;
 	memcpy(sa->salt, p->salt, sizeof(sa->salt));
 	refcount_set(&sa->refs, 1);
-	spin_lock_init(&sa->lock);
-	timer_setup(&sa->timer, sotto_sa_timer, 0);
-	strscpy(sa->name, p->name, sizeof(sa->name));
+	timerqueue_init(&sa->due);
+	if (p->dir == SOTTO_SA_IN) {
+		spin_lock_init(&sa->lock);
+		sotto_replay_init(sa->replay, p->seq);
+	} else {
+		atomic64_set(&sa->seq, p->seq);
+		sa->first_seq = p->seq;
+		sa->sport = p->sport;
+		sa->dport = p->dport ?: sa->ns->data_port;
+		if (!sa->sport && (p->nat || p->keepalive))	/* a NAT's mapping is of one port */
+			sa->sport = sa->ns->data_port;
+		sa->pair_spi = p->pair_spi;
+		sa->confirm = p->confirm;
+	}
 
-	atomic64_set(&sa->seq, p->seq);
-	sa->first_seq = p->seq;
 	sa->soft_packets = p->soft_packets;
 	sa->hard_packets = p->hard_packets;
 	sa->soft_bytes = p->soft_bytes;
 	sa->hard_bytes = p->hard_bytes;
 	sa->session = p->session;
-	sa->pair_spi = p->pair_spi;
-	sa->confirm = p->confirm;
-	sa->probe = p->probe;
 
 	sa->born_ns = ktime_get_boottime_ns();
-	sa->probe_ns = sa->born_ns;
 	sa->soft_ns = sotto_sa_deadline(sa->born_ns, p->soft_seconds);
 	sa->hard_ns = sotto_sa_deadline(sa->born_ns, p->hard_seconds);
-	sa->confirm_ns = sotto_sa_deadline(sa->born_ns, p->confirm_seconds);
+	if (p->dir == SOTTO_SA_IN)
+		sa->confirm_ns = sotto_sa_deadline(sa->born_ns, p->confirm_seconds);
+}
+
+/* One that never was in a table. */
+static void sotto_sa_discard(struct sotto_sa *sa)
+{
+	if (sa->dir == SOTTO_SA_OUT)
+		kfree(sa->probe);
+	sotto_sa_release(sa);
+}
+
+static struct sotto_sa *sotto_sa_new(struct sotto_net *ns, const struct sotto_sa_params *p,
+				     struct netlink_ext_ack *extack)
+{
+	struct sotto_sa *sa = kmem_cache_zalloc(sotto_sa_caches[p->dir], GFP_KERNEL);
+	int err;
+
+	if (!sa)
+		return ERR_PTR(-ENOMEM);
+	sa->ns = ns;
+	sotto_sa_fill(sa, p);
+	err = sotto_sa_parts(sa, p);
+	if (err)
+		goto err_sa;
+	sa->nat = sotto_nat_alloc(sa, p, &err);
+	if (err)
+		goto err_sa;
+	err = sotto_key_init(&sa->key, p->cipher, p->key);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "the kernel's crypto API does not give this cipher");
+		goto err_sa;
+	}
+	sa->async = sa->key.aead &&
+		    crypto_aead_alg(sa->key.aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
+	sa->inline_req = !sa->key.aead || (!sa->async &&
+			 sotto_crypto_req_len(sa->key.aead) <= SOTTO_CRYPT_CPU_REQ);
+	return sa;
+
+err_sa:
+	sotto_sa_discard(sa);
+	return ERR_PTR(err);
 }
 
 /* Caller holds ns->lock; the SPI's slot has its memory already. */
@@ -605,10 +816,13 @@ static int sotto_sa_link(struct sotto_net *ns, struct sotto_sa *sa,
 	err = sotto_sa_link_tables(ns, sa, extack);
 	if (!err) {
 		atomic_inc(&ns->sas_alive);
-		refcount_inc(&sa->refs);	/* the timer's */
-		if (!sotto_sa_arm(sa))
-			refcount_dec(&sa->refs);
 		refcount_inc(&sa->refs);	/* the caller's */
+		if (sotto_sa_arm(sa, ktime_get_boottime_ns()))
+			refcount_inc(&sa->refs);
+		if (sa->dir == SOTTO_SA_OUT && sa->probe) {
+			refcount_inc(&sa->refs);
+			mod_timer(&sa->probe->timer, jiffies + 1);
+		}
 	}
 	spin_unlock_bh(&ns->lock);
 	return err;
@@ -652,41 +866,18 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 	err = sotto_sa_check(ns, p, extack);
 	if (err)
 		return err;
-	sa = sotto_sa_alloc(ns, p);
-	if (!sa)
-		return -ENOMEM;
-	sotto_sa_fill(sa, p);
-	sa->nat = sotto_nat_alloc(sa, p, &err);
-	if (err)
-		goto err_free;
-
-	err = sotto_key_init(&sa->key, p->cipher, p->key);
-	if (err) {
-		NL_SET_ERR_MSG(extack, "the kernel's crypto API does not give this cipher");
-		goto err_free;
-	}
-	sa->async = sa->key.aead &&
-		    crypto_aead_alg(sa->key.aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
-	sa->inline_req = !sa->key.aead || (!sa->async &&
-			 sotto_crypto_req_len(sa->key.aead) <= SOTTO_CRYPT_CPU_REQ);
-
+	sa = sotto_sa_new(ns, p, extack);
+	if (IS_ERR(sa))
+		return PTR_ERR(sa);
 	err = sotto_sa_link(ns, sa, extack);
-	if (err)
-		goto err_key;
+	if (err) {
+		sotto_sa_discard(sa);
+		return err;
+	}
 
 	*id = sa->dir == SOTTO_SA_OUT ? sa->id : 0;
 	if (sa->dir == SOTTO_SA_OUT && !sa->confirm)
 		sotto_sa_bind(sa);
 	sotto_sa_put(sa);
 	return 0;
-
-err_key:
-	sotto_key_wipe(&sa->key);
-err_free:
-	sotto_nat_free(sa->nat);
-	kfree_sensitive(sa->keylog_key);
-	kfree(sa->replay);
-	kfree(sa->peer);
-	kfree_sensitive(sa);
-	return err;
 }

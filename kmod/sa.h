@@ -6,6 +6,7 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 #include <linux/timer.h>
+#include <linux/timerqueue.h>
 #include <linux/workqueue.h>
 #include <linux/sotto.h>
 
@@ -53,6 +54,8 @@ enum sotto_sa_flags {
 	SOTTO_SA_ANSWER,	/* in: dummies are answered through @pair */
 };
 
+struct sotto_probe;
+
 /**
  * struct sotto_sa - one direction of a session
  * @ns: its namespace
@@ -60,22 +63,29 @@ enum sotto_sa_flags {
  * @async: it may complete later, in another context
  * @late: its last request did: no bursts until one completes at once
  * @inline_req: it does not, and a CPU's own memory is enough for its requests
+ * @peer: @n_peer addresses, then @n_local of ours, @n_behind networks, and the name
  * @seq: out: last number handed out
+ * @probe: out: sends dummies for the key confirmation, NULL before and after
  * @lock: in: protects @replay, @packets, @bytes
  * @natted: the peer is behind a NAT: in: so its packets may come from anywhere
  * @keepalive: out: we are, so our NAT is to remember us
  * @nat: out: with a NAT between the ends, else NULL
  * @pair: in: the outbound SA that waits for us or answers through us (RCU,
  *	written under ns->lock, not counted: cleared before that one goes)
- * @refs: one of the tables, one of a pending timer, one of each request in flight
+ * @due: in ns->due, while something is to be done at some time
+ * @refs: one of the tables, one of ns->due, one of a pending probe, one of each
+ *	request in flight
+ * @replay: in
  *
- * Reached under rcu_read_lock() through ns->sas_in, ns->sas_out or a tunnel.
+ * Reached under rcu_read_lock() through ns->sas_in, ns->sas_out or a tunnel. There may
+ * be millions: what is read for each packet stands in front, and each direction has a
+ * slab of its own.
  */
 struct sotto_sa {
 	struct sotto_net *ns;
 	struct sotto_key key;
 	u32 spi;
-	u32 id;
+	u8 salt[SOTTO_SALT_LEN];
 	u8 dir;
 	u8 cipher;
 	u8 mode;
@@ -83,37 +93,45 @@ struct sotto_sa {
 	bool async, late, inline_req;
 	bool natted, keepalive;
 	struct sotto_nat *nat;
-	u8 salt[SOTTO_SALT_LEN];
-	__be16 sport, dport;
+	struct sotto_addr *peer, *local;
+	struct sotto_prefix *behind;
 	unsigned long flags;
-	refcount_t refs;
-
-	atomic64_t seq;
-	u64 first_seq;
+	u64 soft_ns, hard_ns;		/* boot time; 0 = never */
 	u64 soft_packets, hard_packets;
 	u64 soft_bytes, hard_bytes;
-	atomic64_t tx_bytes;
 
-	spinlock_t lock;		/* in: replay and counters */
-	u64 rx_packets, rx_bytes;
-	u64 replays, auth_failures;
+	union {
+		struct {		/* out */
+			atomic64_t seq;
+			atomic64_t tx_bytes;
+			u64 first_seq;
+			struct sotto_probe *probe;
+			u32 pair_spi;
+			u32 id;
+			__be16 sport, dport;
+			bool confirm;
+		};
+		struct {		/* in */
+			spinlock_t lock;	/* replay and counters */
+			u64 rx_packets, rx_bytes;
+			u64 replays, auth_failures;
+			struct sotto_sa __rcu *pair;
+			u64 confirm_ns;		/* boot time; 0 = never */
+		};
+	};
 
+	refcount_t refs;
 	u64 session;
 	struct rhlist_head by_session;	/* in ns->sessions, unless @session is 0 */
-	u64 born_ns, soft_ns, hard_ns, confirm_ns;	/* boot time; 0 = never */
-	u64 probe_ns;		/* next key-confirmation dummy, while @probe */
-	u32 pair_spi;
-	bool confirm, probe;
-	u8 probes;
-	struct sotto_sa __rcu *pair;
-	struct timer_list timer;
-	struct rcu_work free_work;
-	char name[SOTTO_NAME_MAX];
-	struct sotto_addr *peer;	/* n_peer, then n_local of ours */
-	struct sotto_addr *local;
-	struct sotto_prefix *behind;	/* then n_behind networks behind the peer */
-	struct sotto_replay *replay;	/* in */
+	u64 born_ns;			/* boot time */
+	union {
+		struct timerqueue_node due;
+		struct rcu_head rcu;		/* after the last reference */
+		struct work_struct free_work;	/* after that */
+	};
+	const char *name;
 	u8 *keylog_key;		/* SOTTO_KEY_LEN bytes, with keylog=1 only */
+	struct sotto_replay replay[];	/* in: one */
 };
 
 int sotto_sa_init(void);

@@ -11,6 +11,20 @@
 #include "skb.h"
 #include "tunnel.h"
 
+static struct kmem_cache *sotto_tunnel_cache;
+
+int sotto_tunnel_init(void)
+{
+	sotto_tunnel_cache = KMEM_CACHE(sotto_tunnel, 0);
+	return sotto_tunnel_cache ? 0 : -ENOMEM;
+}
+
+void sotto_tunnel_exit(void)
+{
+	rcu_barrier();	/* sotto_tunnel_free() */
+	kmem_cache_destroy(sotto_tunnel_cache);
+}
+
 static const struct rhashtable_params sotto_tunnel_params = {
 	.head_offset = offsetof(struct sotto_tunnel, node),
 	.key_offset = offsetof(struct sotto_tunnel, dst),
@@ -39,7 +53,8 @@ struct sotto_tunnel *sotto_tunnel_lookup(struct sotto_net *ns,
 static struct sotto_tunnel *sotto_tunnel_alloc(struct sotto_net *ns,
 					       const struct sotto_addr *dst)
 {
-	struct sotto_tunnel *t = kzalloc(sizeof(*t), GFP_ATOMIC | __GFP_NOWARN);
+	struct sotto_tunnel *t = kmem_cache_zalloc(sotto_tunnel_cache,
+						   GFP_ATOMIC | __GFP_NOWARN);
 
 	if (!t)
 		return NULL;
@@ -53,6 +68,11 @@ static struct sotto_tunnel *sotto_tunnel_alloc(struct sotto_net *ns,
 	__skb_queue_head_init(&t->queue);
 	timer_setup(&t->timer, sotto_acquire_timer, 0);
 	return t;
+}
+
+static void sotto_tunnel_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(sotto_tunnel_cache, container_of(rcu, struct sotto_tunnel, rcu));
 }
 
 /* Caller holds ns->lock. NULL when @t was inserted, the one there was, or an error. */
@@ -97,7 +117,7 @@ struct sotto_tunnel *sotto_tunnel_get(struct sotto_net *ns,
 	if (!old)
 		return t;
 	/* It may have been seen for a moment when its id could not be had. */
-	kfree_rcu(t, rcu);
+	call_rcu(&t->rcu, sotto_tunnel_free);
 	return IS_ERR(old) ? ERR_PTR(-ENOMEM) : old;
 }
 
@@ -107,7 +127,7 @@ void sotto_tunnel_put(struct sotto_tunnel *t)
 
 	if (!refcount_dec_and_test(&t->refs))
 		return;
-	kfree_rcu(t, rcu);
+	call_rcu(&t->rcu, sotto_tunnel_free);
 	if (atomic_dec_and_test(&ns->tunnels_alive))
 		wake_up(&ns->wait);
 }

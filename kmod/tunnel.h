@@ -61,6 +61,9 @@ struct sotto_tunnel {
 	atomic64_t tx_packets, tx_bytes, drops;
 };
 
+/* The module's memory for them, and that of a namespace. */
+int sotto_tunnel_init(void);
+void sotto_tunnel_exit(void);
 int sotto_tunnels_init(struct sotto_net *ns);
 void sotto_tunnels_exit(struct sotto_net *ns);
 

@@ -76,6 +76,11 @@ static_assert(sizeof(struct sotto_path_probe) == 12);
 #define SOTTO_BURST_MAX		128	/* packets of a burst that are opened as one */
 #define SOTTO_MAX_SPREAD	512	/* bursts that wait for another CPU, per CPU */
 #define SOTTO_UDP_SEGS_MAX	64	/* datagrams in an inner burst, as the stack's GRO has it */
+#define SOTTO_EXPIRE_BATCH	256	/* SAs whose time has come, taken care of at once */
+#define SOTTO_EXPIRE_PAUSE_MS	10	/* before the next of them */
+#define SOTTO_SOFT_RATE		4096	/* soft expiries told per second */
+#define SOTTO_SOFT_RETRY_S	1	/* for the others */
+#define SOTTO_ACQUIRE_RATE	4096	/* questions to the agent per second */
 #define SOTTO_MAX_LOCAL_ADDRS	64	/* addresses of ours in a namespace */
 #define SOTTO_ACQUIRE_REPEAT_MS	1000	/* the agent is asked again */
 #define SOTTO_HOLD_TIMEOUT_MS	1000	/* after a time-out, before asking anew */

@@ -116,8 +116,8 @@ one_session_serves_all_addresses() {
 without_an_agent_it_fails_with_a_name() {
 	expect "a shorter time-out" sotto a set acquire-timeout 400
 	same "connect over IPv4" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
-	same "connect over IPv6" "$(traffic a tcp-try $B6 5001)" EHOSTUNREACH
 	same "the tunnel" "$(tunnel_says a $B4)" "failed no_agent"
+	same "connect over IPv6" "$(traffic a tcp-try $B6 5001)" EHOSTUNREACH
 	expect "forget tunnels" sotto a tunnel flush
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "counted" "$(stat a out_drop_timeout)" 3

@@ -10,11 +10,11 @@ begin
 MANY=$(program many) || skip_all "there is no program many; build selftests first"
 TUNNELS=${SOTTO_STRESS:+1000000}
 TUNNELS=${TUNNELS:-20000}
-MOST=4096		# bytes of a tunnel with both its SAs, ChaCha20-Poly1305
+MOST=2048		# bytes of a tunnel with both its SAs, ChaCha20-Poly1305
 
-# slab: KiB that the kernel has taken for objects.
+# slab: KiB that the kernel has taken for objects and tables.
 slab() {
-	awk '/^SUnreclaim/ { print $2 }' /proc/meminfo
+	awk '/^(SUnreclaim|VmallocUsed)/ { n += $2 } END { print n }' /proc/meminfo
 }
 
 many() {
@@ -110,9 +110,22 @@ sessions_end_one_by_one() {
 	same "SAs left" "$(sotto a -j status | jq .module.sas)" "$TUNNELS"
 }
 
+sas_are() {
+	[ "$(sotto a -j status | jq .module.sas)" = "$1" ]
+}
+
+# They go in batches, and all of them in the end.
+many_end_in_the_same_second() {
+	expect "flush" sotto a tunnel flush
+	many -l 2 add 0 5000
+	await "the end of all" 30 sas_are 0
+	same "tunnels left" "$(sotto a -j tunnel show | jq length)" 0
+}
+
 all_memory_comes_back() {
 	expect "flush" sotto a tunnel flush
 	await "the memory" 30 few 2048
 }
 
-run_tests setup a_batch_says_what_went_wrong_and_where install_and_dump sessions_end_one_by_one all_memory_comes_back
+run_tests setup a_batch_says_what_went_wrong_and_where install_and_dump sessions_end_one_by_one \
+	many_end_in_the_same_second all_memory_comes_back

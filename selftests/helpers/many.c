@@ -2,7 +2,8 @@
 /*
  * many: tunnels by the hundred thousand, straight to the module, many requests at a time.
  *
- *   many [-c CIPHER] [-l SECONDS] add FIRST COUNT   both directions of so many sessions
+ *   many [-c CIPHER] [-l SECONDS] [-s SECONDS] add FIRST COUNT   both directions of so many sessions,
+ *                                                    with hard and soft lifetime
  *   many del FIRST COUNT                            the same sessions, by their ids
  *   many dump sa|tunnel                             take all of them
  *
@@ -30,7 +31,7 @@
 static int sock;
 static uint16_t family;
 static uint8_t cipher = SOTTO_CIPHER_CHACHA20_POLY1305;
-static uint32_t lifetime;
+static uint32_t lifetime, soft;
 static uint8_t out[BATCH * 512], in[1 << 18];
 static size_t filled;
 
@@ -158,6 +159,8 @@ static void add_sa(uint32_t i, uint8_t dir)
 	attr(SOTTO_A_SA_PEER_ADDR, peer, sizeof(peer));
 	if (lifetime)
 		attr(SOTTO_A_SA_HARD_SECONDS, &lifetime, sizeof(lifetime));
+	if (soft)
+		attr(SOTTO_A_SA_SOFT_SECONDS, &soft, sizeof(soft));
 	end_nest(nest);
 	end(h);
 }
@@ -214,7 +217,7 @@ static uint64_t now_us(void)
 
 static int usage(void)
 {
-	fputs("usage: many [-c CIPHER] [-l SECONDS] add|del FIRST COUNT | dump sa|tunnel\n", stderr);
+	fputs("usage: many [-c CIPHER] [-l SECONDS] [-s SECONDS] add|del FIRST COUNT | dump sa|tunnel\n", stderr);
 	return 2;
 }
 
@@ -225,11 +228,13 @@ int main(int argc, char **argv)
 	unsigned long n;
 	uint64_t begin_us;
 
-	while ((c = getopt(argc, argv, "c:l:")) != -1) {
+	while ((c = getopt(argc, argv, "c:l:s:")) != -1) {
 		if (c == 'c')
 			cipher = atoi(optarg);
 		else if (c == 'l')
 			lifetime = atoi(optarg);
+		else if (c == 's')
+			soft = atoi(optarg);
 		else
 			return usage();
 	}

@@ -539,7 +539,8 @@ enum sotto_trace_attr {
 	_(IN_SPREAD, "in_spread")					\
 	_(IN_DROP_SPREAD, "in_drop_spread")				\
 	_(OUT_KEEPALIVE, "out_keepalive")				\
-	_(ENDPOINT_CHANGES, "endpoint_changes")
+	_(ENDPOINT_CHANGES, "endpoint_changes")			\
+	_(SOFT_DEFERRED, "soft_deferred")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {
