@@ -311,7 +311,7 @@ static const struct {
 	const char *name;
 	size_t off;
 } stats[] = {
-	STAT(dgrams_in), STAT(dgrams_out), STAT(dgrams_lost), STAT(malformed),
+	STAT(dgrams_in), STAT(malformed),
 	STAT(inits), STAT(init_bad_mac), STAT(init_refused),
 	STAT(init_limited), STAT(cookies), STAT(cookies_missing), STAT(hints),
 	STAT(half_open_full), STAT(resumed), STAT(resume_refused),
@@ -327,6 +327,7 @@ void admin_each_stat(struct authd *ad,
 {
 	size_t i;
 
+	net_each_count(ad, fn, arg);
 	for (i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
 		fn(arg, stats[i].name,
 		   *(uint64_t *)((char *)&ad->stats + stats[i].off));

@@ -40,6 +40,7 @@ static void assoc_bucket(struct authd *ad, struct incoming *in)
 	uint32_t index;
 
 	in->as = NULL;
+	in->gone = false;
 	in->data = sotto_dgram_index(in->dgram, in->len, &index) ==
 		   SOTTO_DGRAM_DATA;
 	if (!in->data)

@@ -16,6 +16,8 @@ struct incoming {
 	bool asks;			/* it is a session-request, for @dst */
 	uint32_t index;
 	struct assoc *as;		/* NULL: there is none */
+	bool gone;			/* as ended before it was handled */
+	struct sotto_opening opening;
 	uint8_t *frame;			/* opened, in dgram's place */
 	size_t frame_len;
 	uint64_t hash;

@@ -9,17 +9,18 @@
 
 static struct sotto_ratelimit limit_refused = SOTTO_RATELIMIT(10000, 5);
 
-static void on_send(void *arg, const uint8_t *dgram, size_t len)
+static void on_send_open(void *arg, const struct sotto_sealing *sealing,
+			 const uint8_t *frame, size_t len)
 {
 	struct assoc *as = arg;
 
-	net_send(as->ad, &as->path, dgram, len);
+	net_send_open(as->ad, &as->path, sealing, frame, len);
 }
 
 static void on_opened(void *arg);
 
 static const struct sotto_chan_ops chan_ops = {
-	.send = on_send,
+	.send_open = on_send_open,
 	.opened = on_opened,
 	.request = request_input,
 	.note = request_note,
@@ -92,6 +93,7 @@ static void assoc_free(struct assoc *as)
 	struct authd *ad = as->ad;
 
 	as->dead = true;
+	ad->assocs_freed++;
 	wheel_del(&ad->wheel, &as->timer);
 	htab_del(&ad->assocs, &as->by_index);
 	if (as->state == ASSOC_HALF_OPEN)
@@ -611,18 +613,28 @@ static void on_opened(void *arg)
 		confirm(as);
 }
 
-/* In place. What does not open concerns no association any more. */
-static void open_data(struct authd *ad, struct incoming *in)
+/* Its association ended while it was being opened: its sender repeats it. */
+static void drop_opened(struct incoming *in)
+{
+	sotto_wipe(&in->opening, sizeof(in->opening));
+	sotto_wipe(in->dgram, in->len);
+	in->gone = true;
+}
+
+/* What does not open concerns no association any more. */
+static void take_opened(struct authd *ad, struct incoming *in)
 {
 	struct assoc *as = in->as;
 
 	if (as && !as->dead) {
 		ad->from = &in->from;
-		in->frame = in->dgram + SOTTO_DATA_HEADER;
-		if (!sotto_chan_open(&as->chan, ad->now_ms, in->dgram, in->len,
-				     in->frame, &in->frame_len))
+		if (!sotto_chan_opened(&as->chan, ad->now_ms, &in->opening,
+				       in->len, &in->frame_len)) {
+			assoc_rearm(as);
 			return;
-		assoc_rearm(as);
+		}
+	} else if (as) {
+		drop_opened(in);
 	} else if (in->len >= SOTTO_DATA_MIN) {
 		send_hint(ad, &in->from, SOTTO_HINT_INDEX, in->index,
 			  in->dgram + SOTTO_DATA_HEADER);
@@ -649,19 +661,63 @@ static void handle(struct authd *ad, struct incoming *in)
 	}
 }
 
-/*
- * All are opened before the first one is handled. What was opened stays where it
- * is meanwhile: an association that ends is freed by its timer, and one that only
- * a handshake made, and that another may push out, has opened nothing.
- */
-void assoc_input(struct authd *ad, struct incoming *in, unsigned int n)
+uint64_t assoc_find(struct authd *ad, struct incoming *in, unsigned int n)
 {
 	unsigned int i;
 
 	ahead_associations(ad, in, n);
+	for (i = 0; i < n; i++) {
+		if (in[i].as && in[i].as->dead)
+			in[i].as = NULL;
+		if (in[i].as)
+			sotto_chan_look(&in[i].as->chan, &in[i].opening,
+					in[i].dgram, in[i].len);
+	}
+	return ad->assocs_freed;
+}
+
+/* In place. */
+void assoc_open(struct incoming *in, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		in[i].frame = in[i].dgram + SOTTO_DATA_HEADER;
+		if (in[i].as)
+			sotto_opening_run(&in[i].opening, in[i].dgram,
+					  in[i].len, in[i].frame);
+	}
+}
+
+/* Associations were freed meanwhile: is this one still the same? */
+static void find_again(struct authd *ad, struct incoming *in)
+{
+	struct assoc *as = in->as;
+
+	if (!as)
+		return;
+	in->as = assoc_by_index(ad, in->index);
+	if (in->as == as && sotto_chan_keyed(&as->chan, &in->opening))
+		return;
+	in->as = NULL;
+	drop_opened(in);
+}
+
+/*
+ * All that was opened is taken before the first one is handled. It stays where it
+ * is meanwhile: an association that ends is freed by its timer, and one that only
+ * a handshake made, and that another may push out, has opened nothing.
+ */
+void assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
+		 uint64_t freed)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && freed != ad->assocs_freed; i++)
+		find_again(ad, &in[i]);
 	for (i = 0; i < n; i++)
-		if (in[i].data)
-			open_data(ad, &in[i]);
+		if (in[i].data && !in[i].gone)
+			take_opened(ad, &in[i]);
 	ahead_contents(ad, in, n);
 	for (i = 0; i < n; i++)
 		handle(ad, &in[i]);

@@ -2,8 +2,10 @@
 /*
  * sotto-authd: what its parts share.
  *
- * One event loop, in one thread; all state hangs off struct authd. Beside it are
- * the keeper, a process of its own, and the thread of grantlog.c.
+ * All state hangs off struct authd, under one lock. Who has it: the event loop's
+ * thread but while it sleeps, or a worker (worker.c), twice for a batch of datagrams.
+ * A worker receives, opens, seals and sends without it. Beside them are the keeper, a
+ * process of its own, and the thread of grantlog.c, with a lock of its own.
  */
 #ifndef SOTTO_AUTHD_H
 #define SOTTO_AUTHD_H
@@ -36,6 +38,7 @@ struct authd_conf {
 	uint32_t code_lifetime;		/* seconds */
 	uint32_t cookie_rate;		/* INITs per second without a cookie */
 	uint32_t metrics_port;		/* on loopback; 0 = none */
+	uint32_t workers;		/* threads that serve the network */
 	uint32_t source_rate;		/* handshakes per second and source */
 	bool first_use;			/* members pin whom they meet */
 	uint32_t server_loss;		/* seconds; 0 = sessions last as long as they may */
@@ -67,7 +70,7 @@ struct rules;
 struct net;
 
 struct authd_stats {
-	uint64_t dgrams_in, dgrams_out, dgrams_lost, malformed;
+	uint64_t dgrams_in, malformed;
 	uint64_t inits, init_bad_mac, init_refused, init_limited;
 	uint64_t cookies, cookies_missing, hints, half_open_full;
 	uint64_t resumed, resume_refused;
@@ -88,9 +91,10 @@ struct authd {
 	struct sotto_usock_conn *watchers[AUTHD_WATCHERS_MAX];
 	unsigned int watchers_n;
 	struct sotto_signals signals;
-	uint64_t now_ms;		/* monotonic, of this turn of the loop */
+	uint64_t now_ms;		/* monotonic, when the lock was taken */
 	uint64_t started_ms;
 	bool stopping;
+	bool woken;			/* the loop has something new to wait for */
 	struct wheel wheel;		/* timers of associations and sessions */
 
 	/* association.c */
@@ -98,6 +102,7 @@ struct authd {
 	uint8_t mac_key[32], former_mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */
+	uint64_t assocs_freed;		/* so many until now */
 	struct htab half_by_echo;
 	struct half_open *half_open, **half_open_end; /* oldest first */
 	struct tickets *tickets;	/* in secret memory */
@@ -130,16 +135,30 @@ struct authd {
 /* Wall-clock seconds, for what is stored. */
 int64_t authd_wall(void);
 
-/* ---- net.c: sockets and batches ---- */
+/* ---- net.c, batch.c, worker.c: sockets, batches, and who serves them ---- */
 
-/** net_open() - bind all of conf.listen. */
+/** net_open() - bind all of conf.listen; the caller has the lock from here on. */
 int net_open(struct authd *ad, struct sotto_errmsg *err);
 void net_close(struct authd *ad);
-/** net_send() - put a datagram into the batch; sent before the loop sleeps. */
+/** net_start() - begin the threads; before the sandbox. */
+int net_start(struct authd *ad, struct sotto_errmsg *err);
+/** net_stop() - end them. */
+void net_stop(struct authd *ad);
+/** net_send() - put a datagram into the batch; sent when the lock is given back. */
 void net_send(struct authd *ad, const struct path *to, const uint8_t *dgram,
 	      size_t len);
+/** net_send_open() - the same, sealed when it is sent. */
+void net_send_open(struct authd *ad, const struct path *to,
+		   const struct sotto_sealing *sealing, const uint8_t *frame,
+		   size_t len);
 /** net_flush() - send the batch now. */
 void net_flush(struct authd *ad);
+/** net_wake() - call it where a callback of the loop was started or stopped. */
+void net_wake(struct authd *ad);
+/** net_each_count() - counters of sending, and of each worker. */
+void net_each_count(struct authd *ad,
+		    void (*fn)(void *arg, const char *name, uint64_t value),
+		    void *arg);
 /** net_listening() - bound addresses as JSON strings. */
 json_t *net_listening(struct authd *ad);
 
@@ -188,8 +207,15 @@ struct assoc {
 int assoc_setup(struct authd *ad);
 void assoc_teardown(struct authd *ad);
 struct incoming;
-/** assoc_input() - a batch of datagrams from the network; see ahead.h. */
-void assoc_input(struct authd *ad, struct incoming *in, unsigned int n);
+/* A batch of datagrams from the network; see ahead.h. */
+
+/** assoc_find() - whose are they? Returns what assoc_input() wants as @freed. */
+uint64_t assoc_find(struct authd *ad, struct incoming *in, unsigned int n);
+/** assoc_open() - open what is sealed; needs no lock. */
+void assoc_open(struct incoming *in, unsigned int n);
+/** assoc_input() - handle them. */
+void assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
+		 uint64_t freed);
 /** assoc_by_index() - NULL if there is none. */
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
 struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index);
@@ -461,6 +487,8 @@ int realm_load(struct realm **out, struct sotto_errmsg *err);
 void realm_free(struct realm *r);
 /** sandbox_enter() - no capabilities from here on, and no way back to them. */
 int sandbox_enter(struct sotto_errmsg *err);
+/** sandbox_thread() - a thread's capabilities are its own to give up, at its start. */
+int sandbox_thread(struct sotto_errmsg *err);
 /** sandbox_keeper() - the same for the keeper, which needs less. */
 int sandbox_keeper(struct sotto_errmsg *err);
 

@@ -7,6 +7,8 @@
 #define SOTTO_AUTHD_LIMITS_H
 
 #define AUTHD_BATCH		64	/* datagrams per recvmmsg/sendmmsg */
+#define AUTHD_OUT_BATCH		256	/* datagrams of one worker that wait to be sent */
+#define AUTHD_WORKERS_MAX	16	/* threads that serve the network */
 #define AUTHD_LISTEN_MAX	8	/* control sockets */
 #define AUTHD_HALF_OPEN_MAX	4096	/* unconfirmed handshakes, all members */
 #define AUTHD_HALF_OPEN_MEMBER	4	/* unconfirmed handshakes of one member */

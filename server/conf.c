@@ -20,6 +20,7 @@ static void defaults(struct authd_conf *c)
 {
 	*c = (struct authd_conf) {
 		.log_level = SOTTO_LOG_INFO,
+		.workers = 1,
 		.code_lifetime = DAY,
 		.cookie_rate = AUTHD_COOKIE_RATE,
 		.source_rate = AUTHD_SOURCE_RATE,
@@ -109,6 +110,8 @@ int authd_conf_load(struct authd_conf *c, const char *path,
 		  0, 0 },
 		{ "server", "metrics_port", sotto_conf_u32, &c->metrics_port,
 		  0, 65535 },
+		{ "server", "workers", sotto_conf_u32, &c->workers,
+		  1, AUTHD_WORKERS_MAX },
 		{ "limits", "cookie_rate", sotto_conf_u32, &c->cookie_rate,
 		  0, 10000000 },
 		{ "limits", "source_rate", sotto_conf_u32, &c->source_rate,

@@ -5,8 +5,8 @@
  * no agent wait. Two buffers: one is filled while the other one is written. Up to
  * AUTHD_GRANT_LOG_MS of the log is lost when the server dies.
  *
- * The lock guards what the thread has in hand (writing, writing_n, failed, err,
- * stop); everything else is the event loop's alone.
+ * Its lock guards what the thread has in hand (writing, writing_n, failed, err,
+ * began, stop); everything else is guarded by that of all state.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -28,6 +28,7 @@ struct grantlog {
 	unsigned int writing_n;		/* 0: the thread waits */
 	unsigned int failed;		/* grants that could not be written */
 	struct sotto_errmsg err;
+	bool began;			/* and has no capability any more */
 	bool stop;
 	struct store_grant buffer[2][AUTHD_GRANT_LOG_MAX];
 };
@@ -57,8 +58,13 @@ static void write_out(struct grantlog *gl)
 static void *thread_main(void *arg)
 {
 	struct grantlog *gl = arg;
+	struct sotto_errmsg err;
 
+	if (sandbox_thread(&err))
+		sotto_err_log("%s", err.text);
 	pthread_mutex_lock(&gl->lock);
+	gl->began = true;
+	pthread_cond_broadcast(&gl->change);
 	while (!gl->stop) {
 		if (gl->writing_n)
 			write_out(gl);
@@ -134,8 +140,11 @@ void grantlog_add(struct session *s)
 	};
 	if (!(gl->n % AUTHD_GRANT_LOG_BATCH))
 		try_hand_over(gl);
-	if (!ev_is_active(&gl->timer))
+	if (!ev_is_active(&gl->timer)) {
+		ev_now_update(gl->ad->loop);
 		ev_timer_again(gl->ad->loop, &gl->timer);
+		net_wake(gl->ad);
+	}
 }
 
 /* ---- beginning and end ---- */
@@ -154,6 +163,11 @@ static int start_thread(struct grantlog *gl)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&gl->thread, NULL, thread_main, gl);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* before the sandbox, which would forbid its first steps */
+	pthread_mutex_lock(&gl->lock);
+	while (!rc && !gl->began)
+		pthread_cond_wait(&gl->change, &gl->lock);
+	pthread_mutex_unlock(&gl->lock);
 	return rc;
 }
 

@@ -248,8 +248,7 @@ static void __attribute__((noreturn)) lost(void)
 	_exit(1);
 }
 
-/* Answers are taken where they were asked for: what shows here is the end. */
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+static void on_end(struct ev_loop *loop, ev_child *w, int revents)
 {
 	(void)loop;
 	(void)w;
@@ -257,12 +256,13 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	lost();
 }
 
+/* Not by its socket, on which any worker may just be waiting for an answer. */
 void keeper_watch(struct ev_loop *loop, const struct realm *r)
 {
-	static ev_io io;
+	static ev_child child;
 
-	ev_io_init(&io, on_readable, r->fd, EV_READ);
-	ev_io_start(loop, &io);
+	ev_child_init(&child, on_end, r->pid, 0);
+	ev_child_start(loop, &child);
 }
 
 static int ask(const struct realm *r, struct message *m)
@@ -395,6 +395,7 @@ int keeper_start(struct realm **out, struct sotto_errmsg *err)
 	}
 	close(fds[1]);
 	r->fd = fds[0];
+	r->pid = pid;
 	r->remote = true;
 	rc = pid < 0 ? sotto_err_errno(err, "fork") : take_welcome(r, err);
 	if (rc)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 #include "params.h"
@@ -27,6 +28,7 @@
 struct realm {
 	bool remote;			/* a keeper has the keys, at fd */
 	int fd;
+	pid_t pid;			/* the keeper's */
 	bool counted;			/* in the keeper: token secrets given out */
 	uint8_t priv[SOTTO_SECRET_LEN];	/* zero where a keeper has it */
 	uint8_t pub[SOTTO_PUB_LEN];

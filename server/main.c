@@ -246,11 +246,14 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 	sotto_notify_open();
 	if (!rc && store_touch(ad->store, err))
 		sotto_warn("%s", err->text);
+	if (!rc)
+		rc = net_start(ad, err);
 	return rc ? rc : sandbox_enter(err);
 }
 
 static void stop_parts(struct authd *ad)
 {
+	net_stop(ad);
 	sotto_usock_close(ad->admin);
 	metrics_close(ad);
 	if (ad->net) {

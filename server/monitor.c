@@ -53,6 +53,7 @@ static void tell_all(struct authd *ad, json_t *o)
 	for (i = 0; i < AUTHD_WATCHERS_MAX; i++)
 		if (ad->watchers[i])
 			sotto_usock_send(ad->watchers[i], json_incref(o));
+	net_wake(ad);
 	json_decref(o);
 }
 

@@ -1,252 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control sockets: datagrams in and out in batches, answers from the address
- * that was asked.
+ * Control sockets: opening and closing those of all workers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ahead.h"
+#include "net.h"
 
-#define CMSG_ROOM	CMSG_SPACE(sizeof(struct in6_pktinfo))
-#define RECV_ROUNDS	16	/* batches per wake-up, then others have a turn */
-
-struct packet {
-	uint8_t data[SOTTO_DGRAM_MAX + 1];	/* one more: oversized shows */
-	struct sockaddr_storage addr;
-	struct iovec iov;
-	_Alignas(struct cmsghdr) uint8_t ctl[CMSG_ROOM];
-};
-
-struct net_sock {
-	struct authd *ad;
-	int fd;
-	bool v6;
-	bool any;			/* of all addresses: which one, each says */
-	uint8_t index;
-	struct sotto_addr local;	/* else this one */
-	ev_io io;
-};
-
-struct net {
-	struct net_sock sock[AUTHD_LISTEN_MAX];
-	unsigned int n;
-	ev_prepare prepare;
-	struct mmsghdr in_hdr[AUTHD_BATCH], out_hdr[AUTHD_BATCH];
-	struct packet in[AUTHD_BATCH], out[AUTHD_BATCH];
-	struct incoming batch[AUTHD_BATCH];
-	unsigned int out_n;
-	uint8_t out_sock;
-};
-
-/* ---- in ---- */
-
-static bool is_link_local(const struct in6_addr *a)
+static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
-	return IN6_IS_ADDR_LINKLOCAL(a);
-}
-
-static void path_from(struct path *p, const struct net_sock *s,
-		      struct msghdr *mh)
-{
-	const struct sockaddr_in6 *in6 = mh->msg_name;
-	struct cmsghdr *c;
-
-	memset(p, 0, sizeof(*p));
-	p->sock = s->index;
-	p->local = s->local;
-	sotto_addr_from_sockaddr(&p->peer, &p->port, mh->msg_name);
-	if (in6->sin6_family == AF_INET6 && is_link_local(&in6->sin6_addr))
-		p->ifindex = in6->sin6_scope_id;
-	for (c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
-		struct in6_pktinfo pi6;
-		struct in_pktinfo pi;
-
-		if (c->cmsg_level == IPPROTO_IPV6 &&
-		    c->cmsg_type == IPV6_PKTINFO) {
-			memcpy(&pi6, CMSG_DATA(c), sizeof(pi6));
-			sotto_addr_set(&p->local, &pi6.ipi6_addr, 16);
-		} else if (c->cmsg_level == IPPROTO_IP &&
-			   c->cmsg_type == IP_PKTINFO) {
-			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			sotto_addr_set(&p->local, &pi.ipi_addr, 4);
-		}
-	}
-}
-
-static void recv_setup(struct net *net, bool any)
-{
-	unsigned int i;
-
-	for (i = 0; i < AUTHD_BATCH; i++) {
-		struct packet *p = &net->in[i];
-		struct msghdr *mh = &net->in_hdr[i].msg_hdr;
-
-		p->iov.iov_base = p->data;
-		p->iov.iov_len = sizeof(p->data);
-		memset(mh, 0, sizeof(*mh));
-		mh->msg_name = &p->addr;
-		mh->msg_namelen = sizeof(p->addr);
-		mh->msg_iov = &p->iov;
-		mh->msg_iovlen = 1;
-		mh->msg_control = any ? p->ctl : NULL;
-		mh->msg_controllen = any ? sizeof(p->ctl) : 0;
-	}
-}
-
-static int recv_batch(struct net_sock *s)
-{
-	struct authd *ad = s->ad;
-	struct net *net = ad->net;
-	unsigned int good = 0;
-	int i, n;
-
-	recv_setup(net, s->any);
-	n = recvmmsg(s->fd, net->in_hdr, AUTHD_BATCH, MSG_DONTWAIT, NULL);
-	ad->now_ms = sotto_now_ms();
-	for (i = 0; i < n; i++) {
-		struct incoming *in = &net->batch[good];
-
-		ad->stats.dgrams_in++;
-		if (net->in_hdr[i].msg_len > SOTTO_DGRAM_MAX) {
-			ad->stats.malformed++;
-			continue;
-		}
-		path_from(&in->from, s, &net->in_hdr[i].msg_hdr);
-		in->dgram = net->in[i].data;
-		in->len = net->in_hdr[i].msg_len;
-		good++;
-	}
-	assoc_input(ad, net->batch, good);
-	return n;
-}
-
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct net_sock *s = w->data;
-	int round;
+	struct net_sock *s = io->data;
 
 	(void)loop;
 	(void)revents;
-	for (round = 0; round < RECV_ROUNDS; round++)
-		if (recv_batch(s) < AUTHD_BATCH)
-			break;
-}
-
-/* ---- out ---- */
-
-static void put_pktinfo(struct msghdr *mh, const struct path *to, bool v6)
-{
-	struct cmsghdr *c;
-
-	mh->msg_controllen = v6 ? CMSG_SPACE(sizeof(struct in6_pktinfo)) :
-				  CMSG_SPACE(sizeof(struct in_pktinfo));
-	c = CMSG_FIRSTHDR(mh);
-	if (v6) {
-		struct in6_pktinfo pi = { .ipi6_ifindex = to->ifindex };
-
-		memcpy(&pi.ipi6_addr, to->local.b, 16);
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-	} else {
-		struct in_pktinfo pi = { 0 };
-
-		memcpy(&pi.ipi_spec_dst, to->local.b, 4);
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-	}
-}
-
-/* A dual-stack socket wants IPv4 peers in IPv4-mapped form. */
-static socklen_t put_name(struct sockaddr_storage *ss, const struct path *to,
-			  bool v6)
-{
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-
-	if (!v6 || to->peer.len == 16) {
-		socklen_t len = sotto_addr_to_sockaddr(&to->peer, to->port, ss);
-
-		if (v6)
-			in6->sin6_scope_id = to->ifindex;
-		return len;
-	}
-	memset(in6, 0, sizeof(*in6));
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(to->port);
-	in6->sin6_addr.s6_addr[10] = 0xff;
-	in6->sin6_addr.s6_addr[11] = 0xff;
-	memcpy(in6->sin6_addr.s6_addr + 12, to->peer.b, 4);
-	return sizeof(*in6);
-}
-
-void net_flush(struct authd *ad)
-{
-	struct net *net = ad->net;
-	unsigned int done = 0;
-
-	while (done < net->out_n) {
-		int n = sendmmsg(net->sock[net->out_sock].fd,
-				 net->out_hdr + done, net->out_n - done, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			/* the first one cannot go; its sender repeats it */
-			ad->stats.dgrams_lost++;
-			done++;
-			continue;
-		}
-		ad->stats.dgrams_out += n;
-		done += n;
-	}
-	net->out_n = 0;
-}
-
-void net_send(struct authd *ad, const struct path *to, const uint8_t *dgram,
-	      size_t len)
-{
-	struct net *net = ad->net;
-	const struct net_sock *s = &net->sock[to->sock];
-	struct packet *p;
-	struct msghdr *mh;
-
-	if (net->out_n == AUTHD_BATCH || net->out_sock != to->sock)
-		net_flush(ad);
-	net->out_sock = to->sock;
-	p = &net->out[net->out_n];
-	mh = &net->out_hdr[net->out_n].msg_hdr;
-	net->out_n++;
-	memcpy(p->data, dgram, len);
-	p->iov.iov_base = p->data;
-	p->iov.iov_len = len;
-	memset(mh, 0, sizeof(*mh));
-	mh->msg_name = &p->addr;
-	mh->msg_namelen = put_name(&p->addr, to, s->v6);
-	mh->msg_iov = &p->iov;
-	mh->msg_iovlen = 1;
-	if (!s->any || !to->local.len)
-		return;
-	memset(p->ctl, 0, sizeof(p->ctl));
-	mh->msg_control = p->ctl;
-	put_pktinfo(mh, to, s->v6);
-}
-
-static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
-{
-	struct authd *ad = w->data;
-
-	(void)loop;
-	(void)revents;
-	net_flush(ad);
+	state_unlock(s->worker);
+	worker_serve(s->worker, s);
+	state_lock(s->worker);
 }
 
 /* ---- opening ---- */
@@ -269,12 +42,12 @@ static int set_options(int fd, bool v6, bool any)
 			  sizeof(one));
 }
 
-static int add_socket(struct authd *ad, const struct sotto_addr *addr,
-		      uint16_t port)
+static int bind_one(struct net_sock *s, const struct sotto_addr *addr,
+		    uint16_t port)
 {
-	struct net_sock *s = &ad->net->sock[ad->net->n];
 	struct sockaddr_storage ss;
 	socklen_t len = sotto_addr_to_sockaddr(addr, port, &ss);
+	int one = 1;
 
 	s->v6 = addr->len == 16;
 	s->any = sotto_all_zero(addr->b, addr->len);
@@ -285,19 +58,60 @@ static int add_socket(struct authd *ad, const struct sotto_addr *addr,
 		       SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return -1;
-	if (set_options(s->fd, s->v6, s->any) ||
-	    bind(s->fd, (struct sockaddr *)&ss, len)) {
-		int e = errno;
+	/* the first worker shares only after it is bound: so another server is noticed */
+	if (!set_options(s->fd, s->v6, s->any) &&
+	    (!s->worker->index || !setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT,
+					      &one, sizeof(one))) &&
+	    !bind(s->fd, (struct sockaddr *)&ss, len) &&
+	    (s->worker->ad->net->workers_n == 1 ||
+	     !setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one))))
+		return 0;
+	one = errno;
+	close(s->fd);
+	errno = one;
+	return -1;
+}
 
-		close(s->fd);
-		errno = e;
+static int add_to(struct worker *w, const struct sotto_addr *addr, uint16_t port)
+{
+	struct net_sock *s = &w->sock[w->sock_n];
+
+	s->worker = w;
+	if (bind_one(s, addr, port))
 		return -1;
-	}
-	s->ad = ad;
-	s->index = ad->net->n++;
+	s->index = w->sock_n++;
+	if (w->index)
+		return 0;
 	ev_io_init(&s->io, on_readable, s->fd, EV_READ);
 	s->io.data = s;
-	ev_io_start(ad->loop, &s->io);
+	ev_io_start(w->ad->loop, &s->io);
+	return 0;
+}
+
+/* The port that the kernel chose, if it was to. */
+static uint16_t bound_port(const struct worker *w)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct sotto_addr a;
+	uint16_t port = 0;
+
+	if (!getsockname(w->sock[w->sock_n - 1].fd, (struct sockaddr *)&ss, &len))
+		sotto_addr_from_sockaddr(&a, &port, &ss);
+	return port;
+}
+
+static int add_socket(struct authd *ad, const struct sotto_addr *addr,
+		      uint16_t port)
+{
+	unsigned int i;
+
+	for (i = 0; i < ad->net->workers_n; i++) {
+		if (add_to(ad->net->worker[i], addr, port))
+			return -1;
+		if (!port)
+			port = bound_port(ad->net->worker[i]);
+	}
 	return 0;
 }
 
@@ -334,31 +148,69 @@ static int listen_all(struct authd *ad, struct sotto_errmsg *err)
 	strcpy(list, ad->conf.listen);
 	for (one = strtok_r(list, ", ", &save); one && !rc;
 	     one = strtok_r(NULL, ", ", &save)) {
-		if (ad->net->n == AUTHD_LISTEN_MAX)
+		if (ad->net->worker[0]->sock_n == AUTHD_LISTEN_MAX)
 			return sotto_err(err, SOTTO_E_LIMIT,
 					 "listen: more than %d addresses",
 					 AUTHD_LISTEN_MAX);
 		rc = listen_on(ad, one, err);
 	}
-	if (!rc && !ad->net->n)
+	if (!rc && !ad->net->worker[0]->sock_n)
 		rc = sotto_err(err, SOTTO_E_VALUE, "listen: no address");
 	return rc;
+}
+
+static void free_workers(struct net *net)
+{
+	unsigned int i;
+
+	for (i = 0; i < net->workers_n; i++) {
+		sotto_wipe(net->worker[i], sizeof(*net->worker[i]));
+		free(net->worker[i]);
+	}
+	free(net);
+}
+
+static struct net *new_workers(struct authd *ad)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	while (net && net->workers_n < ad->conf.workers) {
+		struct worker *w = calloc(1, sizeof(*w));
+
+		if (!w) {
+			free_workers(net);
+			return NULL;
+		}
+		w->ad = ad;
+		w->index = net->workers_n;
+		net->worker[net->workers_n++] = w;
+	}
+	return net;
 }
 
 int net_open(struct authd *ad, struct sotto_errmsg *err)
 {
 	int rc;
 
-	ad->net = calloc(1, sizeof(*ad->net));
+	ad->net = new_workers(ad);
 	if (!ad->net)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	ev_prepare_init(&ad->net->prepare, on_prepare);
-	ad->net->prepare.data = ad;
-	ev_prepare_start(ad->loop, &ad->net->prepare);
+	loop_setup(ad);
 	rc = listen_all(ad, err);
 	if (rc)
 		net_close(ad);
 	return rc;
+}
+
+static void close_sockets(struct worker *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->sock_n; i++) {
+		if (!w->index)
+			ev_io_stop(w->ad->loop, &w->sock[i].io);
+		close(w->sock[i].fd);
+	}
 }
 
 void net_close(struct authd *ad)
@@ -367,30 +219,27 @@ void net_close(struct authd *ad)
 
 	if (!ad->net)
 		return;
-	for (i = 0; i < ad->net->n; i++) {
-		ev_io_stop(ad->loop, &ad->net->sock[i].io);
-		close(ad->net->sock[i].fd);
-	}
-	ev_prepare_stop(ad->loop, &ad->net->prepare);
-	sotto_wipe(ad->net, sizeof(*ad->net));
-	free(ad->net);
+	loop_teardown(ad);
+	for (i = 0; i < ad->net->workers_n; i++)
+		close_sockets(ad->net->worker[i]);
+	free_workers(ad->net);
 	ad->net = NULL;
 }
 
 json_t *net_listening(struct authd *ad)
 {
+	const struct worker *w = ad->net->worker[0];
 	json_t *list = json_array();
 	unsigned int i;
 
-	for (i = 0; i < ad->net->n; i++) {
+	for (i = 0; i < w->sock_n; i++) {
 		char addr[SOTTO_ADDR_STR], text[SOTTO_ADDR_STR + 16];
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
 		struct sotto_addr a = { 0 };
 		uint16_t port = 0;
 
-		if (!getsockname(ad->net->sock[i].fd, (struct sockaddr *)&ss,
-				 &len))
+		if (!getsockname(w->sock[i].fd, (struct sockaddr *)&ss, &len))
 			sotto_addr_from_sockaddr(&a, &port, &ss);
 		snprintf(text, sizeof(text), a.len == 16 ? "[%s]:%u" : "%s:%u",
 			 sotto_addr_str(&a, addr), port);

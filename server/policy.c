@@ -680,8 +680,10 @@ void policy_changed(struct authd *ad)
 {
 	if (ev_is_active(&ad->policy_timer))
 		return;
+	ev_now_update(ad->loop);
 	ev_timer_set(&ad->policy_timer, AUTHD_POLICY_DELAY_MS / 1000., 0.);
 	ev_timer_start(ad->loop, &ad->policy_timer);
+	net_wake(ad);
 }
 
 int policy_rules_changed(struct authd *ad, struct sotto_errmsg *err)

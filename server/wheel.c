@@ -59,6 +59,9 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
 	(void)revents;
 	while (!w->slot[0][at & MASK] && at & MASK)
 		at++;
+	w->early = false;
+	if (!w->n)
+		w->armed = UINT64_MAX;
 	if (!w->n || (ev_is_active(&w->timer) && at == w->armed))
 		return;
 	w->armed = at;
@@ -102,6 +105,7 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t at_ms)
 	else
 		w->n++;
 	t->at_ms = at_ms;
+	w->early |= tick_of(at_ms) < w->armed;
 	place(w, t);
 }
 

@@ -25,6 +25,7 @@ struct wheel {
 	ev_timer timer;
 	ev_prepare prepare;			/* sets the timer before a sleep */
 	uint64_t armed;				/* the tick it is set for */
+	bool early;				/* a timer is due before */
 	uint64_t now;				/* ticks that were run */
 	uint64_t n;				/* timers set */
 	struct wheel_timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];

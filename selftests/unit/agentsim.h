@@ -288,13 +288,15 @@ static inline void sim_drain(struct sim *s)
 	}
 }
 
-static struct sim *sims[8];
+#define SIM_MAX		16
+
+static struct sim *sims[SIM_MAX];
 static int sims_n;
 
 /* One turn for all agents. */
 static inline void sim_turn(void)
 {
-	struct pollfd p[8];
+	struct pollfd p[SIM_MAX];
 	int i;
 
 	for (i = 0; i < sims_n; i++)

@@ -81,13 +81,14 @@ static inline int authd_wait(pid_t pid)
 
 static inline void authd_conf(struct authd_run *r, const char *text)
 {
+	const char *workers = getenv("SOTTO_TEST_WORKERS");
 	char path[160];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/etc/authd.conf", r->top);
 	f = fopen(path, "w");
-	fprintf(f, "[server]\nlisten = 127.0.0.1:%d\nendpoint = 127.0.0.1:1\nlog_level = debug\n%s",
-		r->port, text);
+	fprintf(f, "[server]\nlisten = 127.0.0.1:%d\nendpoint = 127.0.0.1:1\nlog_level = debug\nworkers = %s\n%s",
+		r->port, workers ? workers : "2", text);
 	fclose(f);
 }
 

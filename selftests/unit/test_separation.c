@@ -28,12 +28,13 @@ static pid_t child_of(pid_t parent)
 	return pid;
 }
 
-static bool status_is(pid_t pid, const char *name, const char *want)
+static bool thread_is(pid_t pid, const char *tid, const char *name,
+		      const char *want)
 {
-	char path[64], line[256], value[64] = "";
+	char path[320], line[256], value[64] = "";
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/status", pid, tid);
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
 		if (!strncmp(line, name, strlen(name)))
@@ -41,8 +42,29 @@ static bool status_is(pid_t pid, const char *name, const char *want)
 	if (f)
 		fclose(f);
 	if (strcmp(value, want))
-		printf("# %s of %d is %s\n", name, pid, value);
+		printf("# %s of %d, thread %s, is %s\n", name, pid, tid, value);
 	return !strcmp(value, want);
+}
+
+/* In all threads: the kernel keeps it for each. */
+static bool status_is(pid_t pid, const char *name, const char *want)
+{
+	bool all = true;
+	char path[64];
+	struct dirent *e;
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.') {
+			all &= thread_is(pid, e->d_name, name, want);
+			n++;
+		}
+	if (d)
+		closedir(d);
+	return all && n;
 }
 
 static bool in_range(int mem, unsigned long from, unsigned long to,

@@ -114,26 +114,52 @@ void sotto_chan_close(struct sotto_chan *ch)
 
 /* ---- sending ---- */
 
-static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
-			  const uint8_t *frame, size_t len)
+size_t sotto_sealing_run(const struct sotto_sealing *s, uint8_t *dgram,
+			 size_t frame_len)
 {
-	uint8_t dgram[SOTTO_DGRAM_MAX];
 	struct sotto_wbuf w;
 
-	if (ch->tx_counter >= SOTTO_COUNTER_MAX)
-		return;		/* a nonce is never used twice */
-	sotto_wbuf_init(&w, dgram, sizeof(dgram));
+	sotto_wbuf_init(&w, dgram, DATA_HEADER);
 	sotto_put_u8(&w, SOTTO_DGRAM_DATA);
 	sotto_put_u8(&w, SOTTO_PROTO_VERSION);
 	sotto_put_u16(&w, 0);
-	sotto_put_u32(&w, ch->keys.remote_index);
-	sotto_put_u64(&w, ch->tx_counter);
-	noise_seal(ch->keys.tx, ch->tx_counter++, dgram, DATA_HEADER, frame,
-		   len, dgram + DATA_HEADER);
+	sotto_put_u32(&w, s->index);
+	sotto_put_u64(&w, s->counter);
+	noise_seal(s->key, s->counter, dgram, DATA_HEADER, dgram + DATA_HEADER,
+		   frame_len, dgram + DATA_HEADER);
+	return DATA_HEADER + frame_len + SOTTO_TAG_LEN;
+}
+
+static void seal_now(struct sotto_chan *ch, const struct sotto_sealing *s,
+		     const uint8_t *frame, size_t len)
+{
+	uint8_t dgram[SOTTO_DGRAM_MAX];
+
+	memcpy(dgram + DATA_HEADER, frame, len);
+	len = sotto_sealing_run(s, dgram, len);
 	memcpy(ch->last_sent, dgram + DATA_HEADER, SOTTO_ECHO_LEN);
+	ch->ops->send(ch->arg, dgram, len);
+}
+
+static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
+			  const uint8_t *frame, size_t len)
+{
+	struct sotto_sealing s = {
+		.counter = ch->tx_counter,
+		.index = ch->keys.remote_index,
+	};
+
+	if (ch->tx_counter >= SOTTO_COUNTER_MAX)
+		return;		/* a nonce is never used twice */
+	ch->tx_counter++;
 	ch->tx_ms = now_ms;
 	ch->stats.sent++;
-	ch->ops->send(ch->arg, dgram, DATA_HEADER + len + SOTTO_TAG_LEN);
+	memcpy(s.key, ch->keys.tx, sizeof(s.key));
+	if (ch->ops->send_open)
+		ch->ops->send_open(ch->arg, &s, frame, len);
+	else
+		seal_now(ch, &s, frame, len);
+	sotto_wipe(&s, sizeof(s));
 }
 
 static void put_frame_header(uint8_t *frame, enum frame_kind kind,
@@ -537,8 +563,9 @@ void sotto_chan_handle(struct sotto_chan *ch, uint64_t now_ms, uint8_t *frame,
 	sotto_wipe(frame, len);
 }
 
-static int open_data(struct sotto_chan *ch, const uint8_t *dgram, size_t len,
-		     uint8_t *frame, uint64_t *counter)
+/* What the datagram says of itself, and whether it is new. */
+static int look(const struct sotto_chan *ch, const uint8_t *dgram, size_t len,
+		uint64_t *counter)
 {
 	struct sotto_rbuf r;
 
@@ -551,26 +578,47 @@ static int open_data(struct sotto_chan *ch, const uint8_t *dgram, size_t len,
 	if (sotto_get_u32(&r) != ch->keys.local_index)
 		return SOTTO_E_BAD;
 	*counter = sotto_get_u64(&r);
-	if (replay_old(ch, *counter))
-		return SOTTO_E_REPLAY;
-	return noise_open(ch->keys.rx, *counter, dgram, DATA_HEADER, r.p,
-			  r.left, frame);
+	return replay_old(ch, *counter) ? SOTTO_E_REPLAY : 0;
 }
 
-int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
-		    const uint8_t *dgram, size_t len, uint8_t *frame,
-		    size_t *frame_len)
+void sotto_chan_look(const struct sotto_chan *ch, struct sotto_opening *o,
+		     const uint8_t *dgram, size_t len)
 {
-	uint64_t counter;
-	int rc = open_data(ch, dgram, len, frame, &counter);
+	o->counter = 0;
+	o->rc = look(ch, dgram, len, &o->counter);
+	memcpy(o->key, ch->keys.rx, sizeof(o->key));
+}
 
+void sotto_opening_run(struct sotto_opening *o, const uint8_t *dgram, size_t len,
+		       uint8_t *frame)
+{
+	if (!o->rc)
+		o->rc = noise_open(o->key, o->counter, dgram, DATA_HEADER,
+				   dgram + DATA_HEADER, len - DATA_HEADER,
+				   frame);
+}
+
+bool sotto_chan_keyed(const struct sotto_chan *ch, const struct sotto_opening *o)
+{
+	return !sodium_memcmp(ch->keys.rx, o->key, sizeof(o->key));
+}
+
+int sotto_chan_opened(struct sotto_chan *ch, uint64_t now_ms,
+		      struct sotto_opening *o, size_t len, size_t *frame_len)
+{
+	int rc = o->rc;
+
+	/* the same datagram twice, and both were opened before the first was marked */
+	if (!rc && replay_old(ch, o->counter))
+		rc = SOTTO_E_REPLAY;
+	sotto_wipe(o->key, sizeof(o->key));
 	if (rc == SOTTO_E_REPLAY)
 		ch->stats.replayed++;
 	else if (rc)
 		ch->stats.forged++;
 	if (rc)
 		return rc;
-	replay_mark(ch, counter);
+	replay_mark(ch, o->counter);
 	ch->confirmed = true;
 	ch->rx_ms = now_ms;
 	ch->stats.received++;
@@ -578,6 +626,17 @@ int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
 		ch->ops->opened(ch->arg);
 	*frame_len = len - DATA_HEADER - SOTTO_TAG_LEN;
 	return 0;
+}
+
+int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
+		    const uint8_t *dgram, size_t len, uint8_t *frame,
+		    size_t *frame_len)
+{
+	struct sotto_opening o;
+
+	sotto_chan_look(ch, &o, dgram, len);
+	sotto_opening_run(&o, dgram, len, frame);
+	return sotto_chan_opened(ch, now_ms, &o, len, frame_len);
 }
 
 int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,

@@ -26,9 +26,25 @@
 
 struct sotto_chan;
 
+/** struct sotto_sealing - what sealing one datagram takes, but for its frame. */
+struct sotto_sealing {
+	uint8_t key[NOISE_KEY_LEN];
+	uint64_t counter;		/* never used again */
+	uint32_t index;			/* the other side's */
+};
+
+/** sotto_sealing_run() - the frame stands at @dgram + SOTTO_DATA_HEADER
+ * Returns the datagram's length. Needs no channel, so no lock that guards it.
+ */
+size_t sotto_sealing_run(const struct sotto_sealing *s, uint8_t *dgram,
+			 size_t frame_len);
+
 struct sotto_chan_ops {
 	/* Sends one datagram; a lost one is repeated, so no error is returned. */
 	void (*send)(void *arg, const uint8_t *dgram, size_t len);
+	/* In its place, for who seals later: then sotto_chan_sent_last() is unknown. */
+	void (*send_open)(void *arg, const struct sotto_sealing *s,
+			  const uint8_t *frame, size_t len);
 	/* A datagram was authenticated and is about to be handled. May be NULL. */
 	void (*opened)(void *arg);
 	/*
@@ -133,6 +149,28 @@ int sotto_chan_input(struct sotto_chan *ch, uint64_t now_ms,
 int sotto_chan_open(struct sotto_chan *ch, uint64_t now_ms,
 		    const uint8_t *dgram, size_t len, uint8_t *frame,
 		    size_t *frame_len);
+
+/**
+ * struct sotto_opening - sotto_chan_open() in three steps, for who guards the channel
+ * by a lock: the first and the last need the channel, the one between does not.
+ */
+struct sotto_opening {
+	uint8_t key[NOISE_KEY_LEN];
+	uint64_t counter;
+	int rc;
+};
+
+/** sotto_chan_look() - take from @ch what opening @dgram takes. */
+void sotto_chan_look(const struct sotto_chan *ch, struct sotto_opening *o,
+		     const uint8_t *dgram, size_t len);
+/** sotto_opening_run() - authenticate; @frame as above. */
+void sotto_opening_run(struct sotto_opening *o, const uint8_t *dgram, size_t len,
+		       uint8_t *frame);
+/** sotto_chan_opened() - tell @ch how it went; wipes @o. Returns as sotto_chan_open(). */
+int sotto_chan_opened(struct sotto_chan *ch, uint64_t now_ms,
+		      struct sotto_opening *o, size_t len, size_t *frame_len);
+/** sotto_chan_keyed() - @o was taken from this channel. */
+bool sotto_chan_keyed(const struct sotto_chan *ch, const struct sotto_opening *o);
 
 /** sotto_chan_handle() - the second half; wipes @frame. */
 void sotto_chan_handle(struct sotto_chan *ch, uint64_t now_ms, uint8_t *frame,
