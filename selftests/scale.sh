@@ -122,10 +122,38 @@ many_end_in_the_same_second() {
 	same "tunnels left" "$(sotto a -j tunnel show | jq length)" 0
 }
 
+# 4096 in a second, and what is put off is told later. It cannot be sooner than that.
+soft_limits_are_told_at_a_rate() {
+	local n=6000 deferred begin=${EPOCHREALTIME/./} ms monitor
+
+	deferred=$(stat a soft_deferred)
+	launch a "$SOTTO" -j monitor >"$tmp/monitor" 2>&1
+	monitor=$!
+	many -s 1 add 0 $n
+	await "all are told" 30 softs_are $((2 * n))
+	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	sleep 1.5	# nobody is told twice
+	kill $monitor
+	wait $monitor 2>/dev/null
+	same "told" "$(softs)" $((2 * n))
+	at_least "put off" $(($(stat a soft_deferred) - deferred)) 1
+	note "$((2 * n)) soft limits in $ms ms"
+	at_least "milliseconds" "$ms" $((1000 + (2 * n - 4096) * 1000 / 4096))
+	expect "flush" sotto a tunnel flush
+}
+
+softs() {
+	grep -c 'sa.soft' "$tmp/monitor"
+}
+
+softs_are() {
+	[ "$(softs)" = "$1" ]
+}
+
 all_memory_comes_back() {
 	expect "flush" sotto a tunnel flush
 	await "the memory" 30 few 2048
 }
 
 run_tests setup a_batch_says_what_went_wrong_and_where install_and_dump sessions_end_one_by_one \
-	many_end_in_the_same_second all_memory_comes_back
+	many_end_in_the_same_second soft_limits_are_told_at_a_rate all_memory_comes_back
