@@ -15,9 +15,9 @@
 
 /* What one system call hands over beside the data. */
 struct packet {
+	_Alignas(struct cmsghdr) uint8_t ctl[CMSG_ROOM];
 	struct sockaddr_storage addr;
 	struct iovec iov;
-	_Alignas(struct cmsghdr) uint8_t ctl[CMSG_ROOM];
 };
 
 struct outgoing {
@@ -47,7 +47,7 @@ struct worker {
 	unsigned int sock_n;
 	uint64_t received;		/* under the lock, as waits and waited_ns */
 	uint64_t waits, waited_ns;	/* for the lock */
-	_Atomic uint64_t sent, lost;	/* written by the worker alone */
+	atomic_ullong sent, lost;	/* written by the worker alone */
 	/* the worker's alone */
 	struct mmsghdr in_hdr[AUTHD_BATCH], out_hdr[AUTHD_BATCH];
 	struct packet in[AUTHD_BATCH], out[AUTHD_BATCH];

@@ -16,7 +16,7 @@
 #include "handshake.h"
 #include "proto.h"
 
-#define LOAD_SOCKETS	8	/* source ports */
+#define LOAD_SOCKETS	16	/* source ports: each goes to one of the server's workers */
 #define LOAD_BATCH	64	/* datagrams per recvmmsg/sendmmsg */
 #define LOAD_FLIGHT	512	/* handshakes under way at most */
 #define LOAD_RESEND_US	700000	/* what is not answered is sent again */
