@@ -192,13 +192,13 @@ struct assoc {
 	struct sotto_chan chan;
 	struct hnode by_index;
 	struct member *member;			/* NULL while enrolling */
-	enum assoc_state state;
-	struct path path;
 	struct wheel_timer timer;
 	uint64_t end_ms;			/* dies at the latest */
-	bool dead;				/* to be freed after this turn */
-	bool resumed;				/* by a ticket */
-	bool former;				/* by the realm's former key */
+	struct path path;
+	enum assoc_state state : 8;
+	bool dead : 1;				/* to be freed after this turn */
+	bool resumed : 1;			/* by a ticket */
+	bool former : 1;			/* by the realm's former key */
 	struct sotto_addr local;		/* where it says that its datagrams leave from */
 	struct assoc *next;			/* of the same member */
 	struct half_open *half;			/* while half open or enrolling */
@@ -270,33 +270,25 @@ enum live_state {
 	LIVE_AWAY,	/* it went: what it holds now was perhaps made at another server */
 };
 
+/* A million of them: what is small stands together at its end. */
 struct member {
 	struct hnode by_key, by_name, by_id;
 	struct member *next;
 	int64_t id;
-	enum member_state state;
 	int64_t created, registered, revoked, code_expires;
 	uint8_t static_pub[SOTTO_PUB_LEN];
 	uint8_t token[KEEPER_SEALED];	/* its secret, as it is at rest */
-	uint8_t addrs_n;
 	struct member_addr *addrs;
 	/* association */
 	struct assoc *current, *assocs;	/* all of them, newest first */
 	int64_t online_since;		/* wall clock; 0 = offline */
 	uint64_t instance;
-	struct sotto_ciphers ciphers;
-	uint16_t data_port;
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
-	enum live_state live_state;
-	bool restarted;
-	bool rolled;			/* has come by the realm's present key */
 	uint64_t hello_ms, listing;
-	uint32_t live_expected, live_seen;
 	uint64_t notice;		/* the last one it was told, see session.c */
 	/* sessions */
 	struct session_link *sessions;
-	unsigned int sessions_n, asked_n, offered_n;
 	struct bucket requests;
 	/* policy */
 	uint32_t *groups;		/* count, then ids in order; NULL = none */
@@ -304,8 +296,17 @@ struct member {
 	uint64_t policy_version;	/* acknowledged in full; 0 = none */
 	struct policy_view *policy;	/* being sent */
 	uint32_t policy_gen;		/* of the sending in progress */
+	uint32_t live_expected, live_seen;
+	uint32_t sessions_n, asked_n, offered_n;
 	uint16_t policy_next, policy_acked;
+	uint16_t data_port;
+	struct sotto_ciphers ciphers;
 	uint8_t policy_inflight;
+	uint8_t addrs_n;
+	enum member_state state : 4;
+	enum live_state live_state : 4;
+	bool restarted : 1;
+	bool rolled : 1;		/* has come by the realm's present key */
 	char name[];
 };
 

@@ -143,7 +143,8 @@ static int put_addrs(struct authd *ad, struct member *m,
 
 static struct member *add_new(struct authd *ad, const struct store_member *sm)
 {
-	struct member *m = calloc(1, sizeof(*m) + strlen(sm->name) + 1);
+	size_t len = offsetof(struct member, name) + strlen(sm->name) + 1;
+	struct member *m = calloc(1, len);
 
 	if (!m)
 		return NULL;

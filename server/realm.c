@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "authd.h"
@@ -145,7 +146,11 @@ int realm_load(struct realm **out, struct sotto_errmsg *err)
 
 void realm_free(struct realm *r)
 {
-	if (r && r->remote)
+	if (r && r->remote) {
 		close(r->fd);
+		/* it ends then, and holds what it was given as standard error until it has */
+		if (r->pid > 0)
+			waitpid(r->pid, NULL, 0);
+	}
 	sotto_secret_free(r);
 }

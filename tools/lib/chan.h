@@ -72,20 +72,20 @@ struct sotto_chan {
 	const struct sotto_chan_ops *ops;
 	void *arg;
 	struct sotto_chan_keys keys;
+	uint32_t next_id;
 	uint64_t tx_counter;
 	uint64_t rx_top;		/* counter above all received */
 	uint64_t rx_seen[SOTTO_REPLAY_WINDOW / 64];
 	uint64_t rx_ms;			/* when the last valid datagram came */
 	uint64_t tx_ms;			/* when the last one was sent */
 	uint64_t made_ms;
-	uint32_t next_id;
-	uint16_t calls_n, served_n, served_cap;
-	bool confirmed;			/* has received a valid datagram */
-	uint8_t last_sent[SOTTO_ECHO_LEN];
 	struct sotto_chan_call *calls;	/* oldest first */
 	struct sotto_chan_served *served; /* table: id modulo served_cap */
 	uint64_t served_ms;		/* one of them may be forgotten then */
+	uint16_t calls_n, served_n, served_cap;
 	struct sotto_chan_stats stats;
+	uint8_t last_sent[SOTTO_ECHO_LEN];
+	bool confirmed;			/* has received a valid datagram */
 };
 
 /** sotto_chan_init() - @keys are copied; the caller wipes its own. */
