@@ -126,17 +126,42 @@ static int one_int(struct store *st, const char *sql, int64_t *out,
 	return rc < 0 ? rc : 0;
 }
 
+/* Of the time before roll-overs: one key, and what seals was derived from it. */
+static bool is_old(struct store *st)
+{
+	struct sotto_errmsg none;
+	int64_t n;
+
+	return !one_int(st, "SELECT count(*) FROM pragma_table_info('backup') WHERE name = 'storage'",
+			&n, &none) && !n;
+}
+
+static int take_keys(sqlite3_stmt *s, bool old, struct realm_keys *k)
+{
+	struct seal_key seal;
+
+	if (sql_blob(s, 1, k->priv, SOTTO_SECRET_LEN))
+		return SOTTO_E_BAD;
+	if (!old)
+		return sql_blob(s, 2, k->storage, SOTTO_SECRET_LEN) ||
+		       sql_blob(s, 3, k->former, SOTTO_SECRET_LEN) ? SOTTO_E_BAD : 0;
+	seal_key_derive(&seal, k->priv);
+	memcpy(k->storage, seal.k, sizeof(k->storage));
+	sotto_wipe(&seal, sizeof(seal));
+	return 0;
+}
+
 static int read_key(struct store *st, struct store_backup *b,
 		    struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err, "SELECT at, key, storage, former FROM backup", "");
+	bool old = is_old(st);
+	sqlite3_stmt *s = sql_prepare(st, err, old ? "SELECT at, key FROM backup" :
+				      "SELECT at, key, storage, former FROM backup", "");
 	int rc = s ? sql_step(st, s, err) : SOTTO_E_BAD;
 
 	if (rc == 1)
 		b->at = sqlite3_column_int64(s, 0);
-	if (rc != 1 || sql_blob(s, 1, b->keys.priv, SOTTO_SECRET_LEN) ||
-	    sql_blob(s, 2, b->keys.storage, SOTTO_SECRET_LEN) ||
-	    sql_blob(s, 3, b->keys.former, SOTTO_SECRET_LEN))
+	if (rc != 1 || take_keys(s, old, &b->keys))
 		rc = sotto_err(err, SOTTO_E_BAD, "%s: not a backup of a realm",
 			       st->path);
 	else
@@ -174,6 +199,21 @@ int store_backup_read(const char *file, struct store_backup *b,
 	return rc;
 }
 
+/* Agents may hold versions that were made after the backup. */
+static int leave_versions_behind(struct store *st, struct sotto_errmsg *err)
+{
+	int64_t changes;	/* not in a database of the first version */
+	int rc = one_int(st, "SELECT count(*) FROM sqlite_master WHERE name = 'policy_change'",
+			 &changes, err);
+
+	if (!rc)
+		rc = sql_run(st, "UPDATE meta SET value = value + 4294967296 WHERE key = 'policy_version'",
+			     err);
+	if (!rc && changes)
+		rc = sql_run(st, "DELETE FROM policy_change", err);
+	return rc;
+}
+
 int store_restore(const char *file, const char *db, struct sotto_errmsg *err)
 {
 	static const char *const ends[] = { "-wal", "-shm" };
@@ -184,11 +224,10 @@ int store_restore(const char *file, const char *db, struct sotto_errmsg *err)
 
 	snprintf(tmp, sizeof(tmp), "%s.part", db);
 	rc = copy_to(file, &to, tmp, err);
-	/* agents may hold versions that were made after the backup */
 	if (!rc)
-		rc = sql_run(&to, "DROP TABLE backup;"
-			     "UPDATE meta SET value = value + 4294967296 WHERE key = 'policy_version';"
-			     "DELETE FROM policy_change;", err);
+		rc = sql_run(&to, "DROP TABLE backup", err);
+	if (!rc)
+		rc = leave_versions_behind(&to, err);
 	for (i = 0; i < 2 && !rc; i++) {
 		snprintf(name, sizeof(name), "%s%s", db, ends[i]);
 		unlink(name);

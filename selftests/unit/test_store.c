@@ -383,6 +383,50 @@ static void migrates(void)
 	EXPECT_EQ(sql_int("SELECT count(*) FROM policy"), 2);
 }
 
+/* A backup that was made before the realm's key could be rolled over. */
+static void old_backup(void)
+{
+	struct realm_keys keys = { 0 };
+	struct store_backup b;
+	char file[100];
+	struct seal_key old;
+	sqlite3 *db;
+	int n = 0;
+
+	remove_db();
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	run_file(db, "realm-v1.sql");
+	sqlite3_close(db);
+	memset(keys.priv, 7, sizeof(keys.priv));
+	seal_key_derive(&old, keys.priv);
+	snprintf(file, sizeof(file), "%s/backup", dir);
+	EXPECT_EQ(store_backup(path, file, &keys, 5, &err), 0);
+	EXPECT_EQ(sqlite3_open(file, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_exec(db, "ALTER TABLE backup DROP COLUMN storage;"
+			       "ALTER TABLE backup DROP COLUMN former",
+			       NULL, NULL, NULL), SQLITE_OK);
+	EXPECT_EQ(store_backup_read(file, &b, &err), 0);
+	EXPECT_EQ(b.at, 5);
+	EXPECT(!memcmp(b.keys.priv, keys.priv, sizeof(keys.priv)));
+	EXPECT(!memcmp(b.keys.storage, old.k, sizeof(old.k)));
+	EXPECT(sodium_is_zero(b.keys.former, sizeof(b.keys.former)));
+	remove_db();
+	EXPECT_EQ(store_restore(file, path, &err), 0);
+	EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
+	EXPECT_EQ(store_each_member(st, find_old, &n, &err), 0);
+	EXPECT_EQ(n, 3);
+	store_close(st);
+	/* one without any key is none, nor is one of a version to come */
+	EXPECT_EQ(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	EXPECT_EQ(store_backup_read(file, &b, &err), SOTTO_E_VERSION);
+	EXPECT(strstr(err.text, "newer"));
+	EXPECT_EQ(sqlite3_exec(db, "DROP TABLE backup", NULL, NULL, NULL), SQLITE_OK);
+	EXPECT_EQ(store_backup_read(file, &b, &err), SOTTO_E_BAD);
+	EXPECT(strstr(err.text, "not a backup"));
+	sqlite3_close(db);
+	unlink(file);
+}
+
 /* A real full disk: a small tmpfs of our own. */
 static bool small_disk(const char *where)
 {
@@ -685,6 +729,7 @@ static const struct ktap_test tests[] = {
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
 	{ "migrates", migrates },
+	{ "old_backup", old_backup },
 	{ "full_disk", full_disk },
 	{ "read_only", read_only },
 	{ "half_way", half_way },
