@@ -96,8 +96,27 @@ static int get_name(const json_t *req, const char **name, struct sotto_errmsg *e
 	return ret;
 }
 
+/* Absent is none. */
+static int get_addrs(const json_t *req, struct sotto_addrs *addrs, struct sotto_errmsg *err)
+{
+	const json_t *list = json_object_get(req, "addresses"), *v;
+	size_t i;
+
+	if ((list && !json_is_array(list)) || json_array_size(list) > SOTTO_ADDRS_MAX)
+		return sotto_err(err, SOTTO_E_BAD, "at most %d addresses", SOTTO_ADDRS_MAX);
+	json_array_foreach(list, i, v) {
+		const char *text = json_string_value(v);
+
+		if (!text || sotto_addr_parse(&addrs->a[addrs->n++], text))
+			return sotto_err(err, SOTTO_E_BAD, "\"%s\" is no address",
+					 text ? text : "");
+	}
+	return 0;
+}
+
 static int peer_pin(struct agent *ag, const json_t *req, struct sotto_errmsg *err)
 {
+	struct sotto_addrs addrs = { 0 };
 	uint8_t pub[SOTTO_PUB_LEN];
 	const char *name, *key = NULL;
 	int ret = get_name(req, &name, err);
@@ -105,11 +124,13 @@ static int peer_pin(struct agent *ag, const json_t *req, struct sotto_errmsg *er
 	if (ret)
 		return ret;
 	if (!json_object_get(req, "key"))
-		return pins_add(ag, name, NULL, err);
+		return pins_add(ag, name, NULL, NULL, err);
 	ret = sotto_jx_string(req, "key", &key, err);
 	if (!ret && sotto_key_parse(pub, key))
 		ret = sotto_err(err, SOTTO_E_BAD, "that is no key: 43 characters, or 64 hex digits");
-	return ret ? ret : pins_add(ag, name, pub, err);
+	if (!ret)
+		ret = get_addrs(req, &addrs, err);
+	return ret ? ret : pins_add(ag, name, pub, &addrs, err);
 }
 
 static int peer_unpin(struct agent *ag, const json_t *req, struct sotto_errmsg *err)
@@ -123,10 +144,10 @@ static int peer_unpin(struct agent *ag, const json_t *req, struct sotto_errmsg *
 /* Commands that take words, and answer no more than that they were done. */
 static const struct {
 	const char *cmd;
-	const char *const words[3];
+	const char *const words[4];
 	int (*fn)(struct agent *ag, const json_t *req, struct sotto_errmsg *err);
 } acts[] = {
-	{ "peer.pin", { "name", "key", NULL }, peer_pin },
+	{ "peer.pin", { "name", "key", "addresses", NULL }, peer_pin },
 	{ "peer.unpin", { "name", NULL }, peer_unpin },
 };
 

@@ -92,9 +92,9 @@ const struct sotto_addrs *peers_addrs(const struct peers *p, const char *name,
 	return peer && !memcmp(peer->pub, pub, SOTTO_PUB_LEN) ? &peer->addrs : NULL;
 }
 
-/* Whether any of them is news. */
-static bool add_addrs(struct peer *peer, const struct sotto_addrs *addrs)
+bool peers_add_addrs(struct peers *p, const char *name, const struct sotto_addrs *addrs)
 {
+	struct peer *peer = find(p, name);
 	bool news = false;
 
 	for (unsigned int i = 0; i < addrs->n; i++) {
@@ -142,7 +142,7 @@ static int take_line(struct peers *p, char *line)
 		return SOTTO_E_BAD;
 	ret = peers_set(p, name, pub);
 	if (!ret)
-		add_addrs(find(p, name), &addrs);
+		peers_add_addrs(p, name, &addrs);
 	return ret;
 }
 
@@ -220,7 +220,7 @@ bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_L
 {
 	bool known = peers_addrs(p, name, pub);
 
-	if (peers_set(p, name, pub) || (!add_addrs(find(p, name), addrs) && known))
+	if (peers_set(p, name, pub) || (!peers_add_addrs(p, name, addrs) && known))
 		return false;
 	append(find(p, name));
 	return true;

@@ -49,6 +49,9 @@ void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LE
 int peers_set(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
 void peers_remove(struct peers *p, const char *name);
 
+/** peers_add_addrs() - @name, who is there, has these, too; whether any of them is news */
+bool peers_add_addrs(struct peers *p, const char *name, const struct sotto_addrs *addrs);
+
 /** peers_write() - all of it in the place of @file */
 int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err);
 

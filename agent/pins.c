@@ -35,22 +35,26 @@ bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LE
 	return !pin || !memcmp(pin, pub, SOTTO_PUB_LEN);
 }
 
-/* Pins in turn, by @i: of the configuration, then of the file; false past the last. */
+/*
+ * Pins in turn, by @i: of the configuration, then of the file, and these once more with the
+ * addresses that the user gave; false past the last.
+ */
 static bool pin_at(struct agent *ag, size_t i, const char **name,
 		   const struct sotto_addrs **addrs)
 {
-	const uint8_t *key;
+	const struct peers *has = &ag->peers;
 
 	if (i < ag->conf.n_pins) {
 		*name = ag->conf.pins[i].name;
-		key = ag->conf.pins[i].key;
-	} else if (i - ag->conf.n_pins < ag->pins.n) {
-		*name = ag->pins.v[i - ag->conf.n_pins].name;
-		key = pinned(ag, *name);
+	} else if (i - ag->conf.n_pins < 2 * ag->pins.n) {
+		i -= ag->conf.n_pins;
+		if (i >= ag->pins.n)
+			has = &ag->pins;
+		*name = ag->pins.v[i % ag->pins.n].name;
 	} else {
 		return false;
 	}
-	*addrs = peers_addrs(&ag->peers, *name, key);
+	*addrs = peers_addrs(has, *name, pinned(ag, *name));
 	return true;
 }
 
@@ -90,10 +94,13 @@ int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_add
 void pins_news(struct agent *ag, const char *name)
 {
 	const uint8_t *key = pinned(ag, name);
-	const struct sotto_addrs *addrs = key ? peers_addrs(&ag->peers, name, key) : NULL;
+	const struct sotto_addrs *met = key ? peers_addrs(&ag->peers, name, key) : NULL;
+	const struct sotto_addrs *given = key ? peers_addrs(&ag->pins, name, key) : NULL;
 
-	if (addrs)
-		policy_pinned(ag, addrs);
+	if (met)
+		policy_pinned(ag, met);
+	if (given)
+		policy_pinned(ag, given);
 }
 
 void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
@@ -102,7 +109,7 @@ void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_
 
 	if (!(ag->conf.first_use || ag->realm_first_use) || pinned(ag, name))
 		return;
-	if (pins_add(ag, name, pub, &err))
+	if (pins_add(ag, name, pub, NULL, &err))
 		sotto_err_log("peer %s: cannot be pinned on first use: %s", name, err.text);
 	else
 		sotto_notice("peer %s: pinned on first use", name);
@@ -114,7 +121,7 @@ void pins_realm(struct agent *ag, bool first_use)
 }
 
 int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
-	     struct sotto_errmsg *err)
+	     const struct sotto_addrs *addrs, struct sotto_errmsg *err)
 {
 	if (conf_pin(&ag->conf, name))
 		return sotto_err(err, SOTTO_E_EXISTS, "%s is pinned in the configuration file",
@@ -126,6 +133,8 @@ int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
 				 "%s was never spoken to: give its key", name);
 	if (peers_set(&ag->pins, name, pub))
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	if (addrs)
+		peers_add_addrs(&ag->pins, name, addrs);
 	pins_news(ag, name);
 	return peers_write(&ag->pins, PINS_FILE, err);
 }

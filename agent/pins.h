@@ -2,7 +2,8 @@
 /*
  * Pins: the static keys that this host believes in, whatever the server says.
  * Those of sotto.conf come first; "sotto peer pin" and trust on first use keep
- * theirs in $SOTTO_STATE/agent/pins, which only the user takes away from.
+ * theirs in $SOTTO_STATE/agent/pins, which only the user takes away from: lines as in the
+ * list of peers, with the addresses that the user gave.
  */
 #ifndef SOTTO_AGENT_PINS_H
 #define SOTTO_AGENT_PINS_H
@@ -16,7 +17,7 @@
 
 struct agent;
 
-#define PINS_FILE	"agent/pins"	/* under $SOTTO_STATE: "NAME KEY" lines */
+#define PINS_FILE	"agent/pins"	/* under $SOTTO_STATE: "NAME KEY [ADDRESSES]" lines */
 
 /** pins_load() - read the file; one that cannot be read is an error */
 int pins_load(struct agent *ag, struct sotto_errmsg *err);
@@ -44,9 +45,12 @@ void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_
 /** pins_realm() - what the server says of trust on first use */
 void pins_realm(struct agent *ag, bool first_use);
 
-/** pins_add() - @pub NULL: the key that it had last; on disk when this returns 0 */
+/**
+ * pins_add() - @pub NULL: the key that it had last; on disk when this returns 0
+ * @addrs: its addresses, for one that was never met; may be NULL
+ */
 int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
-	     struct sotto_errmsg *err);
+	     const struct sotto_addrs *addrs, struct sotto_errmsg *err);
 
 /** pins_del() - believe the server again */
 int pins_del(struct agent *ag, const char *name, struct sotto_errmsg *err);

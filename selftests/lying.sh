@@ -23,6 +23,8 @@ setup() {
 	work 10
 	kill_server
 	forget_all_keys
+	launch alice "$SOTTO" -j monitor >"$tmp/events"
+	disown $!
 	start_liar
 }
 
@@ -46,24 +48,58 @@ said() {
 	grep -c -- "$1" "$tmp/alice/run/sottod.log"
 }
 
-# lie WHAT WORDS: alice asks for bob and is told this; it has no keys, and says why.
+# lie WHAT WORDS [REASON]: alice asks for bob and is told this; it has no keys, and says why.
 lie() {
-	local before
+	local before told
 
 	echo "$1" >"$tmp/lie"
-	before=$(said "$2")
+	before=$(said "$2") told=$(told "${3:-}")
 	expect "forget the refusal" sotto alice tunnel flush
 	refuse "with the lie '$1'" on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
 	at_least "told '$1'" "$(grep -c "says $1\$" "$tmp/liar")" 1
 	same "keys by the lie '$1'" "$(sas alice)" 0
 	[ -z "$2" ] || at_least "alice's log of '$1'" "$(said "$2")" $((before + 1))
+	[ -z "${3:-}" ] || await "the reason that alice gives after '$1'" 5 more_told "$3" "$told"
+}
+
+# told REASON: how often alice's kernel was; more_told REASON NUMBER: more often than that.
+told() {
+	grep -c "\"refused\".*\"reason\":\"$1\"" "$tmp/events"
+}
+
+more_told() {
+	[ "$(told "$1")" -gt "$2" ]
 }
 
 lies_about_a_pinned_peer() {
-	lie key "static key is not the pinned one"
-	lie name "address of bob, whose key is pinned"
-	lie behind "address of bob, whose key is pinned"
-	lie self "static key is not the pinned one"
+	lie key "static key is not the pinned one" pin
+	lie name "address of bob, whose key is pinned" pin
+	lie behind "address of bob, whose key is pinned" pin
+	lie self "static key is not the pinned one" pin
+}
+
+key_of() {
+	jq -r .static_key "$tmp/$1/state/agent/enrolment.json"
+}
+
+# Robert is nobody that alice ever met: the pin is of a name, a key and, if they are said, addresses.
+the_pin_of_one_never_met() {
+	expect "unpin bob" sotto alice peer unpin bob
+	refuse "a pin without a key" sotto alice peer pin robert
+	expect "pin robert" sotto alice peer pin robert "$(key_of alice)"
+	lie name "peer robert.*static key is not the pinned one" pin
+	expect "unpin robert" sotto alice peer unpin robert
+	expect "pin rose" sotto alice peer pin rose "$(key_of alice)" "${IP4[bob]}"
+	lie name "address of rose, whose key is pinned" pin
+	expect "the pin is on disk" grep -q "^rose $(key_of alice) ${IP4[bob]}\$" "$tmp/alice/state/agent/pins"
+	expect "unpin rose" sotto alice peer unpin rose
+	expect "pin bob" sotto alice peer pin bob
+}
+
+# The realm says so: the first key that bob had is pinned, as the lies above have found.
+first_use_pins() {
+	same "how bob is pinned" "$(sotto alice -j peer show | jq -r '.[] | select(.name == "bob") | .pin')" \
+		"$(key_of bob)"
 }
 
 lies_that_contradict_the_host() {
@@ -107,5 +143,5 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup lies_about_a_pinned_peer lies_that_contradict_the_host offers_that_lie \
+run_tests setup first_use_pins lies_about_a_pinned_peer the_pin_of_one_never_met lies_that_contradict_the_host offers_that_lie \
 	without_the_pin_it_is_believed counters_add_up

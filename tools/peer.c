@@ -12,11 +12,12 @@
 
 static const char usage[] =
 "Usage: sotto peer [ show ]\n"
-"       sotto peer pin NAME [ KEY ]\n"
+"       sotto peer pin NAME [ KEY [ ADDRESS... ] ]\n"
 "       sotto peer unpin NAME\n"
 "A pinned peer's static key must be this one, whatever the server says: a session\n"
 "with any other is refused. Without KEY it is the one that the peer had last; compare\n"
-"it with what \"sotto status\" says on the peer.\n";
+"it with what \"sotto status\" says on the peer. ADDRESSes are its own, and nobody else's:\n"
+"say them of a peer that this host has not met.\n";
 
 static const struct column columns[] = {
 	{ "PEER", false }, { "KEY", false }, { "PINNED", false },
@@ -62,15 +63,16 @@ static int peer_show(struct args *a)
 static int peer_pin(struct args *a)
 {
 	const char *name = args_value(a, "pin"), *key = NULL;
-	json_t *req;
+	json_t *req, *addrs;
 
 	if (!name)
 		return EXIT_USAGE;
 	if (a->n)
 		key = args_next(a);
-	if (args_end(a, usage))
-		return EXIT_USAGE;
-	req = json_pack("{s:s, s:s}", "cmd", "peer.pin", "name", name);
+	addrs = json_array();
+	while (a->n)
+		json_array_append_new(addrs, json_string(args_next(a)));
+	req = json_pack("{s:s, s:s, s:o}", "cmd", "peer.pin", "name", name, "addresses", addrs);
 	if (key)
 		json_object_set_new(req, "key", json_string(key));
 	return daemon_call(AGENT_SOCKET, req, NULL);
