@@ -357,6 +357,21 @@ both_ways() {
 	one_way "$1" "$2" "$3" "$4" "$5" "$6" && one_way "$3" "$4" "$1" "$2" "$5" $(($6 + 1))
 }
 
+# members_by_hand: a and b, which are there, protect each other, with SAs 0x100 and 0x101.
+members_by_hand() {
+	local addr
+
+	up a $A4 $A6
+	up b $B4 $B6
+	for addr in $B4/32 $B6/128; do
+		expect "policy" sotto a policy add $addr protect
+	done
+	for addr in $A4/32 $A6/128; do
+		expect "policy" sotto b policy add $addr protect
+	done
+	both_ways a $A4,$A6 b $B4,$B6 aes256gcm 0x100
+}
+
 # --- counters --------------------------------------------------------------------------
 
 # stats HOST: "NAME VALUE" lines.
@@ -482,9 +497,9 @@ still() {
 	[ "$before" -eq "$after" ]
 }
 
-# counted NAME: in $got, $seen and $lost what tcpdump says now that it has written, what the
+# tally NAME: in $got, $seen and $lost what tcpdump says now that it has written, what the
 # filter let pass (since its place was taken), and what found no room.
-counted() {
+tally() {
 	local before file=$tmp/$1.tcpdump
 
 	before=$(grep -c "^tcpdump: .*received by filter" "$file")
@@ -503,7 +518,7 @@ more_reports() {
 }
 
 caught_up() {
-	counted "$1" && [ "$got" -ge "$seen" ]
+	tally "$1" && [ "$got" -ge "$seen" ]
 }
 
 # stop_capture NAME COMMAND…: when the command says so, or at last. What comes while tcpdump
@@ -532,7 +547,7 @@ end_capture() {
 end_plain() {
 	local got='' seen='' lost=''
 
-	stop_capture "$1" counted
+	stop_capture "$1" tally
 	same "frames that the capture $1 lost" "$lost" 0
 	no_plaintext "$1"
 }

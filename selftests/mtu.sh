@@ -16,13 +16,7 @@ MEGABYTES=3		# each time; a capture has a burst as one frame
 
 setup() {
 	make_routed
-	up a $A4 $A6
-	up b $B4 $B6
-	expect "policy" sotto a policy add $B4/32 protect
-	expect "policy" sotto a policy add $B6/128 protect
-	expect "policy" sotto b policy add $A4/32 protect
-	expect "policy" sotto b policy add $A6/128 protect
-	both_ways a $A4,$A6 b $B4,$B6 aes256gcm 0x100
+	members_by_hand
 }
 
 # anew: keys, and with them tunnels that have learnt nothing; routes likewise.
