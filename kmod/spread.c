@@ -3,15 +3,21 @@
  * Opening on another CPU than the one that packets arrive on.
  *
  * A flow arrives on one CPU, and what that one can decrypt would be all that the
- * flow gets. So each CPU has a queue, and one worker, that the scheduler puts where
- * there is room, opens what is in it: in order, and for as long as it pays. That is
- * measured. Bursts are timed where they are opened; a CPU that spends much of its
- * time on them tries the queue, and keeps it if more gets through than before.
- * Otherwise it opens inline, which costs nothing but looking at a clock twice per
- * burst.
+ * flow gets. So SAs are dealt out to queues, and each queue has a worker that the
+ * scheduler puts where there is room. It opens what is in it in order, whichever CPU
+ * that came in on: were an SA's packets in several queues, one could fall behind by more
+ * than the replay window. What opens a packet has all that follows from it to do: of an
+ * acknowledgement, to seal what it lets go. So packets that are no bursts wait there, too.
+ *
+ * A queue is used while that pays, which is measured: a CPU that spends much of its time on
+ * opening, while others idle, hands over an SA that is not too much for one worker.
+ * Otherwise it opens inline, which costs nothing but looking at a clock twice.
  */
 #include <linux/percpu.h>
 #include <linux/sched/clock.h>
+#include <linux/slab.h>
+#include <linux/tick.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
 
 #include "netns.h"
@@ -20,40 +26,52 @@
 #include "wire.h"
 
 #define SOTTO_SPREAD_WINDOW	(20 * NSEC_PER_MSEC)	/* that is measured at a time */
-#define SOTTO_SPREAD_LOAD	30	/* percent of its time: a CPU tries to share */
+#define SOTTO_SPREAD_QUEUES	4	/* per CPU */
+#define SOTTO_SPREAD_LOAD	30	/* percent of its time: a CPU shares */
+#define SOTTO_SPREAD_MOST	100	/* percent of the time of one CPU: one worker may do */
+#define SOTTO_SPREAD_ROOM	25	/* percent of the time of one CPU: others idle */
 #define SOTTO_SPREAD_IDLE	5	/* percent: sharing is not worth it any more */
-#define SOTTO_SPREAD_GAIN	10	/* percent more must get through */
-#define SOTTO_SPREAD_TRIAL	3	/* windows, of which the last counts */
-#define SOTTO_SPREAD_TERM	500	/* windows until inline is tried again */
-#define SOTTO_SPREAD_HOLD	NSEC_PER_SEC	/* after a failed trial, then twice that */
-#define SOTTO_SPREAD_HOLD_MAX	(32 * NSEC_PER_SEC)
+#define SOTTO_SPREAD_TERM	100	/* windows until it is decided anew */
 
 /**
- * struct sotto_spread - of the packets that arrive on one CPU
- * @queue: they wait here; its lock also guards a change of @on
- * @work: opens them
- * @on: they are queued
+ * struct sotto_spread_load - how much of somebody's time goes into opening
  * @begin: of the current window, nanoseconds
  * @busy: nanoseconds of it spent
- * @bytes: opened in it
+ */
+struct sotto_spread_load {
+	u64 begin, busy;
+};
+
+/**
+ * struct sotto_spread_cpu - of what a CPU opens inline
+ * @load: this window's
+ * @idle: microseconds that all others had idled at its begin; 0: not looked at
+ */
+struct sotto_spread_cpu {
+	struct sotto_spread_load load;
+	u64 idle;
+};
+
+/**
+ * struct sotto_spread - a queue, of some SAs
+ * @queue: their packets wait here; its lock also guards a change of @on
+ * @work: opens them
+ * @on: they are queued
+ * @load: @work's while @on, else of all CPUs; then a lost update does no harm
+ * @share: load of the last window while not @on, percent
  * @windows: since @on was set
- * @inline_bytes: opened in a second before that
- * @hold: how long to wait after the next failed trial
- * @retry: when the next one may be
- *
- * What is measured belongs to whoever opens: the CPU itself, or @work while @on.
  */
 struct sotto_spread {
 	struct sk_buff_head queue;
 	struct work_struct work;
 	bool on;
-	u64 begin, busy, bytes;
-	unsigned int windows;
-	u64 inline_bytes;
-	u64 hold, retry;
-};
+	struct sotto_spread_load load;
+	unsigned int share, windows;
+} ____cacheline_aligned_in_smp;
 
-static DEFINE_PER_CPU(struct sotto_spread, sotto_spreads);
+static DEFINE_PER_CPU(struct sotto_spread_cpu, sotto_spread_cpu);
+static struct sotto_spread *sotto_spreads;
+static unsigned int sotto_n_spreads;
 static struct workqueue_struct *sotto_spread_wq;
 
 /* Where PRE_ROUTING goes on, for IPv4 and IPv6: known once a packet came by. */
@@ -64,63 +82,82 @@ static unsigned int sotto_spread_family(const struct sk_buff *skb)
 	return skb->protocol == htons(ETH_P_IPV6);
 }
 
-/* Per second. */
-static u64 sotto_spread_rate(const struct sotto_spread *sp, u64 now)
+static struct sotto_spread *sotto_spread_of(const struct sk_buff *skb, const struct sotto_pkt *p)
 {
-	return div64_u64(sp->bytes * NSEC_PER_SEC, now - sp->begin);
+	__be32 buf, *spi;
+
+	spi = skb_header_pointer(skb, skb_network_offset(skb) + p->l4 + sizeof(struct udphdr),
+				 sizeof(buf), &buf);
+	return sotto_spreads + (spi ? ntohl(*spi) % sotto_n_spreads : 0);
 }
 
-static unsigned int sotto_spread_load(const struct sotto_spread *sp, u64 now)
+static unsigned int sotto_spread_load(const struct sotto_spread_load *l, u64 now)
 {
-	return div64_u64(sp->busy * 100, now - sp->begin);
+	return div64_u64(l->busy * 100, now - l->begin);
 }
 
-static void sotto_spread_window(struct sotto_spread *sp, u64 now)
+static void sotto_spread_window(struct sotto_spread_load *l, u64 now)
 {
-	sp->begin = now;
-	sp->busy = 0;
-	sp->bytes = 0;
+	l->begin = now;
+	l->busy = 0;
 }
 
 /* Return: true at the end of a window. */
-static bool sotto_spread_count(struct sotto_spread *sp, u64 begin, u64 now, unsigned int len)
+static bool sotto_spread_count(struct sotto_spread_load *l, u64 begin, u64 now)
 {
-	sp->busy += now - begin;
-	sp->bytes += len;
-	return now - sp->begin >= SOTTO_SPREAD_WINDOW;
+	l->busy += now - begin;
+	return now - l->begin >= SOTTO_SPREAD_WINDOW;
 }
 
-/* At the end of an inline window: is it worth a trial? */
-static void sotto_spread_decide(struct sotto_spread *sp, u64 now)
+/* Microseconds that the other CPUs have idled. Who does not count that may be idle. */
+static u64 sotto_spread_idle(u64 now)
 {
-	/* A window that nothing came in for long says nothing. */
-	if (now - sp->begin < 2 * SOTTO_SPREAD_WINDOW &&
-	    sotto_spread_load(sp, now) >= SOTTO_SPREAD_LOAD && now >= sp->retry) {
-		sp->inline_bytes = sotto_spread_rate(sp, now);
-		sp->windows = 0;
+	int cpu, self = smp_processor_id();
+	u64 sum = 0, us;
+
+	for_each_online_cpu(cpu) {
+		if (cpu == self)
+			continue;
+		us = get_cpu_idle_time_us(cpu, NULL);
+		sum += us == -1ULL ? div_u64(now, NSEC_PER_USEC) : us;
+	}
+	return sum;
+}
+
+/* Could the other CPUs have done more since @cpu's last look? */
+static bool sotto_spread_room(struct sotto_spread_cpu *cpu, u64 now)
+{
+	u64 idle = sotto_spread_idle(now), before = cpu->idle;
+
+	cpu->idle = idle;
+	return before && (idle - before) * (100 * NSEC_PER_USEC) >=
+			 (now - cpu->load.begin) * SOTTO_SPREAD_ROOM;
+}
+
+/* At the end of a window of a CPU: who came last may go elsewhere. */
+static void sotto_spread_decide(struct sotto_spread_cpu *cpu, struct sotto_spread *sp, u64 now)
+{
+	if (sotto_spread_load(&cpu->load, now) < SOTTO_SPREAD_LOAD) {
+		cpu->idle = 0;
+	} else if (sotto_spread_room(cpu, now) && sp->share < SOTTO_SPREAD_MOST) {
 		spin_lock(&sp->queue.lock);
-		WRITE_ONCE(sp->on, true);
+		if (!sp->on) {
+			sp->windows = 0;
+			sotto_spread_window(&sp->load, now);
+			WRITE_ONCE(sp->on, true);
+		}
 		spin_unlock(&sp->queue.lock);
 	}
-	sotto_spread_window(sp, now);
+	sotto_spread_window(&cpu->load, now);
 }
 
 /* At the end of a window of the worker. Return: false when it is to end. */
 static bool sotto_spread_pays(struct sotto_spread *sp, u64 now)
 {
-	u64 rate = sotto_spread_rate(sp, now);
-	bool pays = true;
+	bool pays = sotto_spread_load(&sp->load, now) >= SOTTO_SPREAD_IDLE &&
+		    ++sp->windows < SOTTO_SPREAD_TERM;
 
-	sp->windows++;
-	if (sp->windows == SOTTO_SPREAD_TRIAL) {
-		pays = rate * 100 >= sp->inline_bytes * (100 + SOTTO_SPREAD_GAIN);
-		sp->hold = pays ? SOTTO_SPREAD_HOLD : min(2 * sp->hold, SOTTO_SPREAD_HOLD_MAX);
-		sp->retry = pays ? 0 : now + sp->hold;
-	} else if (sp->windows > SOTTO_SPREAD_TRIAL) {
-		pays = sotto_spread_load(sp, now) >= SOTTO_SPREAD_IDLE &&
-		       sp->windows < SOTTO_SPREAD_TERM;
-	}
-	sotto_spread_window(sp, now);
+	sotto_spread_window(&sp->load, now);
 	return pays;
 }
 
@@ -128,18 +165,18 @@ static void sotto_spread_inline(struct sotto_spread *sp, struct sotto_net *ns,
 				struct sk_buff *skb, const struct sotto_pkt *p,
 				const struct nf_hook_state *state)
 {
-	unsigned int len = skb->len;
+	struct sotto_spread_cpu *cpu = this_cpu_ptr(&sotto_spread_cpu);
 	u64 begin, now;
 
-	if (!skb_is_gso(skb) || num_online_cpus() == 1) {
-		sotto_receive(ns, skb, p, state);
-		return;
-	}
 	begin = local_clock();
 	sotto_receive(ns, skb, p, state);
 	now = local_clock();
-	if (sotto_spread_count(sp, begin, now, len))
-		sotto_spread_decide(sp, now);
+	if (sotto_spread_count(&sp->load, begin, now)) {
+		sp->share = sotto_spread_load(&sp->load, now);
+		sotto_spread_window(&sp->load, now);
+	}
+	if (sotto_spread_count(&cpu->load, begin, now))
+		sotto_spread_decide(cpu, sp, now);
 }
 
 /* Return: false when it must be opened here after all. */
@@ -184,8 +221,10 @@ void sotto_spread(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_
 	skb_orphan(skb);
 	/* What comes back from NFQUEUE comes from a process. */
 	local_bh_disable();
-	sp = this_cpu_ptr(&sotto_spreads);
-	if (likely(!READ_ONCE(sp->on)) || !sotto_spread_queue(sp, ns, skb, state))
+	sp = sotto_spread_of(skb, p);
+	if (num_online_cpus() == 1)
+		sotto_receive(ns, skb, p, state);
+	else if (!READ_ONCE(sp->on) || !sotto_spread_queue(sp, ns, skb, state))
 		sotto_spread_inline(sp, ns, skb, p, state);
 	local_bh_enable();
 }
@@ -234,18 +273,16 @@ static void sotto_spread_work(struct work_struct *work)
 	struct sotto_spread *sp = container_of(work, struct sotto_spread, work);
 	struct sk_buff_head some;
 	struct sk_buff *skb;
-	unsigned int len;
 	bool end = false;
 	u64 begin, now;
 
 	__skb_queue_head_init(&some);
 	while (sotto_spread_take(sp, &some, end)) {
 		while ((skb = __skb_dequeue(&some))) {
-			len = skb->len;
 			begin = local_clock();
 			sotto_spread_open(skb);
 			now = local_clock();
-			if (sotto_spread_count(sp, begin, now, len))
+			if (sotto_spread_count(&sp->load, begin, now))
 				end = !sotto_spread_pays(sp, now);
 			cond_resched();
 		}
@@ -254,25 +291,28 @@ static void sotto_spread_work(struct work_struct *work)
 
 void sotto_spread_sync(void)
 {
-	int cpu;
+	unsigned int i;
 
-	for_each_possible_cpu(cpu)
-		flush_work(&per_cpu(sotto_spreads, cpu).work);
+	for (i = 0; i < sotto_n_spreads; i++)
+		flush_work(&sotto_spreads[i].work);
 }
 
 int sotto_spread_init(void)
 {
-	struct sotto_spread *sp;
-	int cpu;
+	unsigned int i;
 
-	sotto_spread_wq = alloc_workqueue("sotto_open", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!sotto_spread_wq)
+	sotto_n_spreads = SOTTO_SPREAD_QUEUES * nr_cpu_ids;
+	sotto_spreads = kcalloc(sotto_n_spreads, sizeof(*sotto_spreads), GFP_KERNEL);
+	if (!sotto_spreads)
 		return -ENOMEM;
-	for_each_possible_cpu(cpu) {
-		sp = per_cpu_ptr(&sotto_spreads, cpu);
-		skb_queue_head_init(&sp->queue);
-		INIT_WORK(&sp->work, sotto_spread_work);
-		sp->hold = SOTTO_SPREAD_HOLD;
+	sotto_spread_wq = alloc_workqueue("sotto_open", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!sotto_spread_wq) {
+		kfree(sotto_spreads);
+		return -ENOMEM;
+	}
+	for (i = 0; i < sotto_n_spreads; i++) {
+		skb_queue_head_init(&sotto_spreads[i].queue);
+		INIT_WORK(&sotto_spreads[i].work, sotto_spread_work);
 	}
 	return 0;
 }
@@ -280,4 +320,5 @@ int sotto_spread_init(void)
 void sotto_spread_exit(void)
 {
 	destroy_workqueue(sotto_spread_wq);
+	kfree(sotto_spreads);
 }

@@ -74,7 +74,7 @@ static_assert(sizeof(struct sotto_path_probe) == 12);
 
 /* Fixed ones. */
 #define SOTTO_BURST_MAX		128	/* packets of a burst that are opened as one */
-#define SOTTO_MAX_SPREAD	512	/* bursts that wait for another CPU, per CPU */
+#define SOTTO_MAX_SPREAD	512	/* bursts that wait for another CPU, per queue */
 #define SOTTO_UDP_SEGS_MAX	64	/* datagrams in an inner burst, as the stack's GRO has it */
 #define SOTTO_EXPIRE_BATCH	256	/* SAs whose time has come, taken care of at once */
 #define SOTTO_EXPIRE_PAUSE_MS	10	/* before the next of them */
