@@ -113,11 +113,38 @@ one_session_serves_all_addresses() {
 	forget
 }
 
+# What a's monitor sees from now on is in $tmp/events: a tunnel that waited in vain says so for
+# a second only, its event is kept.
+monitor_events() {
+	launch a "$SOTTO" -j monitor >"$tmp/events"
+	monitor=$!
+	await "the monitor" 10 event_seen
+}
+
+event_seen() {
+	sotto a policy add 192.0.2.1/32 bypass
+	sotto a policy del 192.0.2.1/32
+	[ -s "$tmp/events" ]
+}
+
+end_monitor() {
+	kill "$monitor"
+	wait "$monitor" 2>/dev/null
+}
+
+# refused_for REASON: the tunnel to b's IPv4 address was.
+refused_for() {
+	jq -es --arg dst $B4 --arg why "$1" 'any(.[]; .event == "refused" and
+		.destination == $dst and .reason == $why)' "$tmp/events"
+}
+
 without_an_agent_it_fails_with_a_name() {
+	monitor_events
 	expect "a shorter time-out" sotto a set acquire-timeout 400
 	same "connect over IPv4" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
-	same "the tunnel" "$(tunnel_says a $B4)" "failed no_agent"
 	same "connect over IPv6" "$(traffic a tcp-try $B6 5001)" EHOSTUNREACH
+	await "the reason" 5 refused_for no_agent
+	end_monitor
 	expect "forget tunnels" sotto a tunnel flush
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "counted" "$(stat a out_drop_timeout)" 3
@@ -131,9 +158,11 @@ silent_agent_is_asked_again() {
 
 	repeats=$(stat a acquire_repeats)
 	expect "time-out" sotto a set acquire-timeout 2500
+	monitor_events
 	agent --ignore
 	same "connect" "$(traffic a -t 8000 tcp-try $B4 5001)" EHOSTUNREACH
-	same "the tunnel" "$(tunnel_says a $B4)" "failed timeout"
+	await "the reason" 5 refused_for timeout
+	end_monitor
 	same "repeats" "$(stat a acquire_repeats)" $((repeats + 2))
 	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 3
 	same "ids" "$(awk '/^acquire/ { print $2 }' "$tmp/agent" | sort -u | wc -l)" 1
@@ -159,15 +188,18 @@ new_agent_is_asked_what_the_old_one_was() {
 }
 
 refusal_is_remembered_for_its_time() {
-	local refused begin
+	local refused
 
 	refused=$(stat a out_drop_refused)
-	agent --fail DENIED 3000
+	agent --fail DENIED 60000
 	same "connect" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
 	same "the tunnel" "$(tunnel_says a $B4)" "failed denied"
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "refused, counted" "$(stat a out_drop_refused)" $((refused + 2))
 	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 1
+	forget
+	agent --fail DENIED 500
+	same "connect" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
 	await "the end of the hold time" 5 tunnel_is a $B4 ""
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "asked anew" "$(grep -c '^acquire' "$tmp/agent")" 2
