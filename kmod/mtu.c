@@ -9,6 +9,7 @@
 #include <net/ip6_route.h>
 #include <net/tcp.h>
 
+#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "skb.h"
@@ -178,6 +179,19 @@ static void sotto_pmtu_learn(struct sotto_tunnel *t, u32 mtu)
 	sotto_stat_inc(t->ns, SOTTO_STAT_PMTU_UPDATES);
 }
 
+/* Sent to an endpoint: it is of all tunnels that use this SA. */
+static void sotto_pmtu_learn_all(struct sotto_sa *sa, u32 mtu)
+{
+	struct sotto_tunnel *t;
+	unsigned int i;
+
+	for (i = 0; i < sa->n_peer; i++) {
+		t = sotto_tunnel_lookup(sa->ns, &sa->peer[i]);
+		if (t && rcu_access_pointer(t->sa) == sa)
+			sotto_pmtu_learn(t, mtu);
+	}
+}
+
 bool sotto_icmp_error(struct sotto_net *ns, struct sk_buff *skb,
 		      const struct sotto_pkt *p)
 {
@@ -194,10 +208,15 @@ bool sotto_icmp_error(struct sotto_net *ns, struct sk_buff *skb,
 		return false;
 	t = sotto_tunnel_lookup(ns, &q.dst);
 	sa = t ? rcu_dereference(t->sa) : NULL;
-	if (!sa || !sotto_quote_plausible(&q, sa)) {
-		sotto_stat_inc(ns, SOTTO_STAT_PMTU_IGNORED);
-		return false;
+	if (sa && sotto_quote_plausible(&q, sa)) {
+		sotto_pmtu_learn(t, q.mtu);
+		return true;
 	}
-	sotto_pmtu_learn(t, q.mtu);
-	return true;
+	sa = sotto_nat_find(ns, q.spi, &q.dst);
+	if (sa && sotto_quote_plausible(&q, sa)) {
+		sotto_pmtu_learn_all(sa, q.mtu);
+		return true;
+	}
+	sotto_stat_inc(ns, SOTTO_STAT_PMTU_IGNORED);
+	return false;
 }

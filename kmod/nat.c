@@ -3,6 +3,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/random.h>
+#include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/dst.h>
@@ -15,6 +16,13 @@
 #include "tunnel.h"
 #include "tunnel_mode.h"
 #include "wire.h"
+
+static const struct rhashtable_params sotto_nat_params = {
+	.head_offset = offsetof(struct sotto_nat, by_spi),
+	.key_offset = offsetof(struct sotto_nat, spi),
+	.key_len = sizeof(u32),
+	.automatic_shrinking = true,
+};
 
 static unsigned int sotto_nat_index(u16 family)
 {
@@ -40,6 +48,7 @@ struct sotto_nat *sotto_nat_alloc(struct sotto_sa *sa, const struct sotto_sa_par
 		return NULL;
 	}
 	nat->sa = sa;
+	nat->spi = p->spi;
 	spin_lock_init(&nat->lock);
 	INIT_LIST_HEAD(&nat->keep);
 	if (ep) {
@@ -76,6 +85,21 @@ void sotto_nat_to(const struct sotto_sa *sa, const struct sotto_addr *dst,
 	if (!ep && sa->mode == SOTTO_SA_MODE_TUNNEL)
 		ep = sotto_nat_endpoint(sa, dst->family == AF_INET ? AF_INET6 : AF_INET);
 	*to = ep && ep->addr.family ? ep->addr : *dst;
+}
+
+struct sotto_sa *sotto_nat_find(struct sotto_net *ns, u32 spi, const struct sotto_addr *to)
+{
+	const struct sotto_endpoint *ep;
+	struct rhlist_head *list, *pos;
+	struct sotto_nat *nat;
+
+	list = rhltable_lookup(&ns->natted, &spi, sotto_nat_params);
+	rhl_for_each_entry_rcu(nat, pos, list, by_spi) {
+		ep = sotto_nat_endpoint(nat->sa, to->family);
+		if (ep && sotto_addr_equal(&ep->addr, to))
+			return nat->sa;
+	}
+	return NULL;
 }
 
 bool sotto_nat_reroute(const struct sotto_sa *sa, struct sk_buff *skb,
@@ -323,24 +347,24 @@ static bool sotto_keep_due(struct sotto_nat *nat, unsigned long interval)
 	       time_before(now, nat->used + SOTTO_KEEPALIVE_USED_S * HZ);
 }
 
-/* The next one that is due, held; or NULL. */
-static struct sotto_nat *sotto_keep_next(struct sotto_net *ns, unsigned long interval)
+/* The next one that is due, held; or NULL. Looks at no more than @budget. */
+static struct sotto_nat *sotto_keep_next(struct sotto_net *ns, unsigned long interval,
+					 unsigned int *budget)
 {
 	struct sotto_nat *nat;
 
 	lockdep_assert_held(&ns->lock);
-	while ((nat = list_first_entry_or_null(&ns->keeping, struct sotto_nat, keep))) {
-		if (time_before(jiffies, nat->checked + sotto_keep_step(interval)))
+	while (*budget) {
+		nat = list_first_entry_or_null(&ns->keeping, struct sotto_nat, keep);
+		if (!nat || time_before(jiffies, nat->checked + sotto_keep_step(interval)))
 			return NULL;
+		(*budget)--;
 		nat->checked = jiffies;
 		list_move_tail(&nat->keep, &ns->keeping);
 		if (sotto_keep_due(nat, interval)) {
 			refcount_inc(&nat->sa->refs);
 			return nat;
 		}
-		/* nobody else need wait for a long list */
-		if (need_resched())
-			return NULL;
 	}
 	return NULL;
 }
@@ -382,53 +406,62 @@ static void sotto_keep_work(struct work_struct *work)
 {
 	struct sotto_net *ns = container_of(to_delayed_work(work), struct sotto_net, keep_work);
 	unsigned long interval = READ_ONCE(ns->limits.keepalive) * HZ;
+	unsigned int budget = SOTTO_KEEPALIVE_BATCH;
 	struct sotto_nat *nat;
 
 	if (!interval)
 		return;
 	spin_lock_bh(&ns->lock);
-	while ((nat = sotto_keep_next(ns, interval))) {
+	while ((nat = sotto_keep_next(ns, interval, &budget))) {
 		spin_unlock_bh(&ns->lock);
 		sotto_keep_send(nat);
-		cond_resched();
 		spin_lock_bh(&ns->lock);
 	}
-	sotto_keep_arm(ns, interval);
+	sotto_keep_arm(ns, interval);	/* at once, if the budget is spent */
 	spin_unlock_bh(&ns->lock);
 }
 
-void sotto_nat_link(struct sotto_sa *sa)
+int sotto_nat_link(struct sotto_sa *sa)
 {
 	struct sotto_nat *nat = sa->nat;
 	struct sotto_net *ns = sa->ns;
+	int err;
 
 	lockdep_assert_held(&ns->lock);
-	if (!nat || !sa->keepalive)
-		return;
+	if (!nat)
+		return 0;
+	err = rhltable_insert(&ns->natted, &nat->by_spi, sotto_nat_params);
+	if (err || !sa->keepalive)
+		return err;
 	nat->checked = jiffies;
 	nat->quiet = jiffies;
 	nat->used = jiffies;
 	nat->seq = sa->first_seq;
 	list_add_tail(&nat->keep, &ns->keeping);
 	sotto_keep_arm(ns, READ_ONCE(ns->limits.keepalive) * HZ);
+	return 0;
 }
 
 void sotto_nat_unlink(struct sotto_sa *sa)
 {
 	lockdep_assert_held(&sa->ns->lock);
-	if (sa->nat)
-		list_del_init(&sa->nat->keep);
+	if (!sa->nat)
+		return;
+	rhltable_remove(&sa->ns->natted, &sa->nat->by_spi, sotto_nat_params);
+	list_del_init(&sa->nat->keep);
 }
 
-void sotto_nat_init(struct sotto_net *ns)
+int sotto_nat_init(struct sotto_net *ns)
 {
 	INIT_LIST_HEAD(&ns->keeping);
 	INIT_DELAYED_WORK(&ns->keep_work, sotto_keep_work);
+	return rhltable_init(&ns->natted, &sotto_nat_params);
 }
 
 void sotto_nat_exit(struct sotto_net *ns)
 {
 	cancel_delayed_work_sync(&ns->keep_work);
+	rhltable_destroy(&ns->natted);
 }
 
 void sotto_nat_kick(struct sotto_net *ns)

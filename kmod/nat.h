@@ -24,6 +24,7 @@
 
 #include <linux/list.h>
 #include <linux/rcupdate.h>
+#include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -68,6 +69,8 @@ struct sotto_nat_path {
  * @lock: a leaf: what follows, but for what keeps the mapping
  * @path: IPv4, IPv6
  * @changes: endpoints that gave way to another one
+ * @spi: the SA's
+ * @by_spi: in ns->natted
  * @keep: in ns->keeping if we are behind a NAT (ns->lock), in the order of @checked
  * @checked: when it was last looked at, jiffies
  * @quiet: since when nothing was sent, jiffies
@@ -82,6 +85,8 @@ struct sotto_nat {
 	struct sotto_nat_path path[2];
 	u32 changes;
 
+	u32 spi;
+	struct rhlist_head by_spi;
 	struct list_head keep;
 	unsigned long checked, quiet, used;
 	u64 seq, rx;
@@ -93,12 +98,12 @@ struct sotto_nat *sotto_nat_alloc(struct sotto_sa *sa, const struct sotto_sa_par
 				  int *err);
 void sotto_nat_free(struct sotto_nat *nat);
 
-/* @sa is linked, or not any more: its mapping is kept. Caller holds ns->lock. */
-void sotto_nat_link(struct sotto_sa *sa);
+/* @sa is linked, or not any more. Caller holds ns->lock. */
+int sotto_nat_link(struct sotto_sa *sa);
 void sotto_nat_unlink(struct sotto_sa *sa);
 
-/* The namespace's keepalives. */
-void sotto_nat_init(struct sotto_net *ns);
+/* What a namespace has of this. */
+int sotto_nat_init(struct sotto_net *ns);
 void sotto_nat_exit(struct sotto_net *ns);
 /* The interval is another one. */
 void sotto_nat_kick(struct sotto_net *ns);
@@ -137,6 +142,9 @@ void sotto_nat_dummy(struct sotto_sa *sa, const struct sk_buff *skb, unsigned in
  */
 void sotto_nat_to(const struct sotto_sa *sa, const struct sotto_addr *dst,
 		  struct sotto_addr *to);
+
+/* The SA with that SPI whose peer has that endpoint, or NULL. rcu_read_lock(). */
+struct sotto_sa *sotto_nat_find(struct sotto_net *ns, u32 spi, const struct sotto_addr *to);
 
 /* The endpoint of that family, or NULL. rcu_read_lock(). */
 const struct sotto_endpoint *sotto_nat_endpoint(const struct sotto_sa *sa, u16 family);

@@ -9,7 +9,6 @@
 
 #include "compat.h"
 #include "guard.h"
-#include "nat.h"
 #include "netns.h"
 #include "sa.h"
 #include "spread.h"
@@ -275,7 +274,6 @@ static int __net_init sotto_net_init(struct net *net)
 	spin_lock_init(&ns->lock);
 	INIT_LIST_HEAD(&ns->guards);
 	init_waitqueue_head(&ns->wait);
-	sotto_nat_init(ns);
 	sotto_limits_default(&ns->limits);
 	sotto_bucket_init(&ns->hints, ns->limits.event_rate);
 	sotto_bucket_init(&ns->softs, SOTTO_SOFT_RATE);
@@ -314,7 +312,6 @@ static void __net_exit sotto_net_exit(struct net *net)
 	sotto_policy_flush(ns);
 	sotto_netns_stop(ns);
 	mutex_unlock(&ns->config);
-	sotto_nat_exit(ns);
 
 	/* Requests in flight, timers and grace periods end by themselves. */
 	wait_event(ns->wait, sotto_net_idle(ns));

@@ -103,6 +103,7 @@ struct sotto_agent {
  * @queued_packets: in all tunnels' queues
  * @queued_bytes: truesize of them
  * @sas_alive: SAs whose memory is not released yet; @wait is woken at zero
+ * @natted: outbound SAs with a NAT between, by SPI
  * @keeping: outbound SAs whose mapping in our NAT is kept
  * @keep_work: sends the keepalives
  * @due: SAs by the time that something is to be done about them, under @lock
@@ -156,6 +157,7 @@ struct sotto_net {
 	struct sotto_bucket hints, softs, asks;
 	atomic_t hints_lost;
 
+	struct rhltable natted;		/* under @lock */
 	struct list_head keeping;	/* nat.h; under @lock */
 	struct delayed_work keep_work;
 };

@@ -77,16 +77,25 @@ static const struct rhashtable_params sotto_session_params = {
 
 int sotto_sas_init(struct sotto_net *ns)
 {
+	int err;
+
 	xa_init_flags(&ns->sas_in, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_BH);
 	xa_init_flags(&ns->sas_out, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 	timerqueue_init_head(&ns->due);
 	INIT_DELAYED_WORK(&ns->expire, sotto_sa_expire);
-	return rhltable_init(&ns->sessions, &sotto_session_params);
+	err = rhltable_init(&ns->sessions, &sotto_session_params);
+	if (err)
+		return err;
+	err = sotto_nat_init(ns);
+	if (err)
+		rhltable_destroy(&ns->sessions);
+	return err;
 }
 
 void sotto_sas_exit(struct sotto_net *ns)
 {
 	cancel_delayed_work_sync(&ns->expire);
+	sotto_nat_exit(ns);
 	rhltable_destroy(&ns->sessions);
 	xa_destroy(&ns->sas_in);
 	xa_destroy(&ns->sas_out);
@@ -778,8 +787,12 @@ static int sotto_sa_link_out(struct sotto_net *ns, struct sotto_sa *sa,
 			      &ns->sa_next_id, GFP_ATOMIC);
 	if (err < 0)
 		return err;
+	err = sotto_nat_link(sa);
+	if (err) {
+		xa_erase(&ns->sas_out, sa->id);
+		return err;
+	}
 	atomic_inc(&ns->n_sas);
-	sotto_nat_link(sa);
 	if (sa->confirm || sa->nat)
 		rcu_assign_pointer(in->pair, sa);
 	if (sa->confirm && !sa->probe)

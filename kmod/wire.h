@@ -90,6 +90,7 @@ static_assert(sizeof(struct sotto_path_probe) == 12);
 #define SOTTO_PROBE_MAX		8	/* repeats, each after twice the time */
 #define SOTTO_ENDPOINT_QUIET_MS	1000	/* a peer that answers no challenge is elsewhere */
 #define SOTTO_ENDPOINT_CHALLENGE_MS	100	/* between two challenges of one SA */
+#define SOTTO_KEEPALIVE_BATCH	64	/* SAs looked at before other work has its turn */
 #define SOTTO_KEEPALIVE_USED_S	3600	/* an SA unused for so long is not kept alive */
 #define SOTTO_KEEPALIVE_DUMMY	3	/* of so many keepalives one is a dummy packet */
 #define SOTTO_PMTU_LIFETIME_S	600	/* RFC 1981 section 5.3, as the stack has it */
