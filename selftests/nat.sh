@@ -1,56 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# NAT between the ends: b is behind n, which masquerades (or forwards the data port to it);
-# a is outside. Both modes, by keys put in by hand.
+# NAT between the ends, in both modes, by keys put in by hand: what a NAT does to mappings, and
+# what an attacker does with packets, moves endpoints or does not.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/natnet.sh"
 begin
-need ping nft conntrack
-
-SPI=$((0x7000))		# the next pair
-A4=198.51.100.1 N4=198.51.100.9 B4=192.168.5.2
-OTHER=198.51.100.10	# n's, after a change
-
-# nat RULES…: n translates so from now on; what it knew before is forgotten.
-nat() {
-	on n nft flush ruleset
-	on n nft -f - <<-NFT
-		table ip nat {
-			chain post { type nat hook postrouting priority srcnat; $1; }
-			chain pre { type nat hook prerouting priority dstnat; ${2:-}; }
-		}
-	NFT
-	on n conntrack -F >/dev/null 2>&1
-}
-
-# Whoever is inside gets a mapping for each peer that it talks to.
-masquerade() {
-	nat 'oifname "outside" masquerade'
-}
-
-setup() {
-	make_hosts a n b w
-	ip -n "$(ns_name w)" link add wire type bridge
-	ip -n "$(ns_name w)" link set wire up
-	for h in a n; do
-		connect $h outside w to-$h
-		ip -n "$(ns_name w)" link set to-$h master wire
-	done
-	connect b wire n inside
-	address a outside $A4/24
-	address n outside $N4/24
-	address n inside 192.168.5.1/24
-	address b wire $B4/24
-	on n sysctl -qw net.ipv4.ip_forward=1
-	route b default via 192.168.5.1
-	route a default via 198.51.100.254
-	masquerade || fail "n does not translate"
-	up a $A4
-	up b $B4
-	expect "policy" sotto a policy add $B4/32 protect
-	expect "policy" sotto b policy add $A4/32 protect
-}
+need ping nft conntrack ethtool
 
 # keyed MODE CIPHER [WORDS for a's SAs]: both ends; b is behind a NAT, and both know.
 keyed() {
@@ -68,11 +25,6 @@ keyed() {
 			mode "$mode" key-file "$(key $to_b)" &&
 		expect "b's outbound SA" sotto b sa add out spi $to_a peer $A4 cipher "$cipher" \
 			mode "$mode" key-file "$(key $to_a)" keepalive pair-spi $to_b
-}
-
-# endpoint: where a sends what is for b.
-endpoint() {
-	sotto a -j tunnel show | jq -r ".[] | select(.destination == \"$B4\") | \"\(.endpoint):\(.endpoint_port)\""
 }
 
 endpoint_is() {
@@ -124,11 +76,22 @@ behind_a_full_cone() {
 	done
 }
 
-# swap FROM TO: n's address outside; what is masqueraded begins anew.
-swap() {
-	ip -n "$(ns_name n)" addr del "$1/24" dev outside
-	address n outside "$2/24"
-	on n conntrack -F >/dev/null 2>&1
+# What n says of a packet that is too big names the endpoint, and means the tunnel.
+narrow_path_inside() {
+	local updates mode
+
+	masquerade
+	ip -n "$(ns_name n)" link set inside mtu 1300
+	for mode in transport tunnel; do
+		keyed $mode chacha20poly1305
+		expect "ping" pings b $A4
+		updates=$(stat a pmtu_updates)
+		ip -n "$(ns_name a)" route flush cache
+		on a ping -n -q -c 1 -W 1 -M do -s 1380 $B4 >/dev/null
+		await "path MTU update" 5 reached a pmtu_updates $((updates + 1)) || return
+		expect "TCP from outside" bulk a b $B4 2
+	done
+	ip -n "$(ns_name n)" link set inside mtu 1500
 }
 
 # halves FROM TO ADDRESS COMMAND…: TCP, and in the middle of it COMMAND.
@@ -171,6 +134,63 @@ mapping_changes_in_the_middle() {
 	expect "keepalives" sotto b set keepalive 20
 }
 
+# order WORDS…: to the forger, which is at e.
+order() {
+	local answer
+
+	echo "$*" >&"${FORGER[1]}"
+	read -r -t 10 -u "${FORGER[0]}" answer
+	[[ $answer == ok* ]] || fail "forging '$*': $answer"
+}
+
+# sent_by_b: one ping of b's, as it left b, in hexadecimal.
+sent_by_b() {
+	capture sent b wire src $B4 and udp port $DATA_PORT >&2
+	on b ping -n -q -c 1 -W 1 $A4 >/dev/null
+	end_capture sent >&2
+	tcpdump -nr "$tmp/sent.pcap" -x 2>/dev/null |
+		awk '/^\t0x/ { for (i = 2; i <= NF; i++) hex = hex $i } END { print substr(hex, 57) }'
+}
+
+others_do_not_move_it() {
+	local old held before dummies
+
+	masquerade
+	keyed tunnel chacha20poly1305
+	expect "ping" pings b $A4
+	before=$(stat a endpoint_changes)
+	coproc FORGER { on e "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
+	read -r -t 20 -u "${FORGER[0]}" _ || fail "the forger does not start"
+
+	old=$(sent_by_b)
+	stats a >"$tmp/before"
+	order send src=$E4 dst=$A4 sport=4444 data="$old"
+	await "replay, dropped" 5 stat_is a in_drop_replay $(($(was in_drop_replay) + 1))
+	order send src=$E4 dst=$A4 sport=4444 data="$old" flip=-1
+	order send src=$E4 dst=$A4 sport=4444 data=ff
+	await "keepalive, consumed" 5 reached a in_keepalive $(($(was in_keepalive) + 1))
+	same "the endpoint" "$(endpoint)" $N4:$DATA_PORT
+
+	# It never came, so it is fresh, newer than all, and right. Only its sender is wrong.
+	on n nft add chain ip nat forward '{ type filter hook forward priority 0; policy drop; }'
+	held=$(sent_by_b)
+	dummies=$(stat a out_dummy)
+	capture challenge e outside "udp dst port 4444"
+	order send src=$E4 dst=$A4 sport=4444 data="$held"
+	await "a challenge" 5 stat_is a out_dummy $((dummies + 1))
+	end_capture challenge
+	same "where it went" "$(frames challenge "src $A4 and dst $E4")" 1
+	same "the endpoint" "$(endpoint)" $N4:$DATA_PORT
+	on n nft delete chain ip nat forward
+	expect "and so it goes on" pings a $B4
+	same "changes" "$(stat a endpoint_changes)" "$before"
+	exec {FORGER[1]}>&-
+}
+
+was() {
+	awk -v name="$1" '$1 == name { print $2 }' "$tmp/before"
+}
+
 mapped() {
 	on n conntrack -L -p udp --dst $A4 2>/dev/null | grep -q "dport=$DATA_PORT"
 }
@@ -206,17 +226,69 @@ reached() {
 	[ "$(stat "$1" "$2")" -ge "$3" ]
 }
 
-exchange() {
-	expect "ping from inside" pings b $A4 &&
-		expect "ping from outside" pings a $B4 &&
-		expect "datagrams" udp_sizes b a $A4 1 1400 200 &&
-		expect "TCP from inside" bulk b a $A4 1 &&
-		expect "TCP from outside" bulk a b $B4 1
+# sums HOST ADDRESS: what came from there, as the host's own filters see it.
+sums() {
+	on "$1" nft -f - <<-NFT
+		table ip sums {
+			chain in { type filter hook input priority 0; ip saddr $2 log group 7; }
+		}
+	NFT
+	launch "$1" tcpdump -Z root -l -nvv -i nflog:7 >"$tmp/sums.$1" 2>"$tmp/sums.$1.said"
+	captures[sums.$1]=$!
+	await "tcpdump on $1" 10 grep -q "listening on" "$tmp/sums.$1.said"
+}
+
+# wrong FILE: those that tcpdump finds wrong, but for bursts with the pseudo header's sum in
+# place of one: whoever cuts them completes that.
+wrong() {
+	awk -v from=$A4 -v to=$B4 '
+		BEGIN {
+			n = split(from "." to, part, ".")
+			for (i = 1; i < n; i += 2)
+				addresses += part[i] * 256 + part[i + 1]
+		}
+		$NF > 1386 && match($0, /cksum 0x[0-9a-f]+ /) {
+			sum = addresses + 6 + 32 + $NF
+			while (sum > 65535)
+				sum = sum % 65536 + int(sum / 65536)
+			if (substr($0, RSTART + 6, RLENGTH - 7) == sprintf("0x%04x", sum))
+				next
+		}
+		/incorrect|bad udp|wrong/' "$1"
+}
+
+end_sums() {
+	busywait 10 still "$tmp/sums.$1"
+	kill "${captures[sums.$1]}"
+	wait "${captures[sums.$1]}"
+	unset "captures[sums.$1]"
+	on "$1" nft delete table ip sums
+	at_least "right checksums at $1" "$(grep -cE '\(correct\)|sum ok' "$tmp/sums.$1")" 10
+	same "wrong checksums at $1" "$(wrong "$tmp/sums.$1" | wc -l)" 0 ||
+		note "$(wrong "$tmp/sums.$1" | head -n 3)"
+}
+
+# To see each packet as it came, nothing is merged by the devices.
+checksums_are_right() {
+	local offload
+
+	masquerade
+	sums a $B4 && sums b $A4 || return
+	for offload in on off; do
+		on a ethtool -K outside tx $offload gro off >/dev/null
+		on b ethtool -K wire tx $offload gro off >/dev/null
+		both_modes chacha20poly1305 exchange
+	done
+	end_sums a
+	end_sums b
+	on a ethtool -K outside tx on gro on >/dev/null
+	on b ethtool -K wire tx on gro on >/dev/null
 }
 
 counters_add_up() {
 	check_sums a b
 }
 
-run_tests setup behind_a_masquerade behind_other_ports behind_a_full_cone \
-	mapping_changes_in_the_middle keepalives_keep_the_mapping counters_add_up
+run_tests setup behind_a_masquerade behind_other_ports behind_a_full_cone narrow_path_inside \
+	mapping_changes_in_the_middle others_do_not_move_it keepalives_keep_the_mapping \
+	checksums_are_right counters_add_up
