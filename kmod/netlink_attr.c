@@ -94,12 +94,13 @@ int sotto_nl_put_addr(struct sk_buff *skb, int type, const struct sotto_addr *a)
 	return nla_put(skb, type, sotto_addr_len(a), &a->ip);
 }
 
-int sotto_nl_reply_begin(struct sotto_nl_reply *r, struct genl_info *info, int type)
+int sotto_nl_reply_begin(struct sotto_nl_reply *r, struct genl_info *info, int type,
+			 size_t room)
 {
-	r->skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	r->skb = genlmsg_new(room, GFP_KERNEL);
 	if (!r->skb)
 		return -ENOMEM;
-	/* An empty message of that size has room for both. */
+	/* An empty message has room for both. */
 	r->hdr = genlmsg_put_reply(r->skb, info, &sotto_genl_family, 0,
 				   info->genlhdr->cmd);
 	r->nest = nla_nest_start(r->skb, type);

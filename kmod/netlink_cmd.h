@@ -128,16 +128,21 @@ struct sotto_nl_reply {
 	struct nlattr *nest;
 };
 
+/* Bytes of an answer that only says which SA it is about: thousands are under way at once. */
+#define SOTTO_NL_NAME_ROOM	128
+
 /**
  * sotto_nl_reply_begin() - allocate an answer and open the object's nest
  * @r: filled
  * @info: request; the answer carries its command
  * @type: attribute of the nest
+ * @room: bytes of attributes; %SOTTO_NL_NAME_ROOM or GENLMSG_DEFAULT_SIZE
  *
  * To be called before anything is changed, so that no change goes unanswered.
  * Return: 0 or -ENOMEM.
  */
-int sotto_nl_reply_begin(struct sotto_nl_reply *r, struct genl_info *info, int type);
+int sotto_nl_reply_begin(struct sotto_nl_reply *r, struct genl_info *info, int type,
+			 size_t room);
 
 /* Send, or free where @err says that it failed. Return: @err or of the sending. */
 int sotto_nl_reply_end(struct sotto_nl_reply *r, struct genl_info *info, int err);

@@ -140,7 +140,7 @@ int sotto_nl_ns_get(struct sk_buff *skb, struct genl_info *info)
 	struct sotto_nl_reply r;
 	int err;
 
-	err = sotto_nl_reply_begin(&r, info, SOTTO_A_NS);
+	err = sotto_nl_reply_begin(&r, info, SOTTO_A_NS, GENLMSG_DEFAULT_SIZE);
 	if (err)
 		return err;
 	err = sotto_nl_put_state(r.skb, ns) ?: sotto_nl_put_limits(r.skb, ns);
@@ -238,7 +238,7 @@ int sotto_nl_stats_get(struct sk_buff *skb, struct genl_info *info)
 	sum = kcalloc(__SOTTO_STAT_MAX, sizeof(*sum), GFP_KERNEL);
 	if (!sum)
 		return -ENOMEM;
-	err = sotto_nl_reply_begin(&r, info, SOTTO_A_STATS);
+	err = sotto_nl_reply_begin(&r, info, SOTTO_A_STATS, GENLMSG_DEFAULT_SIZE);
 	if (err)
 		goto out;
 	sotto_stats_sum(sotto_nl_ns(info), sum);

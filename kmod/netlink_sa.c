@@ -19,7 +19,7 @@ int sotto_nl_spi_alloc(struct sk_buff *skb, struct genl_info *info)
 	u32 spi;
 	int err;
 
-	err = sotto_nl_reply_begin(&r, info, SOTTO_A_SA);
+	err = sotto_nl_reply_begin(&r, info, SOTTO_A_SA, SOTTO_NL_NAME_ROOM);
 	if (err)
 		return err;
 	err = sotto_spi_alloc(sotto_nl_ns(info), &spi, info->extack);

@@ -277,7 +277,7 @@ static int sotto_nl_sa_install(struct genl_info *info, const struct sotto_sa_par
 	u32 id;
 	int err;
 
-	err = sotto_nl_reply_begin(&r, info, SOTTO_A_SA);
+	err = sotto_nl_reply_begin(&r, info, SOTTO_A_SA, SOTTO_NL_NAME_ROOM);
 	if (err)
 		return err;
 	err = sotto_sa_add(sotto_nl_ns(info), p, &id, info->extack);

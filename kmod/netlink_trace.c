@@ -249,7 +249,7 @@ int sotto_nl_trace(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	err = sotto_trace_question(info, &tr) ?:
-	      sotto_nl_reply_begin(&r, info, SOTTO_A_TRACE);
+	      sotto_nl_reply_begin(&r, info, SOTTO_A_TRACE, GENLMSG_DEFAULT_SIZE);
 	if (err)
 		return err;
 	if (tr.dst.family == AF_INET)

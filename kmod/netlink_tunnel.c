@@ -153,7 +153,7 @@ int sotto_nl_tunnel_get(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	err = sotto_nl_get_dst(info, tb, &dst) ?:
-	      sotto_nl_reply_begin(&r, info, SOTTO_A_TUNNEL);
+	      sotto_nl_reply_begin(&r, info, SOTTO_A_TUNNEL, GENLMSG_DEFAULT_SIZE);
 	if (err)
 		return err;
 	rcu_read_lock();
