@@ -16,6 +16,7 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/sotto.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static int sock;
 static uint16_t family;
 static uint8_t cipher = SOTTO_CIPHER_CHACHA20_POLY1305;
 static uint32_t lifetime, soft;
-static uint8_t out[BATCH * 512], in[1 << 18];
+static uint8_t out[BATCH * 512], in[BATCH][1 << 15];
+static struct mmsghdr answers[BATCH];
 static size_t filled;
 
 static void die(const char *what)
@@ -98,30 +100,50 @@ static void flush(void)
 	filled = 0;
 }
 
+/* What stands in one datagram; *@done with the end of a dump. Returns how many. */
+static unsigned long judge(const void *data, ssize_t len, bool *done)
+{
+	const struct nlmsghdr *h = data;
+	unsigned long got = 0;
+
+	for (; NLMSG_OK(h, len) && !*done; h = NLMSG_NEXT(h, len)) {
+		const struct nlmsgerr *e = NLMSG_DATA(h);
+
+		if (h->nlmsg_type == NLMSG_ERROR && e->error) {
+			errno = -e->error;
+			die("refused");
+		}
+		*done = h->nlmsg_type == NLMSG_DONE;
+		got += !*done;
+	}
+	return got;
+}
+
 /* Replies until @n of them came, or (dumps) until their end. Returns how many. */
 static unsigned long take(unsigned long n)
 {
 	unsigned long got = 0;
+	bool done = false;
 
-	while (got < n) {
-		ssize_t len = recv(sock, in, sizeof(in), 0);
-		struct nlmsghdr *h = (struct nlmsghdr *)in;
+	while (got < n && !done) {
+		int count = recvmmsg(sock, answers, BATCH, MSG_WAITFORONE, NULL);
 
-		if (len < 0)
-			die("recv");
-		for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-			const struct nlmsgerr *e = NLMSG_DATA(h);
-
-			if (h->nlmsg_type == NLMSG_DONE)
-				return got;
-			if (h->nlmsg_type == NLMSG_ERROR && e->error) {
-				errno = -e->error;
-				die("refused");
-			}
-			got++;
-		}
+		if (count < 0)
+			die("recvmmsg");
+		for (int i = 0; i < count; i++)
+			got += judge(in[i], answers[i].msg_len, &done);
 	}
 	return got;
+}
+
+static void prepare(void)
+{
+	static struct iovec iov[BATCH];
+
+	for (int i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec) { .iov_base = in[i], .iov_len = sizeof(in[i]) };
+		answers[i].msg_hdr = (struct msghdr) { .msg_iov = &iov[i], .msg_iovlen = 1 };
+	}
 }
 
 static void find_family(void)
@@ -133,7 +155,7 @@ static void find_family(void)
 	end(h);
 	flush();
 	take(1);
-	a = (struct nlattr *)(in + NLMSG_HDRLEN + GENL_HDRLEN);
+	a = (struct nlattr *)(in[0] + NLMSG_HDRLEN + GENL_HDRLEN);
 	while (a->nla_type != CTRL_ATTR_FAMILY_ID)
 		a = (struct nlattr *)((uint8_t *)a + NLA_ALIGN(a->nla_len));
 	memcpy(&family, (uint8_t *)a + NLA_HDRLEN, sizeof(family));
@@ -246,6 +268,7 @@ int main(int argc, char **argv)
 	setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(sock, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	prepare();
 	find_family();
 	begin_us = now_us();
 	if (argc == 3 && !strcmp(argv[0], "add")) {
