@@ -133,6 +133,12 @@ profile: programs | deps-profile
 bench-server: programs $(BUILD)/sotto-load | deps-bench-server
 	$(Q)selftests/bench/server $(BENCH_ARGS)
 
+# A million tunnels, and what hostile packets cost, in User Mode Linux.
+.PHONY: bench-scale
+bench-scale: programs | deps-bench
+	$(Q)$(MAKE) --no-print-directory kmod KDIR= KVER=uml
+	$(Q)selftests/bench/scale $(BENCH_ARGS)
+
 # From the command to the last key gone: 1,000 members and five kernels, in User Mode Linux.
 .PHONY: bench-revoke
 bench-revoke: programs $(BUILD)/sotto-load | deps-bench-server
@@ -165,6 +171,7 @@ help:
 	@echo '  make profile            where the time goes, system by system'
 	@echo '  make bench-server       sotto-authd under load, and krb5kdc; BENCH_ARGS="--members 1000"'
 	@echo '  make bench-revoke       how long a revocation takes to bite'
+	@echo '  make bench-scale        a million tunnels, beside ip -batch; what hostile packets cost'
 	@echo '  make checkpatch sparse  what the kernel community checks'
 	@echo '  make clean              remove build/ (kernels stay in $${SOTTO_CACHE:-~/.cache/sotto})'
 
