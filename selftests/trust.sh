@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Who is trusted, and how far: pins against a server that lies, trace, which names the first
-# thing that is wrong, and an agent that can do no more than its work.
+# thing that is wrong, and an agent that can do no more than its work, and keeps no keys.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/realm.sh"
-begin
+begin keylog=1
 need_realm
 need ping setpriv
 
@@ -32,6 +32,60 @@ agent_has_one_capability_and_a_filter() {
 	same "no new privileges" "$(proc_status NoNewPrivs)" 1
 	same "seccomp" "$(proc_status Seccomp)" 2
 	at_least "locked memory, KiB" "$(proc_status VmLck)" 4
+}
+
+# in_memory PID HEX…: how often these bytes are in its memory, in all.
+in_memory() {
+	"$PYTHON" - "$@" <<-'PY'
+		import re, sys
+		pid, hits = sys.argv[1], 0
+		want = [bytes.fromhex(x) for x in sys.argv[2:]]
+		with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+		    for line in maps:
+		        span, rights = line.split()[:2]
+		        if rights[:2] != "rw":
+		            continue
+		        begin, end = (int(x, 16) for x in span.split("-"))
+		        mem.seek(begin)
+		        try:
+		            part = mem.read(end - begin)
+		        except OSError:
+		            continue
+		        hits += sum(part.count(w) for w in want)
+		print(hits)
+	PY
+}
+
+hex_of() {
+	od -An -v -tx1 | tr -d ' \n'
+}
+
+# What derived a session's keys is wiped: they are in the kernel alone. The peer's static key is
+# found, so the search is good.
+agent_keeps_no_session_keys() {
+	local h keys public
+
+	[ "$(cat /sys/module/sotto/parameters/keylog)" = Y ] || { skip "the module was loaded without keylog=1"; return; }
+	for h in alice bob; do
+		keys=$(sotto $h keylog all | grep -oE '0x[0-9a-f]{72}' | sort -u | sed 's/0x//; s/........$//')
+		same "keys of $h" "$(wc -w <<<"$keys")" 2
+		same "of them in its agent's memory" "$(in_memory "$(cat "$tmp/$h/run/sottod.pid")" $keys)" 0
+		public=$(jq -r .static_key "$tmp/${PEER[$h]}/state/agent/enrolment.json" | tr _- /+ | sed 's/$/=/' | base64 -d | hex_of)
+		at_least "its peer's static key there" "$(in_memory "$(cat "$tmp/$h/run/sottod.pid")" "$public")" 1
+	done
+}
+
+# The part of the server that the network reaches does not have the realm's key; what it and the
+# keeper have never reaches swap.
+server_locks_its_memory() {
+	local pid hits=()
+
+	for pid in $server $(pgrep -P "$server"); do
+		at_least "locked memory of $pid, KiB" "$(awk '$1 == "VmLck:" { print $2 }' "/proc/$pid/status")" 4
+		hits+=("$(in_memory "$pid" "$(hex_of <"$tmp/gateway/state/authd/realm.key")")")
+	done
+	same "processes" ${#hits[@]} 2
+	same "of them with the realm's key" "$(printf '%s\n' "${hits[@]}" | grep -vcx 0)" 1
 }
 
 forbidden_call_ends_the_agent() {
@@ -185,7 +239,8 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup agent_has_one_capability_and_a_filter forbidden_call_ends_the_agent \
+run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
+	server_locks_its_memory forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent trace_names_what_is_wrong one_id_in_all_three_logs \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up

@@ -560,7 +560,9 @@ static bool must_be_there(uint16_t type, uint8_t attr)
 	return false;
 }
 
-/* Every attribute of what an agent may ask, wrong in turn; @wanted: ERROR's reason. */
+/* Every attribute of what an agent may ask, wrong in turn; @wanted: ERROR's reason, or 0 from
+ * one that gets no answer any more.
+ */
 static void damaged(struct sim *s, const struct sotto_msg *m, int wanted)
 {
 	uint8_t in[SOTTO_BODY_MAX], out[2 * SOTTO_BODY_MAX];
@@ -573,6 +575,10 @@ static void damaged(struct sim *s, const struct sotto_msg *m, int wanted)
 			if (how == SHORT && !in[at + 1] && !in[at + 2])
 				continue;
 			n = damage(how, in, len, at, out);
+			if (!wanted) {
+				send_raw(s, 1000 + at, m->type, out, n);
+				continue;
+			}
 			got = raw_call(s, m->type, out, n);
 			EXPECT(got != 0);
 			EXPECT(got != SOTTO_MSG_SESSION_GRANT || how >= ZERO ||
@@ -648,6 +654,7 @@ static void bad_input(void)
 static void bad_input_of_the_revoked(void)
 {
 	ASSERT(start_two());
+	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
 	json_decref(authd_ask(&run, "{s:s, s:s}", "cmd", "member.revoke", "name", "alice"));
 	SIM_UNTIL(sim_count(&a, SOTTO_MSG_REVOKED), 3000);
 	{
@@ -661,7 +668,15 @@ static void bad_input_of_the_revoked(void)
 			EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_REVOKED);
 		EXPECT(raw_call(&a, m.type, body, len - 1) != SOTTO_MSG_ACK);
 	}
+	b.offers_seen = 0;
+	every_field(&a, 0);
+	sim_wait(200);
+	EXPECT_EQ(b.offers_seen, 0);
 	EXPECT_EQ(sessions(), 0);
+	EXPECT_EQ(pending(), 0);
+	/* nobody else notices */
+	EXPECT_EQ(sim_session(&b, "10.0.0.3"), 0);
+	EXPECT(sim_agree(&b.asks[b.asks_n - 1], &c));
 	stop();
 }
 
