@@ -277,6 +277,27 @@ def associations(t):
 
 
 @test
+def keepalives(t):
+    """More SAs than are looked at in one go: each has its turn."""
+    number = 100	# kmod/wire.h: 64 in one go
+    with host(DUMMY) as s:
+        s.do("NS_SET", obj("NS", UP=1, KEEPALIVE=0))
+        s.do("ADDR_ADD", nl.pack("SOTTO_A_ADDR", "10.9.0.1"))
+        for i in range(number):
+            peer = ["10.9.0.%d" % (2 + i)]
+            s.do("SA_ADD", sa(DIR=0, SPI=1000 + i, PEER_ADDR=peer))
+            s.do("SA_ADD", sa(DIR=1, SPI=2000 + i, PEER_ADDR=peer, PAIR_SPI=1000 + i,
+                              KEEPALIVE=True))
+        time.sleep(1.5)
+        s.do("NS_SET", obj("NS", KEEPALIVE=1))	# for which all are due
+        deadline = time.monotonic() + 20
+        while stats(s, "OUT_KEEPALIVE") < number and time.monotonic() < deadline:
+            time.sleep(0.1)
+        t.result(stats(s, "OUT_KEEPALIVE") >= number, "keepalives: all SAs have their turn",
+                 stats(s, "OUT_KEEPALIVE"))
+
+
+@test
 def traces(t):
     with host(DUMMY) as s:
         index = socket.if_nametoindex("d0")
