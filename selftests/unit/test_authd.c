@@ -280,6 +280,37 @@ static void replayed_init(void)
 	stop(&a, NULL);
 }
 
+/* A member's message 1 with one bit of it wrong begins nothing, nor does a part of it. What is at
+ * its end, the cookie, is looked at under load alone.
+ */
+static void damaged_init(void)
+{
+	uint8_t init[SOTTO_DGRAM_MAX];
+	size_t len, i;
+
+	ASSERT(authd_start(&run, "[limits]\ncookie_rate = 1000000\nsource_rate = 1000000\n"));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	EXPECT_EQ(sotto_hs_client_member(&a.hs, a.server_key, a.priv, a.token,
+					 0), 0);
+	len = a.hs.len;
+	memcpy(init, a.hs.dgram, len);
+	for (i = 0; i < len - SOTTO_COOKIE_LEN; i++) {
+		init[i] ^= 1 << i % 8;
+		(void)!send(a.fd, init, len, 0);
+		init[i] ^= 1 << i % 8;
+		(void)!send(a.fd, init, i, 0);
+		if (i % 16 == 0)
+			sim_wait(1);
+	}
+	sim_wait(100);
+	EXPECT_EQ(stat_of("half_open"), 0);
+	EXPECT_EQ(stat_of("assocs"), 1);
+	(void)!send(a.fd, init, len, 0);
+	sim_wait(100);
+	EXPECT_EQ(stat_of("half_open"), 1);
+	stop(&a, NULL);
+}
+
 /* Asked for its cookie before any public-key work is done for it. */
 static void cookie(void)
 {
@@ -534,6 +565,7 @@ static const struct ktap_test tests[] = {
 	{ "wrong_secrets", wrong_secrets },
 	{ "junk", junk },
 	{ "replayed_init", replayed_init },
+	{ "damaged_init", damaged_init },
 	{ "cookie", cookie },
 	{ "version_hint", version_hint },
 	{ "not_permitted", not_permitted },
