@@ -357,6 +357,7 @@ def limits(t):
                 "limits: packets in a namespace's queues")
         send_udp("10.9.0.13", b"x")
         t.equal(stats(s, "OUT_DROP_MAX_ACQUIRES"), 1, "limits: acquires")
+        s.do("NS_SET", obj("NS", MAX_ACQUIRES=3))
         s.do("SA_ADD", sa(DIR=1, SPI=999, PEER_ADDR=["10.9.0.20"]))
         send_udp("10.9.0.14", b"x")
         t.equal(stats(s, "OUT_DROP_MAX_TUNNELS"), 1, "limits: tunnels")
