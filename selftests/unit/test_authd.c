@@ -530,6 +530,29 @@ static void second_server(void)
 	stop(NULL, NULL);
 }
 
+/* Even by somebody who would share it: only the server's own workers may. */
+static void port_taken(void)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int one = 1, fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(sin);
+
+	ASSERT(authd_make(&run, ""));
+	ASSERT(!setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
+	ASSERT(!bind(fd, (struct sockaddr *)&sin, sizeof(sin)));
+	ASSERT(!getsockname(fd, (struct sockaddr *)&sin, &len));
+	run.port = ntohs(sin.sin_port);
+	authd_conf(&run, "");
+	EXPECT(!authd_begin(&run));
+	close(fd);
+	run.port = ntohs(sin.sin_port);
+	EXPECT(authd_begin(&run));
+	stop(NULL, NULL);
+}
+
 static void bad_conf(void)
 {
 	char path[192];
@@ -572,6 +595,7 @@ static const struct ktap_test tests[] = {
 	{ "policy", policy },
 	{ "full_disk", full_disk },
 	{ "second_server", second_server },
+	{ "port_taken", port_taken },
 	{ "bad_conf", bad_conf },
 };
 
