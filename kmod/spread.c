@@ -305,7 +305,11 @@ int sotto_spread_init(void)
 	sotto_spreads = kcalloc(sotto_n_spreads, sizeof(*sotto_spreads), GFP_KERNEL);
 	if (!sotto_spreads)
 		return -ENOMEM;
-	sotto_spread_wq = alloc_workqueue("sotto_open", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	/*
+	 * Of ordinary priority: ksoftirqd has its own, and what it has yet to queue must not
+	 * fall behind by a replay window.
+	 */
+	sotto_spread_wq = alloc_workqueue("sotto_open", WQ_UNBOUND, 0);
 	if (!sotto_spread_wq) {
 		kfree(sotto_spreads);
 		return -ENOMEM;
