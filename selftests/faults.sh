@@ -60,9 +60,9 @@ wire() {
 load() {
 	traffic b -t 3600000 -b tcp-recv 5011 >/dev/null
 	traffic a -t 3600000 -b tcp-recv 5011 >/dev/null
-	launch a "$TRAFFIC" tcp-send $B4 5011 </dev/zero >/dev/null 2>&1
+	launch a "$TRAFFIC" -t 3600000 tcp-send $B4 5011 </dev/zero >/dev/null 2>&1
 	loads+=" $!"
-	launch b "$TRAFFIC" tcp-send $A6 5011 </dev/zero >/dev/null 2>&1
+	launch b "$TRAFFIC" -t 3600000 tcp-send $A6 5011 </dev/zero >/dev/null 2>&1
 	loads+=" $!"
 	launch a "$TRAFFIC" -g 500 udp-send $B6 5012 10000000 1200 >/dev/null 2>&1
 	loads+=" $!"

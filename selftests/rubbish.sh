@@ -45,7 +45,7 @@ meanwhile() {
 	capture plain r left "$PLAINTEXT and not src host 10.7.1.254 and not src host fd07:1::fe and not
 		(ip6 and (ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or ip6[6] == 60))"
 	traffic b -t 3600000 -b tcp-recv 5011 >/dev/null
-	launch a "$TRAFFIC" tcp-send $B4 5011 </dev/zero >/dev/null 2>&1
+	launch a "$TRAFFIC" -t 3600000 tcp-send $B4 5011 </dev/zero >/dev/null 2>&1
 	pids+=" $!"
 	launch b "$TRAFFIC" -g 2000 udp-send $A6 5012 10000000 1000 >/dev/null 2>&1
 	pids+=" $!"

@@ -8,9 +8,22 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define CHUNK	65536	/* bytes */
+
+/* Reading and writing end with an error once nothing moves for as long as -t says. */
+static void limit(int fd)
+{
+	struct timeval t = {
+		.tv_sec = opt.timeout_ms / 1000, .tv_usec = opt.timeout_ms % 1000 * 1000,
+	};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)))
+		die("SO_RCVTIMEO");
+}
 
 /* Copy until the end of @from. */
 static void copy(int from, int to)
@@ -41,6 +54,7 @@ int tcp_recv(char **argv)
 	conn = accept(fd, NULL, NULL);
 	if (conn < 0)
 		die("accept");
+	limit(conn);
 	copy(conn, STDOUT_FILENO);
 	return 0;
 }
@@ -53,6 +67,7 @@ int tcp_send(char **argv)
 
 	parse(&to, argv[0], argv[1]);
 	fd = make_socket(&to, SOCK_STREAM);
+	limit(fd);
 	if (connect(fd, (struct sockaddr *)&to.sa, to.len))
 		die("connect");
 	copy(STDIN_FILENO, fd);
