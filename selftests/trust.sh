@@ -13,7 +13,9 @@ need ping setpriv
 CAP_NET_ADMIN=0000000000001000
 
 setup() {
+	# the only one that keys are shown of
 	make_realm <<-CONF
+		ciphers = aes256gcm
 		[realm]
 		trust_on_first_use = yes
 	CONF
