@@ -826,18 +826,18 @@ static void stray(void)
 static void workers(void)
 {
 	static struct sim m[MANY];
-	char name[16], addr[16];
+	char name[16], addr[32];
 	int i;
 
 	unsetenv("SOTTO_TEST_WORKERS");
 	ASSERT(authd_start(&run, ""));
 	for (i = 0; i < MANY; i++) {
-		sprintf(name, "host%d", i);
-		sprintf(addr, "10.0.0.%d", i + 1);
+		snprintf(name, sizeof(name), "host%d", i);
+		snprintf(addr, sizeof(addr), "10.0.0.%d", i + 1);
 		ASSERT(sim_member(&m[i], &run, name, addr));
 	}
 	for (i = 0; i < MANY; i++) {
-		sprintf(addr, "10.0.0.%d", (i + 1) % MANY + 1);
+		snprintf(addr, sizeof(addr), "10.0.0.%d", (i + 1) % MANY + 1);
 		EXPECT_EQ(sim_session(&m[i], addr), 0);
 		EXPECT(sim_agree(&m[i].asks[0], &m[(i + 1) % MANY]));
 	}
