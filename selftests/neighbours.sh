@@ -337,7 +337,7 @@ us_within_xfrm() {
 	expect "ping" pings a 10.7.9.2
 	expect "UDP" udp_sizes a b 10.7.9.2 1 3001 500
 	expect "TCP" bulk a b 10.7.9.2 1
-	stop_capture xfrm
+	stop_capture xfrm tally
 	same "frames that the capture lost" "$lost" 0	# what came in counts as seen, too
 	at_least "sealed within it" $(($(stat a out_sealed) - sealed)) 20
 	at_least "opened within it" $(($(stat a in_opened) - opened)) 20
