@@ -117,7 +117,7 @@ struct authd {
 	struct software *software;	/* versions that agents named */
 	unsigned int members_n, online_n;
 
-	/* session.c */
+	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
@@ -286,7 +286,7 @@ struct member {
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
 	uint64_t hello_ms, listing;
-	uint64_t notice;		/* the last one it was told, see session.c */
+	uint64_t notice;		/* the last one it was told, see session_end.c */
 	/* sessions */
 	struct session_link *sessions;
 	struct bucket requests;
@@ -328,7 +328,7 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 void member_addrs(const struct member *m, struct sotto_addrs *out);
 bool member_has_addr(const struct member *m, const struct sotto_addr *a);
 
-/* ---- session.c ---- */
+/* ---- session*.c; session.h has what only they use ---- */
 
 enum session_state {
 	SESSION_OFFERED,	/* B was asked, or is when it is back */
@@ -402,7 +402,7 @@ void reconcile_hello(struct authd *ad, struct member *m,
 void reconcile_live(struct authd *ad, struct member *m,
 		    const struct sotto_msg_live *live);
 
-/* for session.c's own parts */
+/* for it, and for ahead.c */
 uint64_t pair_hash(struct authd *ad, const struct member *x,
 		   const struct member *y);
 uint64_t request_hash(struct authd *ad, const struct member *m,

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Between the files of sessions: session.c has each one's life, session_request.c is A's,
+ * session_offer.c B's, session_end.c what ends them.
+ */
+#ifndef SOTTO_SESSION_H
+#define SOTTO_SESSION_H
+
+#include "authd.h"
+
+bool session_is_pair(const struct session *s, const struct member *x,
+		     const struct member *y);
+/** session_draw_id() - one that no session has. */
+uint64_t session_draw_id(struct authd *ad);
+/** session_not_pending() - it is granted, or ends: its limits have room again. */
+void session_not_pending(struct session *s);
+
+/* ---- session_request.c: answers to A ---- */
+
+/** session_send_grant() - what B accepted, as often as A asks for it. */
+void session_send_grant(struct session *s);
+/** session_fail() - the mediation came to nothing: A is told why; frees @s. */
+void session_fail(struct session *s, enum sotto_refusal reason);
+
+/* ---- session_offer.c: B's part ---- */
+
+/** session_offer() - B is here: ask it. 0, or why not. */
+unsigned int session_offer(struct session *s);
+/** session_wait() - B is not here: soon, perhaps. */
+void session_wait(struct session *s);
+/** session_networks_mark() - so that a change of the rules can be seen: 0 in transport
+ * mode.
+ */
+uint64_t session_networks_mark(const struct sotto_msg_session_grant *g);
+
+#endif /* SOTTO_SESSION_H */

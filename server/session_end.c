@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What ends sessions before their time: an end that closes one, keys that were lost, a
+ * member that is revoked, rules that changed, a gateway that is gone. Both are told.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "rules.h"
+#include "session.h"
+
+void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
+		       enum sotto_refusal reason)
+{
+	struct sotto_msg msg = { .type = SOTTO_MSG_SESSION_GONE };
+
+	msg.ids.reason = reason;
+	msg.ids.ids.n = 1;
+	msg.ids.ids.id[0] = id;
+	ad->stats.sessions_gone++;
+	assoc_push(ad, m, &msg);
+}
+
+static void close_one(struct authd *ad, struct member *m, uint64_t id,
+		      enum sotto_refusal reason)
+{
+	struct session *s = session_by_id(ad, id);
+
+	if (!s || (s->a != m && s->b != m))
+		return;
+	if (s->state == SESSION_OFFERED) {
+		session_fail(s, s->b == m ? SOTTO_REFUSAL_PEER_REFUSED :
+					    SOTTO_REFUSAL_CLOSED);
+		return;
+	}
+	monitor_session(ad, "closed", s, reason);
+	sotto_info("session %016" PRIx64 " %s -> %s: closed by %s", id,
+		   s->a->name, s->b->name, m->name);
+	session_tell_gone(ad, session_peer(s, m), id, reason);
+	session_free(s);
+}
+
+void session_close(struct authd *ad, struct member *m,
+		   const struct sotto_msg_session_ids *ids)
+{
+	enum sotto_refusal reason = ids->reason == SOTTO_REFUSAL_RESTARTED ||
+				    ids->reason == SOTTO_REFUSAL_EXPIRED ?
+				    ids->reason : SOTTO_REFUSAL_CLOSED;
+	int i;
+
+	for (i = 0; i < ids->ids.n; i++)
+		close_one(ad, m, ids->ids.id[i], reason);
+}
+
+/*
+ * The report is authenticated, the packet was not: only what the member itself
+ * said about this SPI counts. It has an inbound SA before it names its SPI, so
+ * for a session that was granted there is no moment when it may lack one.
+ */
+void session_spi_unknown(struct authd *ad, struct member *m,
+			 const struct sotto_msg_spi_unknown *u)
+{
+	struct member *peer = member_by_addr(ad, &u->src);
+	struct session_link *l;
+
+	ad->stats.spi_unknown++;
+	if (!bucket_take(&m->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
+			 AUTHD_REQUEST_BURST))
+		return;
+	for (l = m->sessions; l; l = l->next) {
+		struct session *s = l->session;
+		uint32_t spi = s->a == m ? s->spi_a : s->spi_b;
+
+		if (s->state != SESSION_LIVE || spi != u->spi ||
+		    session_peer(s, m) != peer)
+			continue;
+		sotto_info("session %016" PRIx64 ": %s lost its keys", s->id,
+			   m->name);
+		session_tell_gone(ad, peer, s->id, SOTTO_REFUSAL_RESTARTED);
+		session_tell_gone(ad, m, s->id, SOTTO_REFUSAL_RESTARTED);
+		session_free(s);
+		return;
+	}
+}
+
+void session_member_revoked(struct authd *ad, struct member *m)
+{
+	struct sotto_msg msg = { .type = SOTTO_MSG_PEER_GONE };
+
+	msg.peer_gone.reason = SOTTO_REFUSAL_REVOKED;
+	strcpy(msg.peer_gone.name, m->name);
+	memcpy(msg.peer_gone.static_pub, m->static_pub, SOTTO_PUB_LEN);
+	ad->notice++;
+	while (m->sessions) {
+		struct session *s = m->sessions->session;
+		struct member *peer = session_peer(s, m);
+
+		if (peer->notice != ad->notice) {
+			peer->notice = ad->notice;
+			assoc_push(ad, peer, &msg);
+		}
+		if (s->state == SESSION_OFFERED)
+			session_fail(s, SOTTO_REFUSAL_REVOKED);
+		else
+			session_free(s);
+	}
+}
+
+/* What the rules say of a live session now. */
+static bool still_right(struct authd *ad, const struct session *s)
+{
+	struct sotto_msg_session_grant g = { 0 };
+
+	rules_networks(ad, s->a, s->b, &g.routes);
+	rules_networks(ad, s->b, s->a, &g.own_routes);
+	if (g.routes.n || g.own_routes.n)
+		g.mode = SOTTO_MODE_TUNNEL;
+	/* one that was taken over after a restart: its networks are not known */
+	if (s->networks != session_networks_mark(&g) && s->made_ms)
+		return false;
+	return policy_permits(ad, s->a, s->b);
+}
+
+static void end_both(struct session *s, enum sotto_refusal reason)
+{
+	if (s->state == SESSION_OFFERED) {
+		session_fail(s, reason);
+		return;
+	}
+	monitor_session(s->ad, "ended", s, reason);
+	sotto_info("session %016" PRIx64 " %s -> %s: ended: %s", s->id,
+		   s->a->name, s->b->name, sotto_refusal_name(reason));
+	session_tell_gone(s->ad, s->a, s->id, reason);
+	session_tell_gone(s->ad, s->b, s->id, reason);
+	session_free(s);
+}
+
+void session_recheck(struct authd *ad)
+{
+	struct session *next;
+	struct member *m;
+	struct session_link *l;
+
+	for (m = ad->members; m; m = m->next) {
+		for (l = m->sessions; l; ) {
+			next = l->session;
+			l = l->next;
+			if (next->a == m && !still_right(ad, next))
+				end_both(next, SOTTO_REFUSAL_DENIED);
+		}
+	}
+}
+
+static bool has_other(struct authd *ad, const struct member *m)
+{
+	struct sotto_prefix net;
+	int i;
+
+	for (i = 0; m->routes && i < m->routes->n; i++) {
+		const struct member *gw = rules_gateway(ad,
+						&m->routes->p[i].addr, &net);
+
+		if (gw && gw != m && gw->current)
+			return true;
+	}
+	return false;
+}
+
+void session_gateway_gone(struct authd *ad, struct member *m)
+{
+	struct session_link *l;
+
+	if (!has_other(ad, m))
+		return;
+	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
+		     m->sessions_n);
+	while ((l = m->sessions))
+		end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
+}

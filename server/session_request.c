@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A's request: who may have it, and what it is answered.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules.h"
+#include "session.h"
+
+/* ---- answers ---- */
+
+static uint32_t hold_ms(enum sotto_refusal reason)
+{
+	switch (reason) {
+	case SOTTO_REFUSAL_NOT_MEMBER:
+		return AUTHD_HOLD_NOT_MEMBER;
+	case SOTTO_REFUSAL_DENIED:
+	case SOTTO_REFUSAL_REVOKED:
+	case SOTTO_REFUSAL_SELF:
+		return AUTHD_HOLD_DENIED;
+	case SOTTO_REFUSAL_PEER_OFFLINE:
+		return AUTHD_HOLD_OFFLINE;
+	case SOTTO_REFUSAL_LIMIT:
+	case SOTTO_REFUSAL_PENDING:
+		return AUTHD_HOLD_BUSY;
+	default:
+		return AUTHD_HOLD_OTHER;
+	}
+}
+
+static void refuse(struct assoc *as, uint32_t call, enum sotto_refusal reason,
+		   uint64_t session_id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_REFUSAL };
+
+	m.refusal.reason = reason;
+	m.refusal.hold_ms = hold_ms(reason);
+	m.refusal.session_id = session_id;
+	as->ad->stats.refusals++;
+	sotto_chan_answer(&as->chan, as->ad->now_ms, call, &m);
+	assoc_rearm(as);
+}
+
+/* The association that A asked on: mostly its current one. */
+static struct assoc *asker(const struct session *s)
+{
+	struct assoc *as = s->a->current;
+
+	if (as && as->chan.keys.local_index == s->call_index)
+		return as;
+	return assoc_by_index(s->ad, s->call_index);
+}
+
+void session_fail(struct session *s, enum sotto_refusal reason)
+{
+	struct assoc *as = asker(s);
+
+	monitor_session(s->ad, "refused", s, reason);
+	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
+		   s->a->name, s->b->name, sotto_refusal_name(reason));
+	if (as)
+		refuse(as, s->call, reason, s->id);
+	session_free(s);
+}
+
+void session_send_grant(struct session *s)
+{
+	struct assoc *as = asker(s);
+
+	if (!as)
+		return;		/* A asks again on its next association */
+	sotto_chan_answer_body(&as->chan, s->ad->now_ms, s->call,
+			       SOTTO_MSG_SESSION_GRANT, s->granted->body,
+			       s->granted->len);
+	assoc_rearm(as);
+}
+
+/* ---- what it repeats or doubles ---- */
+
+uint64_t request_hash(struct authd *ad, const struct member *m,
+		      uint64_t request_id)
+{
+	uint64_t key[2] = { m->id, request_id };
+
+	return htab_hash(&ad->asked, key, sizeof(key));
+}
+
+static struct session *find_repeat(struct authd *ad, struct member *m,
+				   uint64_t request_id)
+{
+	uint64_t hash = request_hash(ad, m, request_id);
+	struct hnode *n;
+
+	htab_for_hash(&ad->asked, n, hash) {
+		struct session *s = container_of(n, struct session, by_request);
+
+		if (s->a == m && s->request->request_id == request_id)
+			return s;
+	}
+	return NULL;
+}
+
+static void repeat(struct assoc *as, uint32_t call, struct session *s,
+		   const struct sotto_msg_session_request *req)
+{
+	if (memcmp(s->request, req, sizeof(*req))) {
+		refuse(as, call, SOTTO_REFUSAL_REQUEST, 0);
+		return;
+	}
+	s->call = call;
+	s->call_index = as->chan.keys.local_index;
+	if (s->state == SESSION_LIVE)
+		session_send_grant(s);
+}
+
+/* @a was asked for this one a moment ago, and asked itself before it knew. */
+static bool just_made(const struct authd *ad, const struct session *s,
+		      const struct member *a)
+{
+	return s->state == SESSION_LIVE && s->b == a && s->made_ms &&
+	       ad->now_ms - s->made_ms < AUTHD_JUST_MADE_MS;
+}
+
+/* What a request of @a would only double. A rekey is of one that is there. */
+static struct session *pair_pending(struct authd *ad, const struct member *a,
+				    const struct member *b, bool rekey)
+{
+	uint64_t hash = pair_hash(ad, a, b);
+	struct hnode *n;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (session_is_pair(s, a, b) &&
+		    (s->state == SESSION_OFFERED || (!rekey && just_made(ad, s, a))))
+			return s;
+	}
+	return NULL;
+}
+
+/* ---- mediation ---- */
+
+static bool is_here(const struct member *b)
+{
+	return b->current && b->ciphers.n;
+}
+
+/* After a restart of the server nobody is here, but not for long. */
+static bool may_return(const struct authd *ad, const struct member *b)
+{
+	return b->live_state == LIVE_UNKNOWN &&
+	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
+}
+
+/* @b has @dst itself, or leads to it. A session that is live may be replaced by
+ * either end.
+ */
+static bool permitted(struct authd *ad, struct member *a, struct member *b,
+		      const struct sotto_msg_session_request *req)
+{
+	const struct session *old = req->rekey_of ?
+				    session_by_id(ad, req->rekey_of) : NULL;
+	struct sotto_prefix net = {
+		.addr = req->dst,
+		.plen = req->dst.len * 8,
+	};
+
+	if (!member_has_addr(b, &req->dst))
+		return rules_judge_net(ad, a, &net).allow;
+	return policy_permits(ad, a, b) ||
+	       (old && old->state == SESSION_LIVE && session_is_pair(old, a, b) &&
+		policy_permits(ad, b, a));
+}
+
+/* 0: permitted so far; else the reason. */
+static unsigned int check_peer(struct authd *ad, struct member *a,
+			       struct member *b,
+			       const struct sotto_msg_session_request *req)
+{
+	if (!b || b->state == MEMBER_PENDING)
+		return SOTTO_REFUSAL_NOT_MEMBER;
+	if (b->state == MEMBER_REVOKED)
+		return SOTTO_REFUSAL_REVOKED;
+	if (b == a)
+		return SOTTO_REFUSAL_SELF;
+	if (!permitted(ad, a, b, req))
+		return SOTTO_REFUSAL_DENIED;
+	/* before its HELLO nothing is known of what it can do */
+	if (!is_here(b) && !may_return(ad, b))
+		return SOTTO_REFUSAL_PEER_OFFLINE;
+	if (b->offered_n >= AUTHD_OFFERS_MEMBER)
+		return SOTTO_REFUSAL_LIMIT;
+	return 0;
+}
+
+static struct session *make_session(struct assoc *as, uint32_t call,
+				    struct member *b,
+				    const struct sotto_msg_session_request *req)
+{
+	struct authd *ad = as->ad;
+	struct session *s = session_new(ad, as->member, b, session_draw_id(ad));
+
+	if (!s)
+		return NULL;
+	s->a->asked_n++;
+	s->b->offered_n++;
+	ad->pending_n++;
+	s->made_ms = ad->now_ms;
+	s->spi_a = req->spi;
+	s->dst = req->dst;
+	s->call = call;
+	s->call_index = as->chan.keys.local_index;
+	s->request = malloc(sizeof(*s->request));
+	if (!s->request) {
+		session_free(s);
+		return NULL;
+	}
+	htab_add(&ad->asked, &s->by_request,
+		 request_hash(ad, s->a, req->request_id));
+	memcpy(s->request, req, sizeof(*req));	/* padding too: it is compared */
+	return s;
+}
+
+static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
+			    const struct sotto_msg_session_request *req)
+{
+	struct session *s = make_session(as, call, b, req);
+	unsigned int reason;
+
+	if (!s)
+		return SOTTO_REFUSAL_INTERNAL;
+	if (!is_here(b)) {
+		session_wait(s);
+		return 0;
+	}
+	reason = session_offer(s);
+	if (reason)
+		session_free(s);
+	return reason;
+}
+
+void session_request(struct assoc *as, uint32_t call,
+		     const struct sotto_msg_session_request *req)
+{
+	struct authd *ad = as->ad;
+	struct member *a = as->member, *b;
+	struct session *s = find_repeat(ad, a, req->request_id);
+	struct sotto_prefix net;
+	unsigned int reason;
+
+	ad->stats.requests++;
+	if (s) {
+		repeat(as, call, s, req);
+		return;
+	}
+	if (a->asked_n >= AUTHD_PENDING_MEMBER ||
+	    !bucket_take(&a->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
+			 AUTHD_REQUEST_BURST)) {
+		refuse(as, call, SOTTO_REFUSAL_LIMIT, 0);
+		return;
+	}
+	b = member_by_addr(ad, &req->dst);
+	if (!b)
+		b = rules_gateway(ad, &req->dst, &net);
+	reason = check_peer(ad, a, b, req);
+	s = reason ? NULL : pair_pending(ad, a, b, req->rekey_of);
+	if (s) {
+		refuse(as, call, SOTTO_REFUSAL_PENDING, s->id);
+		return;
+	}
+	if (!reason)
+		reason = mediate(as, call, b, req);
+	if (!reason)
+		return;
+	monitor_refusal(ad, a, &req->dst, reason);
+	refuse(as, call, reason, 0);
+}
+
+void session_check(struct assoc *as, uint32_t call, const struct sotto_addr *dst)
+{
+	struct sotto_msg_session_request req = { .dst = *dst };
+	struct member *b = member_by_addr(as->ad, dst);
+	struct sotto_prefix net;
+	unsigned int reason;
+
+	if (!b)
+		b = rules_gateway(as->ad, dst, &net);
+	reason = check_peer(as->ad, as->member, b, &req);
+	if (!reason && !is_here(b))
+		reason = SOTTO_REFUSAL_PEER_OFFLINE;
+	if (reason)
+		refuse(as, call, reason, 0);
+	else
+		sotto_chan_ack(&as->chan, as->ad->now_ms, call);
+}
