@@ -836,6 +836,7 @@ void assoc_teardown(struct authd *ad)
 	size_t i;
 
 	say_bye(ad);
+	htab_settle(&ad->assocs);
 	for (i = 0; ad->assocs.bucket && i <= ad->assocs.mask; i++)
 		while (ad->assocs.bucket[i])
 			assoc_free(container_of(ad->assocs.bucket[i],

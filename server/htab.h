@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Intrusive hash tables, keyed with a secret so that nobody can choose
- * collisions. They grow by doubling.
+ * collisions. They grow by doubling, a little with each entry that is added: to move
+ * half a million at once would make everybody wait.
  */
 #ifndef SOTTO_HTAB_H
 #define SOTTO_HTAB_H
@@ -18,7 +19,9 @@ struct hnode {
 
 struct htab {
 	struct hnode **bucket;
+	struct hnode **old;	/* half as many; NULL unless it is growing */
 	size_t n, mask;
+	size_t moved;		/* so many of old are empty */
 	uint8_t key[crypto_shorthash_KEYBYTES];
 };
 
@@ -28,6 +31,7 @@ struct htab {
 static inline int htab_init(struct htab *h)
 {
 	h->n = 0;
+	h->old = NULL;
 	h->mask = 63;
 	h->bucket = calloc(h->mask + 1, sizeof(*h->bucket));
 	randombytes_buf(h->key, sizeof(h->key));
@@ -38,7 +42,9 @@ static inline int htab_init(struct htab *h)
 static inline void htab_free(struct htab *h)
 {
 	free(h->bucket);
+	free(h->old);
 	h->bucket = NULL;
+	h->old = NULL;
 }
 
 static inline uint64_t htab_hash(const struct htab *h, const void *key,
@@ -50,41 +56,73 @@ static inline uint64_t htab_hash(const struct htab *h, const void *key,
 	return out;
 }
 
+/* The bucket that @hash belongs to now. */
+static inline struct hnode **htab_place(const struct htab *h, uint64_t hash)
+{
+	size_t i = hash & (h->mask >> 1);
+
+	return h->old && i >= h->moved ? &h->old[i] : &h->bucket[hash & h->mask];
+}
+
 /* Without memory for more buckets the table only gets slower. */
 static inline void htab_grow(struct htab *h)
 {
-	size_t mask = h->mask * 2 + 1, i;
+	size_t mask = h->mask * 2 + 1;
 	struct hnode **bucket = calloc(mask + 1, sizeof(*bucket));
 
 	if (!bucket)
 		return;
-	for (i = 0; i <= h->mask; i++) {
-		while (h->bucket[i]) {
-			struct hnode *n = h->bucket[i];
-
-			h->bucket[i] = n->next;
-			n->next = bucket[n->hash & mask];
-			bucket[n->hash & mask] = n;
-		}
-	}
-	free(h->bucket);
+	h->old = h->bucket;
+	h->moved = 0;
 	h->bucket = bucket;
 	h->mask = mask;
 }
 
+/* The next of the old buckets. */
+static inline void htab_move(struct htab *h)
+{
+	struct hnode *n = h->old[h->moved], *next;
+
+	for (; n; n = next) {
+		struct hnode **at = &h->bucket[n->hash & h->mask];
+
+		next = n->next;
+		n->next = *at;
+		*at = n;
+	}
+	if (h->moved++ < h->mask >> 1)
+		return;
+	free(h->old);
+	h->old = NULL;
+}
+
+/** htab_settle() - finish growing; then all is in h->bucket. */
+static inline void htab_settle(struct htab *h)
+{
+	while (h->old)
+		htab_move(h);
+}
+
+/* Two old buckets for each new entry: done when it is three quarters full. */
 static inline void htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 {
-	if (h->n > h->mask)
+	struct hnode **at;
+	int i;
+
+	if (!h->old && h->n > h->mask)
 		htab_grow(h);
+	for (i = 0; i < 2 && h->old; i++)
+		htab_move(h);
+	at = htab_place(h, hash);
 	n->hash = hash;
-	n->next = h->bucket[hash & h->mask];
-	h->bucket[hash & h->mask] = n;
+	n->next = *at;
+	*at = n;
 	h->n++;
 }
 
 static inline void htab_del(struct htab *h, struct hnode *n)
 {
-	struct hnode **at = &h->bucket[n->hash & h->mask];
+	struct hnode **at = htab_place(h, n->hash);
 
 	while (*at != n)
 		at = &(*at)->next;
@@ -95,18 +133,18 @@ static inline void htab_del(struct htab *h, struct hnode *n)
 /* Bring the place of @hash into the cache. */
 static inline void htab_fetch(const struct htab *h, uint64_t hash)
 {
-	__builtin_prefetch(&h->bucket[hash & h->mask]);
+	__builtin_prefetch(htab_place(h, hash));
 }
 
 /* Then its first entry, which is the one that is looked for, mostly. */
 static inline void htab_fetch_first(const struct htab *h, uint64_t hash)
 {
-	__builtin_prefetch(h->bucket[hash & h->mask]);
+	__builtin_prefetch(*htab_place(h, hash));
 }
 
 /* Candidates for @hash_; the caller compares keys. */
 #define htab_for_hash(h, n_, hash_)					\
-	for (n_ = (h)->bucket[(hash_) & (h)->mask]; n_; n_ = n_->next)	\
+	for (n_ = *htab_place(h, hash_); n_; n_ = n_->next)		\
 		if (n_->hash == (hash_))
 
 #endif /* SOTTO_HTAB_H */

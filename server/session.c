@@ -174,6 +174,7 @@ void session_teardown(struct authd *ad)
 {
 	size_t i;
 
+	htab_settle(&ad->sessions);
 	for (i = 0; ad->sessions.bucket && i <= ad->sessions.mask; i++)
 		while (ad->sessions.bucket[i])
 			session_free(container_of(ad->sessions.bucket[i],

@@ -2,9 +2,10 @@
 /*
  * How associations begin, with the real server over loopback: tickets, features,
  * every byte of a first datagram wrong in turn; and the parts beneath: ticket
- * keys, the timer wheel, limits by source.
+ * keys, the timer wheel, tables, limits by source.
  */
 #include "agentsim.h"
+#include "server/htab.h"
 #include "server/limiter.h"
 #include "server/ticket.h"
 #include "server/wheel.h"
@@ -347,6 +348,69 @@ static void wheel_times(void)
 	wheel_stop(&wheel);
 }
 
+#define ENTRIES	20000
+
+static struct entry {
+	struct hnode node;
+	bool in;
+} entries[ENTRIES];
+
+static bool is_found(const struct htab *h, uint64_t key)
+{
+	struct hnode *n;
+
+	htab_for_hash(h, n, htab_hash(h, &key, sizeof(key)))
+		if (container_of(n, struct entry, node) == &entries[key])
+			return true;
+	return false;
+}
+
+static void take_out(struct htab *h, uint64_t key)
+{
+	if (entries[key].in)
+		htab_del(h, &entries[key].node);
+	entries[key].in = false;
+}
+
+/* Bucket by bucket, and what is in it is found and taken out at any time. */
+static void tables_grow(void)
+{
+	size_t moved = 0, most = 0, in = 0, wrong = 0, growing = 0;
+	struct htab h;
+	uint64_t i;
+
+	ASSERT(!htab_init(&h));
+	for (i = 0; i < ENTRIES; i++) {
+		htab_add(&h, &entries[i].node, htab_hash(&h, &i, sizeof(i)));
+		entries[i].in = true;
+		if (h.old && h.moved >= moved && h.moved - moved > most)
+			most = h.moved - moved;
+		growing += h.old != NULL;
+		moved = h.old ? h.moved : 0;
+		take_out(&h, randombytes_uniform(i + 1));
+		for (int look = 0; look < 4; look++) {
+			uint64_t key = look ? randombytes_uniform(i + 1) : i;
+
+			wrong += is_found(&h, key) != entries[key].in;
+		}
+	}
+	EXPECT_EQ(wrong, 0);
+	EXPECT_EQ(most, 2);
+	EXPECT(growing > ENTRIES / 8);
+	for (i = 0; i < ENTRIES; i++) {
+		EXPECT(is_found(&h, i) == entries[i].in);
+		in += entries[i].in;
+	}
+	EXPECT_EQ(h.n, in);
+	htab_settle(&h);
+	for (i = 0; i < ENTRIES; i++)
+		take_out(&h, i);
+	EXPECT_EQ(h.n, 0);
+	for (i = 0; i <= h.mask; i++)
+		EXPECT(!h.bucket[i]);
+	htab_free(&h);
+}
+
 static void limits_by_source(void)
 {
 	struct sotto_addr one, same, other;
@@ -383,6 +447,7 @@ static const struct ktap_test tests[] = {
 	{ "every_data_byte_wrong", every_data_byte_wrong },
 	{ "ticket_keys", ticket_keys },
 	{ "wheel_times", wheel_times },
+	{ "tables_grow", tables_grow },
 	{ "limits_by_source", limits_by_source },
 };
 
