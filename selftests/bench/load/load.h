@@ -57,6 +57,7 @@ struct load {
 	uint64_t refused, timeouts, strays, answered, grants, offers;
 	bool mad;				/* spoil what is sent */
 	struct samples lat;
+	uint64_t turn_max_us;			/* we were busy, or did not run */
 	const char *pids;			/* of the server's processes */
 };
 

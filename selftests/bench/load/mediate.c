@@ -149,15 +149,19 @@ static void drain(void)
 
 void mediate_run(double seconds, uint32_t window, uint32_t rate)
 {
-	uint64_t begin = now_us(), before, now, end;
+	uint64_t begin = now_us(), before, now, last, end;
 	struct usage u = usage_now();
 
 	if (!request_len)
 		encode_templates();
 	before = asked;
 	done = 0;
+	last = begin;
 	end = begin + (uint64_t)(seconds * 1e6);
 	while ((now = now_us()) < end) {
+		if (now - last > ld.turn_max_us)
+			ld.turn_max_us = now - last;
+		last = now;
 		ask_more(now, begin, before, window, rate);
 		peer_alive();
 		wire_poll(rate ? 0 : 1);

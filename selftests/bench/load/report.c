@@ -112,12 +112,14 @@ void report(const char *what, uint64_t done, double seconds,
 	printf("{\"what\":\"%s\",\"members\":%u,\"done\":%" PRIu64
 	       ",\"seconds\":%.3f,\"per_second\":%.0f,\"server_cpu_seconds\":%.3f,\"per_cpu_second\":%.0f,"
 	       "\"rss_bytes\":%" PRIu64 ",\"p50_us\":%u,\"p99_us\":%u,\"p999_us\":%u,\"max_us\":%u,"
+	       "\"turn_max_us\":%" PRIu64 ","
 	       "\"refused\":%" PRIu64 ",\"timeouts\":%" PRIu64 ",\"strays\":%" PRIu64 "}\n",
 	       what, ld.members, done, seconds, done / seconds, cpu,
 	       cpu > 0 ? done / cpu : 0, now.rss, quantile(.5), quantile(.99),
-	       quantile(.999), quantile(1), ld.refused, ld.timeouts, ld.strays);
+	       quantile(.999), quantile(1), ld.turn_max_us, ld.refused, ld.timeouts, ld.strays);
 	fflush(stdout);
 	ld.lat.n = 0;
+	ld.turn_max_us = 0;
 	ld.refused = 0;
 	ld.timeouts = 0;
 	ld.strays = 0;
