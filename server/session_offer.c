@@ -41,6 +41,13 @@ static enum sotto_refusal passed_on(unsigned int reason)
 	return SOTTO_REFUSAL_PEER_REFUSED;
 }
 
+/* No answer came; otherwise there was one, if not one that can be read. */
+static bool is_silent(int err)
+{
+	return err == SOTTO_E_TIMEOUT || err == SOTTO_E_CLOSED ||
+	       err == SOTTO_E_LIMIT;
+}
+
 static bool valid_accept(int err, const struct sotto_msg *m, uint64_t id)
 {
 	return !err && m->type == SOTTO_MSG_SESSION_ACCEPT &&
@@ -65,7 +72,7 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 		accepted(s, &m->accept);
 	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
 		session_fail(s, passed_on(m->refusal.reason));
-	else if (err)
+	else if (is_silent(err))
 		session_fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
 	else
 		session_fail(s, SOTTO_REFUSAL_PEER_REFUSED);

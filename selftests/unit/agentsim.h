@@ -70,7 +70,8 @@ struct sim {
 	int offers_n, offers_seen;
 	uint16_t got[SIM_MSGS];		/* types of requests, in order */
 	int got_n, byes;
-	struct sotto_msg last;		/* the last request */
+	struct sotto_msg last;		/* the last request, and its id */
+	uint32_t last_id;
 	struct sotto_msg answer;	/* to the last sim_call() */
 	int answer_err;
 	bool answered;
@@ -216,8 +217,10 @@ static inline void sim_request(void *arg, uint32_t id, const struct sotto_msg *m
 
 	if (s->got_n < SIM_MSGS)
 		s->got[s->got_n++] = m->type;
-	if (m->type != SOTTO_MSG_POLICY)
+	if (m->type != SOTTO_MSG_POLICY) {
 		s->last = *m;
+		s->last_id = id;
+	}
 	if (m->type == SOTTO_MSG_SESSION_OFFER) {
 		sim_answer_offer(s, id, &m->offer);
 		return;
