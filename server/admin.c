@@ -320,14 +320,21 @@ static int run(struct authd *ad, struct sotto_usock_conn *conn,
 	return sotto_err(err, SOTTO_E_UNKNOWN, "'%.40s' is not a command", cmd);
 }
 
+static struct sotto_ratelimit limit_full = SOTTO_RATELIMIT(10000, 3);
+
 static void on_request(void *arg, struct sotto_usock_conn *conn,
 		       const json_t *req)
 {
 	struct sotto_errmsg err = { 0 };
 	struct authd *ad = arg;
+	int rc;
 
 	ad->now_ms = sotto_now_ms();
-	if (run(ad, conn, req, &err))
+	rc = run(ad, conn, req, &err);
+	/* not only for who asked: the audit log cannot say it */
+	if (rc == SOTTO_E_FULL)
+		sotto_log_limited(&limit_full, SOTTO_LOG_ERR, "%s", err.text);
+	if (rc)
 		sotto_usock_fail_err(conn, &err);
 }
 

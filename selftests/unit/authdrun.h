@@ -32,6 +32,7 @@ struct authd_run {
 
 static char authd_bin[PATH_MAX + 32];
 static const char *authd_tmp = "/tmp";
+static const char *authd_log;	/* instead of "log" in the run's folder */
 
 /* $SOTTO_AUTHD, or where it was built beside this test. */
 static inline void authd_find(void)
@@ -51,6 +52,14 @@ static inline void authd_find(void)
 	snprintf(authd_bin, sizeof(authd_bin), "%s/../sotto-authd", self);
 }
 
+static inline void authd_log_path(struct authd_run *r, char path[160])
+{
+	if (authd_log)
+		snprintf(path, 160, "%s", authd_log);
+	else
+		snprintf(path, 160, "%s/log", r->top);
+}
+
 static inline pid_t authd_spawn(struct authd_run *r, const char *arg)
 {
 	pid_t pid = fork();
@@ -61,7 +70,7 @@ static inline pid_t authd_spawn(struct authd_run *r, const char *arg)
 	if (!getenv("SOTTO_TEST_VERBOSE")) {
 		char log[160];
 
-		snprintf(log, sizeof(log), "%s/log", r->top);
+		authd_log_path(r, log);
 		if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
 			_exit(126);
 	}
@@ -212,12 +221,28 @@ static inline void authd_show_log(struct authd_run *r)
 	char path[160], line[512];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/log", r->top);
+	authd_log_path(r, path);
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
 		printf("# authd: %s", line);
 	if (f)
 		fclose(f);
+}
+
+/* Has it said this? */
+static inline bool authd_said(struct authd_run *r, const char *text)
+{
+	char path[160], line[512];
+	bool said = false;
+	FILE *f;
+
+	authd_log_path(r, path);
+	f = fopen(path, "r");
+	while (f && !said && fgets(line, sizeof(line), f))
+		said = strstr(line, text) != NULL;
+	if (f)
+		fclose(f);
+	return said;
 }
 
 /* A server that a sanitizer ended, or that does not stop cleanly, is a failure. */

@@ -464,12 +464,41 @@ static void fill(const char *path)
 	fclose(f);
 }
 
+/* How often this is in the audit log. */
+static int audited(const char *event)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:i}", "cmd", "audit.list", "limit", 1000);
+	json_t *one;
+	size_t i;
+	int n = 0;
+
+	json_array_foreach(json_object_get(ans, "audit"), i, one)
+		n += !strcmp(authd_str(one, "event"), event);
+	json_decref(ans);
+	return n;
+}
+
+/* What goes on without the disk: bob and carol have a session; that its grant cannot be
+ * logged is counted, and said.
+ */
+static void grant_on_full_disk(struct sim *bob, struct sim *carol)
+{
+	EXPECT_EQ(sim_session(bob, "10.0.0.3"), 0);
+	EXPECT(sim_agree(&bob->asks[0], carol));
+	SIM_UNTIL(stat_of("grants_lost"), 10000);
+	EXPECT_EQ(stat_of("grants_lost"), 1);
+	EXPECT(authd_said(&run, "grants not logged"));
+}
+
 static void on_full_disk(const char *filler)
 {
+	static struct sim bob, carol;
 	char line[SOTTO_LINE_MAX], name[16], addr[32];
 	json_t *ans = NULL;
-	int i;
+	int i, added;
 
+	ASSERT(sim_member(&bob, &run, "bob", "10.0.0.2") &&
+	       sim_member(&carol, &run, "carol", "10.0.0.3"));
 	sim_member_add(&run, "alice", "10.0.0.1", line);
 	fill(filler);
 	/* what is left of the last page may still take some */
@@ -485,20 +514,37 @@ static void on_full_disk(const char *filler)
 	EXPECT(!strcmp(authd_str(ans, "error"), "disk-full"));
 	EXPECT(strstr(authd_str(ans, "message"), "nothing was changed"));
 	json_decref(ans);
+	EXPECT(authd_said(&run, "the disk is full"));
+	/* the audit log has what was done, and nothing else */
+	added = audited("member.add");
+	EXPECT_EQ(added, 3 + i);
+	grant_on_full_disk(&bob, &carol);
 	/* an enrolment is told so, and the code is still good afterwards */
 	sim_new(&a, &run, line);
 	ASSERT(sim_open(&a, true));
 	EXPECT(!sim_register(&a));
 	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_STORAGE);
+	EXPECT(authd_said(&run, "enrolment failed"));
+	EXPECT_EQ(audited("member.register"), 2);
 	unlink(filler);
 	EXPECT(sim_register(&a) && sim_associate(&a));
+	EXPECT_EQ(audited("member.register"), 3);
+	EXPECT_EQ(audited("member.add"), added);
+	/* and so it is after a restart */
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	ASSERT(authd_begin(&run));
+	EXPECT_EQ(audited("member.register"), 3);
+	EXPECT_EQ(audited("member.add"), added);
 	sim_free(&a);
+	sim_free(&bob);
+	sim_free(&carol);
 }
 
 /* In a file system of its own, seen by this process and its server alone. */
 static void full_disk(void)
 {
-	char dir[] = "/tmp/sotto-disk-XXXXXX", filler[64];
+	char dir[] = "/tmp/sotto-disk-XXXXXX", log[] = "/tmp/sotto-log-XXXXXX", filler[64];
+	int fd;
 
 	if (geteuid())
 		SKIP("needs root to mount a small file system");
@@ -506,11 +552,13 @@ static void full_disk(void)
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		SKIP("may not make a mount namespace here");
 	ASSERT(mkdtemp(dir));
-	if (mount("none", dir, "tmpfs", 0, "size=400k")) {
+	if (mount("none", dir, "tmpfs", 0, "size=800k")) {
 		rmdir(dir);
 		SKIP("may not mount a small file system here");
 	}
+	fd = mkstemp(log);
 	authd_tmp = dir;
+	authd_log = log;
 	snprintf(filler, sizeof(filler), "%s/filler", dir);
 	if (authd_start(&run, ""))
 		on_full_disk(filler);
@@ -518,7 +566,41 @@ static void full_disk(void)
 		EXPECT(!"the server starts");
 	stop(NULL, NULL);
 	authd_tmp = "/tmp";
+	authd_log = NULL;
+	EXPECT(!close(fd) && !unlink(log));
 	EXPECT(!umount(dir) && !rmdir(dir));
+}
+
+static void set_schema(int version)
+{
+	char path[192], sql[64];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* It says what to do, and leaves it as it is. */
+static void newer_database(void)
+{
+	char line[SOTTO_LINE_MAX];
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	set_schema(99);
+	EXPECT_EQ(authd_wait(authd_spawn(&run, NULL)), 1);
+	EXPECT(authd_said(&run, "made by a newer version (schema 99"));
+	EXPECT(authd_said(&run, "install that version"));
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--rekey")), 1);
+	set_schema(3);
+	ASSERT(authd_begin(&run));
+	EXPECT_EQ(audited("member.add"), 1);
+	EXPECT_EQ(audited("realm.rekey"), 0);
+	stop(NULL, NULL);
 }
 
 static void second_server(void)
@@ -594,6 +676,7 @@ static const struct ktap_test tests[] = {
 	{ "not_permitted", not_permitted },
 	{ "policy", policy },
 	{ "full_disk", full_disk },
+	{ "newer_database", newer_database },
 	{ "second_server", second_server },
 	{ "port_taken", port_taken },
 	{ "bad_conf", bad_conf },

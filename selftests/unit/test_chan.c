@@ -491,6 +491,37 @@ static void counter_end(void)
 	teardown();
 }
 
+/* Ids are not used twice either: nothing more can be asked. */
+static void ids_end(void)
+{
+	setup();
+	a.chan.next_id = UINT32_MAX - 1;
+	EXPECT_EQ(ask(&a, 1, 0), 0);
+	EXPECT_EQ(ask(&a, 2, 0), SOTTO_E_LIMIT);
+	run(net.now + 5);
+	EXPECT_EQ(b.requests, 1);
+	EXPECT_EQ(a.answers, 1);
+	/* the other direction has its own */
+	EXPECT_EQ(ask(&b, 3, 0), 0);
+	run(net.now + 5);
+	EXPECT_EQ(b.answers, 1);
+	teardown();
+}
+
+/* Counters of what happened begin again at 0, and harm nothing. */
+static void counts_wrap(void)
+{
+	setup();
+	memset(&a.chan.stats, 255, sizeof(a.chan.stats));
+	memset(&b.chan.stats, 255, sizeof(b.chan.stats));
+	EXPECT_EQ(ask(&a, 1, 0), 0);
+	run(net.now + 5);
+	EXPECT_EQ(a.answers, 1);
+	EXPECT_EQ(a.chan.stats.sent, 0);
+	EXPECT_EQ(b.chan.stats.received, 0);
+	teardown();
+}
+
 static void hint_echo(void)
 {
 	setup();
@@ -517,6 +548,8 @@ static const struct ktap_test tests[] = {
 	{ "adopt", adopt },
 	{ "cancel", cancel },
 	{ "counter_end", counter_end },
+	{ "ids_end", ids_end },
+	{ "counts_wrap", counts_wrap },
 	{ "hint_echo", hint_echo },
 };
 
