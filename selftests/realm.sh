@@ -35,6 +35,18 @@ plug() {
 	connect "$1" wire gateway "to-$1"
 	ip -n "$(ns_name gateway)" link set "to-$1" master wire
 	address "$1" wire "${IP4[$1]}/24" "${IP6[$1]}/64"
+	announce "$1"
+}
+
+# announce HOST: it is on the wire, with a new MAC address. A machine's network scripts say so.
+announce() {
+	local h a
+
+	for h in "${hosts[@]}"; do
+		for a in "${IP4[$1]}" "${IP6[$1]}"; do
+			ip -n "$(ns_name "$h")" neigh flush to "$a"
+		done
+	done
 }
 
 make_wire() {
