@@ -30,10 +30,15 @@ SOTTO_NL_TOP(sotto_nl_agent_top, SOTTO_A_AGENT, sotto_nl_agent_policy);
 SOTTO_NL_TOP(sotto_nl_policy_add_top, SOTTO_A_POLICY, sotto_nl_policy_add_policy);
 SOTTO_NL_TOP(sotto_nl_policy_del_top, SOTTO_A_POLICY, sotto_nl_policy_del_policy);
 SOTTO_NL_TOP(sotto_nl_tunnel_top, SOTTO_A_TUNNEL, sotto_nl_tunnel_policy);
-SOTTO_NL_TOP(sotto_nl_sa_select_top, SOTTO_A_SA, sotto_nl_sa_select_policy);
 SOTTO_NL_TOP(sotto_nl_keylog_top, SOTTO_A_SA, sotto_nl_keylog_policy);
 SOTTO_NL_TOP(sotto_nl_trace_top, SOTTO_A_TRACE, sotto_nl_trace_policy);
 SOTTO_NL_TOP(sotto_nl_acquire_top, SOTTO_A_ACQUIRE, sotto_nl_acquire_policy);
+
+/* The nests are looked at one by one: see sotto_nl_sa_each(). */
+static const struct nla_policy sotto_nl_sa_select_top[SOTTO_A_SA_MORE + 1] = {
+	[SOTTO_A_SA] = { .type = NLA_NESTED },
+	[SOTTO_A_SA_MORE] = { .type = NLA_NESTED },
+};
 
 #define SOTTO_NL_OP(_cmd, _doit, _dumpit, _policy, _attr)		\
 	{ .cmd = (_cmd), .doit = (_doit), .dumpit = (_dumpit),		\
@@ -72,7 +77,7 @@ static const struct genl_ops sotto_nl_ops[] = {
 	{ .cmd = SOTTO_CMD_SA_ADD, .doit = sotto_nl_sa_add,
 	  .flags = GENL_UNS_ADMIN_PERM },
 	SOTTO_NL_OP(SOTTO_CMD_SA_DEL, sotto_nl_sa_del, NULL,
-		    sotto_nl_sa_select_top, SOTTO_A_SA),
+		    sotto_nl_sa_select_top, SOTTO_A_SA_MORE),
 	SOTTO_NL_OP(SOTTO_CMD_SA_GET, NULL, sotto_nl_sa_dump,
 		    sotto_nl_none_top, SOTTO_A_NS),
 	SOTTO_NL_OP(SOTTO_CMD_STATS_GET, sotto_nl_stats_get, NULL,
@@ -128,7 +133,8 @@ static int sotto_nl_pre(const struct genl_split_ops *ops, struct sk_buff *skb,
 
 	err = sotto_nl_check_header(info->nlhdr, info->extack) ?:
 	      sotto_nl_once(nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
-			    nlmsg_attrlen(info->nlhdr, GENL_HDRLEN), 0, info->extack);
+			    nlmsg_attrlen(info->nlhdr, GENL_HDRLEN),
+			    BIT_ULL(SOTTO_A_SA_MORE), info->extack);
 	if (err) {
 		if (ops->cmd == SOTTO_CMD_SA_ADD)
 			sotto_nl_wipe(info);

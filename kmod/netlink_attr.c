@@ -26,19 +26,23 @@ int sotto_nl_once(const struct nlattr *head, int len, u64 many,
 	return 0;
 }
 
+int sotto_nl_parse_nest(const struct nlattr *nest, struct nlattr *tb[], int max,
+			const struct nla_policy *policy, u64 many,
+			struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(tb, max, nest, policy, extack) ?:
+	       sotto_nl_once(nla_data(nest), nla_len(nest), many, extack);
+}
+
 int sotto_nl_parse(struct genl_info *info, int type, struct nlattr *tb[], int max,
 		   const struct nla_policy *policy, u64 many)
 {
 	struct nlattr *nest = info->attrs[type];
-	int err;
 
 	if (!nest)
 		return sotto_nl_missing(info->extack, NULL, type,
 					"the nest of the command's object is missing");
-	err = nla_parse_nested(tb, max, nest, policy, info->extack);
-	if (err)
-		return err;
-	return sotto_nl_once(nla_data(nest), nla_len(nest), many, info->extack);
+	return sotto_nl_parse_nest(nest, tb, max, policy, many, info->extack);
 }
 
 int sotto_nl_check_addr(const struct nlattr *attr, struct netlink_ext_ack *extack)

@@ -10,8 +10,9 @@
  *
  * A doit command runs between sotto_nl_pre() and sotto_nl_post(): it finds its
  * namespace in sotto_nl_ns(), and ns->config is held. It checks everything
- * before it changes anything, and each refusal carries a message and, where
- * there is one, the attribute. A dump takes ns->config itself where it needs it.
+ * before it changes anything (where it names many SAs: for each of them), and each
+ * refusal carries a message and, where there is one, the attribute. A dump takes
+ * ns->config itself where it needs it.
  */
 #ifndef _SOTTO_NETLINK_CMD_H
 #define _SOTTO_NETLINK_CMD_H
@@ -100,6 +101,11 @@ int sotto_nl_check_header(const struct nlmsghdr *nlh, struct netlink_ext_ack *ex
 int sotto_nl_parse(struct genl_info *info, int type, struct nlattr *tb[], int max,
 		   const struct nla_policy *policy, u64 many);
 
+/* The same with the nest in hand. */
+int sotto_nl_parse_nest(const struct nlattr *nest, struct nlattr *tb[], int max,
+			const struct nla_policy *policy, u64 many,
+			struct netlink_ext_ack *extack);
+
 /* No attribute twice, but those in @many. */
 int sotto_nl_once(const struct nlattr *head, int len, u64 many,
 		  struct netlink_ext_ack *extack);
@@ -120,7 +126,7 @@ int sotto_nl_put_addr(struct sk_buff *skb, int type, const struct sotto_addr *a)
  * struct sotto_nl_reply - an answer that is being written
  * @skb: message
  * @hdr: its generic netlink header's end
- * @nest: nest of the object
+ * @nest: nest of the object, or of the last of them
  */
 struct sotto_nl_reply {
 	struct sk_buff *skb;
@@ -219,14 +225,30 @@ int sotto_nl_sa_dump(struct sk_buff *skb, struct netlink_callback *cb);
 /**
  * sotto_nl_sa_find() - the SA that a request names
  * @ns: namespace
- * @tb: parsed nest: SPI (inbound) or ID (outbound)
- * @info: request, told why not
+ * @nest: of the SA
+ * @tb: the same, parsed: SPI (inbound) or ID (outbound)
+ * @extack: told why not
  *
  * Context: rcu_read_lock().
  * Return: the SA, ERR_PTR(-EINVAL), ERR_PTR(-ENOENT).
  */
-struct sotto_sa *sotto_nl_sa_find(struct sotto_net *ns, struct nlattr *tb[],
-				  struct genl_info *info);
+struct sotto_sa *sotto_nl_sa_find(struct sotto_net *ns, struct nlattr *nest,
+				  struct nlattr *tb[], struct netlink_ext_ack *extack);
+
+/* How many SAs a request names; -EINVAL, -E2BIG. */
+int sotto_nl_sa_count(struct genl_info *info);
+
+/**
+ * sotto_nl_sa_each() - do each of the SAs that a request names, in order
+ * @info: request, which sotto_nl_sa_count() has counted
+ * @fn: does the SA of @nest
+ * @arg: for @fn
+ *
+ * Return: 0, or what @fn gave for the first that it refused; the extended ack says which.
+ */
+int sotto_nl_sa_each(struct genl_info *info,
+		     int (*fn)(struct genl_info *info, struct nlattr *nest, void *arg),
+		     void *arg);
 
 /* netlink_sa_add.c */
 int sotto_nl_sa_add(struct sk_buff *skb, struct genl_info *info);

@@ -140,7 +140,7 @@ int sotto_nl_keylog_get(struct sk_buff *skb, struct genl_info *info)
 		return err;
 
 	rcu_read_lock();
-	sa = sotto_nl_sa_find(sotto_nl_ns(info), tb, info);
+	sa = sotto_nl_sa_find(sotto_nl_ns(info), info->attrs[SOTTO_A_SA], tb, info->extack);
 	if (!IS_ERR(sa) && !sotto_sa_get(sa)) {
 		sa = ERR_PTR(-ENOENT);
 		NL_SET_ERR_MSG(info->extack, "this SA is just going");

@@ -13,6 +13,42 @@ const struct nla_policy sotto_nl_sa_select_policy[SOTTO_A_SA_ATTR_MAX + 1] = {
 	[SOTTO_A_SA_SESSION] = NLA_POLICY_MIN(NLA_U64, 1),
 };
 
+int sotto_nl_sa_count(struct genl_info *info)
+{
+	const struct nlattr *attr;
+	int rem, n = 0;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (!n && nla_type(attr) != SOTTO_A_SA)
+			break;
+		if (++n > SOTTO_SAS_MAX)
+			return sotto_nl_refuse(info->extack, attr, -E2BIG,
+					       "more SAs than one request can have");
+	}
+	if (n)
+		return n;
+	return sotto_nl_missing(info->extack, NULL, SOTTO_A_SA,
+				"the nest of the command's object is missing, or not the first");
+}
+
+int sotto_nl_sa_each(struct genl_info *info,
+		     int (*fn)(struct genl_info *info, struct nlattr *nest, void *arg),
+		     void *arg)
+{
+	struct nlattr *nest;
+	int rem, err;
+
+	nlmsg_for_each_attr(nest, info->nlhdr, GENL_HDRLEN, rem) {
+		err = fn(info, nest, arg);
+		if (!err)
+			continue;
+		if (!info->extack->bad_attr)
+			NL_SET_BAD_ATTR(info->extack, nest);
+		return err;
+	}
+	return 0;
+}
+
 int sotto_nl_spi_alloc(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sotto_nl_reply r;
@@ -29,35 +65,35 @@ int sotto_nl_spi_alloc(struct sk_buff *skb, struct genl_info *info)
 }
 
 /* SPI names an inbound SA and ID an outbound one; DIR may say so again. */
-static int sotto_nl_check_select(struct genl_info *info, struct nlattr *tb[])
+static int sotto_nl_check_select(struct nlattr *nest, struct nlattr *tb[],
+				 struct netlink_ext_ack *extack)
 {
 	const struct nlattr *spi = tb[SOTTO_A_SA_SPI], *id = tb[SOTTO_A_SA_ID];
 	const struct nlattr *session = tb[SOTTO_A_SA_SESSION], *dir = tb[SOTTO_A_SA_DIR];
-	struct nlattr *nest = info->attrs[SOTTO_A_SA];
 
 	if (!spi && !id && !session)
-		return sotto_nl_missing(info->extack, nest, SOTTO_A_SA_SPI,
+		return sotto_nl_missing(extack, nest, SOTTO_A_SA_SPI,
 					"which SA is not said: SPI (inbound) or ID (outbound) is missing");
 	if (!!spi + !!id + !!session > 1)
-		return sotto_nl_refuse(info->extack, session ?: id, -EINVAL,
+		return sotto_nl_refuse(extack, session ?: id, -EINVAL,
 				       "SPI, ID and session exclude each other");
 	if (dir && session)
-		return sotto_nl_refuse(info->extack, dir, -EINVAL,
+		return sotto_nl_refuse(extack, dir, -EINVAL,
 				       "a session has both directions");
 	if (dir && nla_get_u8(dir) != (spi ? SOTTO_SA_IN : SOTTO_SA_OUT))
-		return sotto_nl_refuse(info->extack, dir, -EINVAL,
+		return sotto_nl_refuse(extack, dir, -EINVAL,
 				       "inbound SAs are named by SPI, outbound ones by ID");
 	return 0;
 }
 
-struct sotto_sa *sotto_nl_sa_find(struct sotto_net *ns, struct nlattr *tb[],
-				  struct genl_info *info)
+struct sotto_sa *sotto_nl_sa_find(struct sotto_net *ns, struct nlattr *nest,
+				  struct nlattr *tb[], struct netlink_ext_ack *extack)
 {
 	const struct nlattr *attr = tb[SOTTO_A_SA_SPI] ?: tb[SOTTO_A_SA_ID];
 	struct sotto_sa *sa;
 	int err;
 
-	err = sotto_nl_check_select(info, tb);
+	err = sotto_nl_check_select(nest, tb, extack);
 	if (err)
 		return ERR_PTR(err);
 	if (tb[SOTTO_A_SA_SPI])
@@ -66,42 +102,47 @@ struct sotto_sa *sotto_nl_sa_find(struct sotto_net *ns, struct nlattr *tb[],
 		sa = xa_load(&ns->sas_out, nla_get_u32(attr));
 	if (sa && !xa_is_value(sa))	/* a value is a reserved SPI */
 		return sa;
-	err = sotto_nl_refuse(info->extack, attr, -ENOENT, "no such SA");
+	err = sotto_nl_refuse(extack, attr, -ENOENT, "no such SA");
 	return ERR_PTR(err);
 }
 
-static int sotto_nl_sa_del_session(struct genl_info *info, const struct nlattr *attr)
+static int sotto_nl_sa_del_session(struct sotto_net *ns, const struct nlattr *attr,
+				   struct netlink_ext_ack *extack)
 {
-	if (sotto_sa_delete_session(sotto_nl_ns(info), nla_get_u64(attr)))
+	if (sotto_sa_delete_session(ns, nla_get_u64(attr)))
 		return 0;
-	return sotto_nl_refuse(info->extack, attr, -ENOENT, "no SA of this session");
+	return sotto_nl_refuse(extack, attr, -ENOENT, "no SA of this session");
 }
 
-int sotto_nl_sa_del(struct sk_buff *skb, struct genl_info *info)
+static int sotto_nl_sa_del_one(struct genl_info *info, struct nlattr *nest, void *arg)
 {
 	struct nlattr *tb[SOTTO_A_SA_ATTR_MAX + 1];
+	struct sotto_net *ns = sotto_nl_ns(info);
 	struct sotto_sa *sa;
 	int err;
 
-	err = sotto_nl_parse(info, SOTTO_A_SA, tb, SOTTO_A_SA_ATTR_MAX,
-			     sotto_nl_sa_select_policy, 0);
+	err = sotto_nl_parse_nest(nest, tb, SOTTO_A_SA_ATTR_MAX, sotto_nl_sa_select_policy, 0,
+				  info->extack) ?:
+	      sotto_nl_check_select(nest, tb, info->extack);
 	if (err)
 		return err;
 	if (tb[SOTTO_A_SA_SESSION])
-		return sotto_nl_check_select(info, tb) ?:
-		       sotto_nl_sa_del_session(info, tb[SOTTO_A_SA_SESSION]);
-	err = sotto_nl_check_select(info, tb);
-	if (err)
-		return err;
-	if (tb[SOTTO_A_SA_SPI] &&
-	    sotto_spi_release(sotto_nl_ns(info), nla_get_u32(tb[SOTTO_A_SA_SPI])))
+		return sotto_nl_sa_del_session(ns, tb[SOTTO_A_SA_SESSION], info->extack);
+	if (tb[SOTTO_A_SA_SPI] && sotto_spi_release(ns, nla_get_u32(tb[SOTTO_A_SA_SPI])))
 		return 0;
 	rcu_read_lock();
-	sa = sotto_nl_sa_find(sotto_nl_ns(info), tb, info);
+	sa = sotto_nl_sa_find(ns, nest, tb, info->extack);
 	if (!IS_ERR(sa))
 		sotto_sa_delete(sa, SOTTO_EVENT_SA_DELETED);
 	rcu_read_unlock();
 	return PTR_ERR_OR_ZERO(sa);
+}
+
+int sotto_nl_sa_del(struct sk_buff *skb, struct genl_info *info)
+{
+	int n = sotto_nl_sa_count(info);
+
+	return n < 0 ? n : sotto_nl_sa_each(info, sotto_nl_sa_del_one, NULL);
 }
 
 static int sotto_nl_put_addrs(struct sk_buff *skb, int type,

@@ -64,7 +64,8 @@ static const struct nla_policy sotto_nl_sa_add_policy[SOTTO_A_SA_ATTR_MAX + 1] =
 };
 
 static const struct nla_policy sotto_nl_sa_top_policy[SOTTO_A_MAX + 1] = {
-	[SOTTO_A_SA] = NLA_POLICY_NESTED(sotto_nl_sa_add_policy),
+	[SOTTO_A_SA] = { .type = NLA_NESTED },
+	[SOTTO_A_SA_MORE] = { .type = NLA_NESTED },
 };
 
 /* What each direction cannot have. */
@@ -270,43 +271,74 @@ static int sotto_nl_sa_params(struct nlattr *nest, struct sotto_sa_params *p,
 	return 0;
 }
 
-/* The answer says what a later SA_DEL must name. */
-static int sotto_nl_sa_install(struct genl_info *info, const struct sotto_sa_params *p)
+/**
+ * struct sotto_nl_adding - SAs being installed
+ * @p: the one at hand
+ * @answer: says of each what a later SA_DEL must name
+ */
+struct sotto_nl_adding {
+	struct sotto_sa_params *p;
+	struct sotto_nl_reply answer;
+};
+
+/* What the answer has of one SA. */
+#define SOTTO_NL_NAME_SIZE						\
+	(nla_total_size(0) + nla_total_size(sizeof(u8)) + 2 * nla_total_size(sizeof(u32)))
+
+/* There is room for it. */
+static void sotto_nl_sa_answer(struct sotto_nl_reply *r, int type,
+			       const struct sotto_sa_params *p, u32 id)
 {
-	struct sotto_nl_reply r;
+	if (type == SOTTO_A_SA_MORE) {
+		nla_nest_end(r->skb, r->nest);
+		r->nest = nla_nest_start(r->skb, type);
+	}
+	nla_put_u8(r->skb, SOTTO_A_SA_DIR, p->dir);
+	nla_put_u32(r->skb, SOTTO_A_SA_SPI, p->spi);
+	if (p->dir == SOTTO_SA_OUT)
+		nla_put_u32(r->skb, SOTTO_A_SA_ID, id);
+}
+
+static int sotto_nl_sa_add_one(struct genl_info *info, struct nlattr *nest, void *arg)
+{
+	struct sotto_nl_adding *a = arg;
+	int err;
 	u32 id;
+
+	memset(a->p, 0, sizeof(*a->p));
+	err = sotto_nl_sa_params(nest, a->p, info->extack) ?:
+	      sotto_sa_add(sotto_nl_ns(info), a->p, &id, info->extack);
+	if (!err)
+		sotto_nl_sa_answer(&a->answer, nla_type(nest), a->p, id);
+	return err;
+}
+
+static int sotto_nl_sa_add_all(struct genl_info *info, int n)
+{
+	struct sotto_nl_adding a;
 	int err;
 
-	err = sotto_nl_reply_begin(&r, info, SOTTO_A_SA, SOTTO_NL_NAME_ROOM);
-	if (err)
-		return err;
-	err = sotto_sa_add(sotto_nl_ns(info), p, &id, info->extack);
-	if (!err)	/* there is room: nothing else is in it */
-		err = nla_put_u8(r.skb, SOTTO_A_SA_DIR, p->dir) ?:
-		      nla_put_u32(r.skb, SOTTO_A_SA_SPI, p->spi) ?:
-		      (p->dir == SOTTO_SA_OUT ?
-		       nla_put_u32(r.skb, SOTTO_A_SA_ID, id) : 0);
-	return sotto_nl_reply_end(&r, info, err);
+	a.p = kmalloc(sizeof(*a.p), GFP_KERNEL);
+	if (!a.p)
+		return -ENOMEM;
+	err = sotto_nl_reply_begin(&a.answer, info, SOTTO_A_SA, n * SOTTO_NL_NAME_SIZE);
+	if (!err) {
+		err = sotto_nl_sa_each(info, sotto_nl_sa_add_one, &a);
+		err = sotto_nl_reply_end(&a.answer, info, err);
+	}
+	kfree_sensitive(a.p);
+	return err;
 }
 
 int sotto_nl_sa_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[SOTTO_A_MAX + 1];
-	struct sotto_sa_params *p;
 	int err;
 
 	err = genlmsg_parse(info->nlhdr, &sotto_genl_family, tb, SOTTO_A_MAX,
 			    sotto_nl_sa_top_policy, info->extack);
 	if (err)
 		return err;
-	if (!tb[SOTTO_A_SA])
-		return sotto_nl_missing(info->extack, NULL, SOTTO_A_SA,
-					"the nest of the command's object is missing");
-	p = kzalloc(sizeof(*p), GFP_KERNEL);
-	if (!p)
-		return -ENOMEM;
-	err = sotto_nl_sa_params(tb[SOTTO_A_SA], p, info->extack) ?:
-	      sotto_nl_sa_install(info, p);
-	kfree_sensitive(p);
-	return err;
+	err = sotto_nl_sa_count(info);
+	return err < 0 ? err : sotto_nl_sa_add_all(info, err);
 }

@@ -110,8 +110,7 @@ def decode(enum, prefix, data):
             continue
         key = name[len(prefix):]
         if H.types[name] == "nest":
-            value = decode(H.nests[name], H.nests[name].upper()[:-4].replace("SOTTO_", "SOTTO_A_"),
-                           payload)
+            value = decode_nest(name, payload)
         else:
             value = _value(H.types[name], payload)
         if key in ("PEER_ADDR", "LOCAL_ADDR", "PEER_PREFIX"):
@@ -119,6 +118,10 @@ def decode(enum, prefix, data):
         else:
             out[key] = value
     return out
+
+
+def decode_nest(name, data):
+    return decode(H.nests[name], H.nests[name].upper()[:-4].replace("SOTTO_", "SOTTO_A_"), data)
 
 
 def objects(data):
@@ -134,7 +137,7 @@ def objects(data):
             out[short] = {symbols[k - 1]: int.from_bytes(p, "little")
                           for k, p in split(payload) if k}
         elif H.types[name] == "nest":
-            out[short] = decode(H.nests[name], name + "_", payload)
+            out[short] = decode_nest(name, payload)
         else:
             out[short] = _value(H.types[name], payload)
     return out

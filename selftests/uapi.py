@@ -277,6 +277,65 @@ def associations(t):
 
 
 @test
+def many_in_one_request(t):
+    """They are done in order, up to the first that is refused."""
+    def listed(s):
+        return sorted((x["DIR"], x["SPI"]) for x in s.dump("SA_GET")[0])
+
+    def request(*sas):
+        kind = V["SOTTO_A_SA_MORE"] | nl.NLA_F_NESTED
+        return sas[0] + b"".join(x[:2] + kind.to_bytes(2, sys.byteorder) + x[4:] for x in sas[1:])
+
+    def add(spi, direction=0, **more):
+        peer = ["10.9.%d.%d" % (1 + spi // 200, 1 + spi % 200)]
+        return sa(DIR=direction, SPI=spi, PEER_ADDR=peer, SESSION=spi, **more)
+
+    with host(DUMMY) as s:
+        s.send(V["SOTTO_CMD_SA_ADD"],
+               request(add(300), add(400, 1), add(301), add(401, 1, CIPHER=2)), nl.NLM_F_ACK)
+        said = []
+        answer = s.receive(lambda data: said.extend(nl.split(data)))
+        t.equal((answer.errno, [kind for kind, _ in said]),
+                (0, [V["SOTTO_A_SA"]] + 3 * [V["SOTTO_A_SA_MORE"]]), "many: one answer names all")
+        t.equal([nl.decode("sotto_sa_attr", "SOTTO_A_SA_", data)["SPI"] for _, data in said],
+                [300, 400, 301, 401], "many: in their order")
+        t.equal(listed(s), [(0, 300), (0, 301), (1, 400), (1, 401)], "many: all are installed")
+
+        for what, wrong, err, offset in (
+                ("exists", add(300), errno.EEXIST, 0), ("has no key", obj("SA", DIR=0), errno.EINVAL, 0),
+                ("has a bad attribute", add(999, SEQ=(1 << 64) - 1), errno.EINVAL, 4)):
+            good = add(500)
+            data = request(good, add(501), wrong, add(502))
+            answer = s.ask("SA_ADD", data)
+            at = 20 + len(good) + len(add(501))
+            t.result(answer.errno == err and at + offset <= answer.offset < at + len(wrong),
+                     "many: one that %s is refused, and found" % what, answer)
+            t.equal(listed(s)[2:4], [(0, 500), (0, 501)], "many: those before it are there, what is behind is not")
+            s.do("SA_DEL", request(obj("SA", SPI=500), obj("SA", SESSION=501)))
+            t.equal(len(listed(s)), 4, "many: several are deleted")
+
+        answer = s.ask("SA_DEL", request(obj("SA", SPI=300), obj("SA", SPI=999), obj("SA", SPI=301)))
+        t.equal((answer.errno, answer.msg, listed(s)),
+                (errno.ENOENT, "no such SA", [(0, 301), (1, 400), (1, 401)]),
+                "many: deleting ends at the first that is not there")
+
+        most = V["SOTTO_SAS_MAX"]
+        more = [add(1000 + i) for i in range(most + 1)]
+        answer = s.ask("SA_ADD", request(*more))
+        t.equal((answer.errno, len(listed(s))), (errno.E2BIG, 3), "many: one too many, and nothing is done")
+        t.equal((s.ask("SA_ADD", request(*more[1:])).errno, len(listed(s))), (0, most + 3),
+                "many: as many as there may be")
+        t.equal(s.ask("SA_DEL", request(*[obj("SA", SPI=1001 + i) for i in range(most)])).errno, 0,
+                "many: and they go together")
+        for cmd, first in (("SA_ADD", add(600)), ("SA_DEL", obj("SA", SPI=301))):
+            answer = s.ask(cmd, request(b"", first))
+            t.equal((answer.errno, answer.miss_type, len(listed(s))), (errno.EINVAL, V["SOTTO_A_SA"], 3),
+                    "many: %s begins with SA" % cmd)
+        t.equal(s.ask("KEYLOG_GET", request(obj("SA", SPI=301), obj("SA", SPI=301))).errno, errno.EINVAL,
+                "many: not in other commands")
+
+
+@test
 def keepalives(t):
     """More SAs than are looked at in one go: each has its turn."""
     number = 100	# kmod/wire.h: 64 in one go

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """That keys stay inside, and what the debugging call says where it is permitted."""
 import errno
+import sys
 
-from sotto_nl import H, NLM_F_DUMP, V, NLM_F_ACK, Sock, obj
+from sotto_nl import H, NLA_F_NESTED, NLM_F_DUMP, V, NLM_F_ACK, Sock, obj
 from uapi_env import host, key, load_module, sa, unload_module
 
 KEY, SALT = key(4711), b"\xde\xad\xbe\xef"
@@ -12,6 +13,11 @@ AES, CHACHA = V["SOTTO_CIPHER_AES256_GCM"], V["SOTTO_CIPHER_CHACHA20_POLY1305"]
 def install(s, **more):
     fields = dict(DIR=0, SPI=300, KEY=KEY, SALT=SALT, PEER_ADDR=["10.9.0.2"])
     return s.ask("SA_ADD", sa(**{**fields, **more}))
+
+
+def more(data):
+    """The same SA as one that stands behind another."""
+    return data[:2] + (V["SOTTO_A_SA_MORE"] | NLA_F_NESTED).to_bytes(2, sys.byteorder) + data[4:]
 
 
 def all_answers(s):
@@ -46,6 +52,8 @@ def stay_inside(t):
                 ("with an unsupported one", sa(**dict(good, CONFIRMED=1)), {}, errno.EINVAL),
                 ("with two keys", sa(**dict(good, KEY=[KEY, KEY])), {}, errno.EINVAL),
                 ("twice in one message", sa(**good) * 2, {}, errno.EINVAL),
+                ("whose second SA exists", sa(**dict(good, SPI=303, KEY=key(1))) + more(sa(**dict(good, SPI=300))),
+                 {}, errno.EEXIST),
                 ("with a broken end", sa(**good) + b"\xff\xff\0\0", {}, errno.EINVAL),
                 ("with a reserved field", sa(**good), dict(reserved=1), errno.EINVAL),
                 ("with a flag too many", sa(**good), dict(flags=0x800), errno.EINVAL)):

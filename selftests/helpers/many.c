@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * many: tunnels by the hundred thousand, straight to the module, many requests at a time.
+ * many: tunnels by the hundred thousand, straight to the module, many in each request.
  *
  *   many [-c CIPHER] [-l SECONDS] [-s SECONDS] add FIRST COUNT   both directions of so many sessions,
  *                                                    with hard and soft lifetime
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH		128	/* requests in one message to the kernel */
+#define BATCH		128	/* SAs in one request */
 #define SPI_FIRST	65536
 #define BUFFERS		(64 << 20)
 
@@ -81,8 +81,11 @@ static void end(struct nlmsghdr *h)
 	h->nlmsg_len = out + filled - (uint8_t *)h;
 }
 
-static struct nlattr *begin_nest(uint16_t type)
+/* Of the SA that is the @i-th of a request. */
+static struct nlattr *begin_nest(uint32_t i)
 {
+	uint16_t type = i ? SOTTO_A_SA_MORE : SOTTO_A_SA;
+
 	struct nlattr a = { .nla_type = type | NLA_F_NESTED };
 
 	return put(&a, sizeof(a));
@@ -161,10 +164,9 @@ static void find_family(void)
 	memcpy(&family, (uint8_t *)a + NLA_HDRLEN, sizeof(family));
 }
 
-static void add_sa(uint32_t i, uint8_t dir)
+static void add_sa(uint32_t place, uint32_t i, uint8_t dir)
 {
-	struct nlmsghdr *h = begin(family, SOTTO_CMD_SA_ADD, 0);
-	struct nlattr *nest = begin_nest(SOTTO_A_SA);
+	struct nlattr *nest = begin_nest(place);
 	uint8_t key[SOTTO_KEY_LEN] = { 1 }, peer[16] = { 0xfd, 0x0a };
 	uint32_t spi = SPI_FIRST + i, n = htonl(i + 1);
 	uint64_t session = i + 1;
@@ -184,40 +186,39 @@ static void add_sa(uint32_t i, uint8_t dir)
 	if (soft)
 		attr(SOTTO_A_SA_SOFT_SECONDS, &soft, sizeof(soft));
 	end_nest(nest);
-	end(h);
 }
 
-static unsigned long add(uint32_t first, uint32_t count)
+static void add_pair(uint32_t place, uint32_t i)
 {
-	for (uint32_t i = 0; i < count; i += BATCH / 2) {
-		uint32_t n = count - i < BATCH / 2 ? count - i : BATCH / 2;
-
-		for (uint32_t k = 0; k < n; k++) {
-			add_sa(first + i + k, SOTTO_SA_IN);
-			add_sa(first + i + k, SOTTO_SA_OUT);
-		}
-		flush();
-		take(2 * n);
-	}
-	return 2UL * count;
+	add_sa(2 * place, i, SOTTO_SA_IN);
+	add_sa(2 * place + 1, i, SOTTO_SA_OUT);
 }
 
-static unsigned long del(uint32_t first, uint32_t count)
+static void del_session(uint32_t place, uint32_t i)
 {
-	for (uint32_t i = 0; i < count; i += BATCH) {
-		uint32_t n = count - i < BATCH ? count - i : BATCH;
+	struct nlattr *nest = begin_nest(place);
+	uint64_t session = i + 1;
 
-		for (uint32_t k = 0; k < n; k++) {
-			struct nlmsghdr *h = begin(family, SOTTO_CMD_SA_DEL, NLM_F_ACK);
-			struct nlattr *nest = begin_nest(SOTTO_A_SA);
-			uint64_t session = first + i + k + 1;
+	attr(SOTTO_A_SA_SESSION, &session, sizeof(session));
+	end_nest(nest);
+}
 
-			attr(SOTTO_A_SA_SESSION, &session, sizeof(session));
-			end_nest(nest);
-			end(h);
-		}
+/* So many of them, @at_once in each request, which has one answer. */
+static unsigned long each(uint8_t cmd, void (*put_one)(uint32_t place, uint32_t i),
+			  uint32_t at_once, uint32_t first, uint32_t count)
+{
+	/* SA_ADD answers unasked */
+	uint16_t flags = cmd == SOTTO_CMD_SA_ADD ? 0 : NLM_F_ACK;
+
+	for (uint32_t i = 0; i < count; i += at_once) {
+		uint32_t n = count - i < at_once ? count - i : at_once;
+		struct nlmsghdr *h = begin(family, cmd, flags);
+
+		for (uint32_t k = 0; k < n; k++)
+			put_one(k, first + i + k);
+		end(h);
 		flush();
-		take(n);
+		take(1);
 	}
 	return 2UL * count;
 }
@@ -272,9 +273,9 @@ int main(int argc, char **argv)
 	find_family();
 	begin_us = now_us();
 	if (argc == 3 && !strcmp(argv[0], "add")) {
-		n = add(atoi(argv[1]), atoi(argv[2]));
+		n = each(SOTTO_CMD_SA_ADD, add_pair, BATCH / 2, atoi(argv[1]), atoi(argv[2]));
 	} else if (argc == 3 && !strcmp(argv[0], "del")) {
-		n = del(atoi(argv[1]), atoi(argv[2]));
+		n = each(SOTTO_CMD_SA_DEL, del_session, BATCH, atoi(argv[1]), atoi(argv[2]));
 	} else if (argc == 2 && !strcmp(argv[0], "dump")) {
 		unit = argv[1];
 		n = dump(*unit == 's' ? SOTTO_CMD_SA_GET : SOTTO_CMD_TUNNEL_GET);

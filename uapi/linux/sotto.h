@@ -24,6 +24,7 @@
 #define SOTTO_SALT_LEN		4	/* bytes; RFC 4106 and RFC 7634 */
 #define SOTTO_SPI_MIN		256	/* RFC 4303 section 2.1: 1-255 are reserved */
 #define SOTTO_ADDRS_MAX		16	/* addresses of one peer in one SA */
+#define SOTTO_SAS_MAX		256	/* SAs in one request */
 #define SOTTO_PREFIXES_MAX	64	/* networks behind one peer in one SA */
 #define SOTTO_NAME_MAX		64	/* bytes of a peer's name, with the NUL */
 
@@ -94,7 +95,10 @@ enum sotto_cmd {
 /**
  * enum sotto_attr - top-level attributes: one nest per object
  *
- * A command carries exactly the nest of its object; a reply carries the same.
+ * A command carries exactly the nest of its object; a reply carries the same. Behind
+ * it SA_ADD and SA_DEL take any number of SA_MORE, up to %SOTTO_SAS_MAX SAs in all. They
+ * are done in order, up to the first that is refused: the extended ack's offset lies in
+ * its nest, and those before it are done.
  */
 enum sotto_attr {
 	SOTTO_A_UNSPEC,
@@ -111,6 +115,7 @@ enum sotto_attr {
 	SOTTO_A_KEYLOG,		/* string: the key line */
 	SOTTO_A_PAD,
 	SOTTO_A_ADDR_PLEN,	/* u8: ADDR_ADD/DEL/GET: a network; absent: one host */
+	SOTTO_A_SA_MORE,	/* nest: enum sotto_sa_attr: SA_ADD/DEL: more SAs (repeated) */
 
 	__SOTTO_A_MAX,
 	SOTTO_A_MAX = __SOTTO_A_MAX - 1
