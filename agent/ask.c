@@ -51,7 +51,7 @@ struct ask {
 static void release_spi(struct ask *a)
 {
 	if (a->spi_ms)
-		sgenl_sa_del_in(a->ag->kernel.req, a->request.spi);
+		sgenl_sa_del(a->ag->kernel.req, SGENL_SA_BY_SPI, a->request.spi);
 	a->spi_ms = 0;
 }
 

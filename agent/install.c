@@ -197,7 +197,7 @@ static int add_both(struct agent *ag, const struct installation *n)
 	}
 	sotto_err_log("peer %s: the kernel refuses an SA: %s", n->peer->name,
 		      sgenl_error(ag->kernel.req));
-	sgenl_sa_del_session(ag->kernel.req, n->in.session_id);
+	sgenl_sa_del(ag->kernel.req, SGENL_SA_BY_SESSION, n->in.session_id);
 	return ret;
 }
 
@@ -358,7 +358,7 @@ struct session *install_offer(struct agent *ag,
 	fill_offer(ag, &n, o, accept);
 	s = install(ag, &n, eph_priv, why);
 	if (!s)
-		sgenl_sa_del_in(ag->kernel.req, accept->spi);
+		sgenl_sa_del(ag->kernel.req, SGENL_SA_BY_SPI, accept->spi);
 	sotto_wipe(eph_priv, sizeof(eph_priv));
 	sotto_wipe(&n, sizeof(n));
 	return s;

@@ -145,7 +145,7 @@ unsigned int session_fresh_with(struct agent *ag, const char *name)
 /* Out of the kernel and out of the table. */
 static void drop(struct session *s)
 {
-	int ret = sgenl_sa_del_session(s->ag->kernel.req, s->id);
+	int ret = sgenl_sa_del(s->ag->kernel.req, SGENL_SA_BY_SESSION, s->id);
 
 	if (ret && ret != -ENOENT)
 		sotto_err_log("peer %s: cannot delete session %016" PRIx64 ": %s", s->peer,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "gather.h"
 #include "kernel.h"
 #include "lib/secret.h"
 
@@ -21,12 +22,39 @@
 
 /* The lines may hold keys: what they are read into is wiped. */
 struct reader {
-	FILE *f;
+	int fd;
+	int error;		/* errno of a read that failed */
 	const char *name;
 	unsigned long number;	/* of the last line read */
+	size_t at, end;		/* of what is left in @buffer */
 	char line[BATCH_LINE_MAX + 1];
 	char buffer[BATCH_BUFFER];
 };
+
+/* How the run stands. */
+static struct {
+	bool force;
+	int first;		/* exit code of the first command that failed */
+} run;
+
+static void note(int ret)
+{
+	if (!run.first)
+		run.first = ret;
+}
+
+/* Is the run to end here? */
+static bool over(void)
+{
+	return run.first && !run.force;
+}
+
+/* What was gathered comes before what follows. Returns false if that is not to be. */
+static bool catch_up(void)
+{
+	note(gather_send());
+	return !over();
+}
 
 /* One word, its quotes taken away in place. Returns what follows, NULL if a quote is open. */
 static char *take_word(char *at)
@@ -66,15 +94,42 @@ int batch_words(char *line, char *v[BATCH_WORDS_MAX])
 	}
 }
 
+/*
+ * More input: there may be none for a while, and what was asked for is not to wait for it.
+ * Returns false at the end.
+ */
+static bool fill(struct reader *r)
+{
+	ssize_t n;
+
+	if (!catch_up())
+		return false;
+	do {
+		n = read(r->fd, r->buffer, sizeof(r->buffer));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		r->error = errno;
+	r->at = 0;
+	r->end = n > 0 ? n : 0;
+	return n > 0;
+}
+
+static int next_byte(struct reader *r)
+{
+	if (r->at == r->end && !fill(r))
+		return EOF;
+	return (unsigned char)r->buffer[r->at++];
+}
+
 /* One line, or less at the end of the file. Returns 0, EOF, or an exit code. */
 static int read_line(struct reader *r, size_t *have)
 {
-	int c = getc_unlocked(r->f);
+	int c = next_byte(r);
 
 	if (c == EOF)
 		return EOF;
 	r->number++;
-	for (; c != EOF && c != '\n'; c = getc_unlocked(r->f)) {
+	for (; c != EOF && c != '\n'; c = next_byte(r)) {
 		if (*have == BATCH_LINE_MAX || !c)
 			return fail(EXIT_USAGE, !c ? "the line holds a zero byte" :
 				    "the command is longer than %d bytes", BATCH_LINE_MAX);
@@ -112,18 +167,18 @@ static int read_command(struct reader *r)
  * Standard input is the batch's alone: a command that wants a secret from there would
  * else take the next lines for it.
  */
-static FILE *open_input(const char *file)
+static int open_input(const char *file)
 {
 	int fd, null;
 
 	if (strcmp(file, "-"))
-		return fopen(file, "re");
+		return open(file, O_RDONLY | O_CLOEXEC);
 	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0)
-		return NULL;
+		return -1;
 	close(null);
-	return fdopen(fd, "r");
+	return fd;
 }
 
 /* These leave the kernel's socket as they found it, so that the next one can have it. */
@@ -133,7 +188,13 @@ static bool leaves_socket(const char *word)
 	       !strcmp(word, "addr");
 }
 
-static int run_command(struct reader *r, int (*run)(char **v, int n))
+/* These are gathered; the others must find them done. */
+static bool is_gathered(char **v, int n)
+{
+	return n >= 2 && !strcmp(v[0], "sa") && (!strcmp(v[1], "add") || !strcmp(v[1], "del"));
+}
+
+static int run_command(struct reader *r, int (*fn)(char **v, int n))
 {
 	struct cli_opts kept = opts;
 	char *v[BATCH_WORDS_MAX];
@@ -143,58 +204,60 @@ static int run_command(struct reader *r, int (*run)(char **v, int n))
 	if (n < 0)
 		return fail(EXIT_USAGE, "a quote is not closed, or there are more than %d words",
 			    BATCH_WORDS_MAX);
-	if (!n)
+	if (!n || (!is_gathered(v, n) && !catch_up()))
 		return EXIT_OK;
-	ret = run(v, n);
-	if (!leaves_socket(v[0]))
+	ret = fn(v, n);
+	if (!leaves_socket(v[0]) && catch_up())
 		kernel_keep(true);
 	opts = kept;
 	return ret;
 }
 
-static int run_all(struct reader *r, bool force, int (*run)(char **v, int n))
+static void run_all(struct reader *r, int (*fn)(char **v, int n))
 {
-	int first = EXIT_OK, ret;
+	int ret;
 
-	for (;;) {
+	while (!over()) {
 		ret = read_command(r);
-		if (ret == EOF)
+		if (ret == EOF || r->error || over())	/* what there is may be half a line */
 			break;
-		if (!ret)
-			ret = run_command(r, run);
+		if (ret)
+			run.force = false;	/* where the next command begins is not known */
 		else
-			force = false;	/* where the next command begins is not known */
-		if (!first)
-			first = ret;
-		if (ret && !force)
-			break;
+			ret = run_command(r, fn);
+		note(ret);
 	}
+	if (!over())
+		catch_up();
 	error_place(NULL, 0);
-	if (ferror(r->f))
-		return fail(EXIT_FAILED, "cannot read %s: %s", r->name, strerror(errno));
-	return first;
+	if (r->error)
+		note(fail(EXIT_FAILED, "cannot read %s: %s", r->name, strerror(r->error)));
 }
 
-int batch_run(const struct batch *b, int (*run)(char **v, int n))
+int batch_run(const struct batch *b, int (*fn)(char **v, int n))
 {
 	struct reader *r = calloc(1, sizeof(*r));
-	int ret;
 
 	if (!r)
 		out_of_memory();
+	run.force = b->force;
+	run.first = EXIT_OK;
 	r->name = b->file;
-	r->f = open_input(b->file);
-	if (!r->f) {
+	r->fd = open_input(b->file);
+	if (r->fd < 0) {
 		free(r);
 		return fail(EXIT_FAILED, "cannot open %s: %s", b->file, strerror(errno));
 	}
-	setvbuf(r->f, r->buffer, _IOFBF, sizeof(r->buffer));
 	opts.batch = true;
 	kernel_keep(true);
-	ret = run_all(r, b->force, run);
+	gather_begin(b->force);
+	error_before(catch_up);
+	run_all(r, fn);
+	error_before(NULL);
+	gather_end();
 	kernel_keep(false);
-	fclose(r->f);
+	close(r->fd);
 	sotto_wipe(r, sizeof(*r));
 	free(r);
-	return ret;
+	return run.first;
 }

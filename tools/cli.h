@@ -77,6 +77,13 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** error_place() - messages begin with this file and line from now on; NULL ends that */
 void error_place(const char *file, unsigned long line);
 
+/** error_line(), error_go() - that line, and another one instead */
+unsigned long error_line(void);
+void error_go(unsigned long line);
+
+/** error_before() - @fn is called before each message, which is not said if it says false */
+void error_before(bool (*fn)(void));
+
 /** out_of_memory() - says so and ends the program */
 _Noreturn void out_of_memory(void);
 

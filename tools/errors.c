@@ -10,6 +10,7 @@
 
 static const char *place_file;
 static unsigned long place_line;
+static bool (*before)(void);
 
 void error_place(const char *file, unsigned long line)
 {
@@ -17,14 +18,33 @@ void error_place(const char *file, unsigned long line)
 	place_line = line;
 }
 
-static void say(const char *fmt, va_list ap)
+unsigned long error_line(void)
 {
+	return place_line;
+}
+
+void error_go(unsigned long line)
+{
+	place_line = line;
+}
+
+void error_before(bool (*fn)(void))
+{
+	before = fn;
+}
+
+/* False: not said. */
+static bool say(const char *fmt, va_list ap)
+{
+	if (before && !before())
+		return false;
 	fflush(stdout);
 	fputs("sotto: ", stderr);
 	if (place_file)
 		fprintf(stderr, "%s:%lu: ", place_file, place_line);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
+	return true;
 }
 
 int fail(int code, const char *fmt, ...)
@@ -51,9 +71,9 @@ int usage_error(const char *usage, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(fmt, ap);
+	if (say(fmt, ap))
+		fputs(usage, stderr);
 	va_end(ap);
-	fputs(usage, stderr);
 	return EXIT_USAGE;
 }
 

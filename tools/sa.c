@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "gather.h"
 #include "kernel.h"
 #include "print.h"
 
@@ -276,54 +277,40 @@ static int sa_show(struct args *a)
 	return kernel_done(g, ret, "list the SAs");
 }
 
-static int told(struct sgenl *g, int err, const char *what, const char *text)
-{
-	return err ? kernel_fail(g, err, "%s %s", what, text) : EXIT_OK;
-}
-
-static int del_in(struct sgenl *g, const char *text)
+static int del_in(const char *text)
 {
 	uint32_t spi;
 
 	if (parse_spi(text, &spi))
 		return EXIT_USAGE;
-	return told(g, sgenl_sa_del_in(g, spi), "delete the SA in", text);
+	return gather_del(SGENL_SA_BY_SPI, spi, "the SA in", text);
 }
 
-static int del_out(struct sgenl *g, const char *text)
+static int del_out(const char *text)
 {
 	uint64_t id;
 
 	if (parse_number(text, "SA id", 0, UINT32_MAX, &id))
 		return EXIT_USAGE;
-	return told(g, sgenl_sa_del_out(g, id), "delete the SA out", text);
+	return gather_del(SGENL_SA_BY_ID, id, "the SA out", text);
 }
 
-static int del_session(struct sgenl *g, const char *text)
+static int del_session(const char *text)
 {
 	uint64_t session;
 
 	if (parse_session(text, &session))
 		return EXIT_USAGE;
-	return told(g, sgenl_sa_del_session(g, session),
-				 "delete the SAs of session", text);
+	return gather_del(SGENL_SA_BY_SESSION, session, "the SAs of session", text);
 }
 
-static int run_del(struct args *a, int (*fn)(struct sgenl *, const char *),
-		   const char *name)
+static int run_del(struct args *a, int (*fn)(const char *), const char *name)
 {
 	const char *text = args_value(a, name);
-	struct sgenl *g;
-	int ret;
 
 	if (!text || args_end(a, sa_usage))
 		return EXIT_USAGE;
-	ret = kernel_open(&g);
-	if (ret)
-		return ret;
-	ret = fn(g, text);
-	kernel_close(g);
-	return ret;
+	return fn(text);
 }
 
 static int sa_del(struct args *a)

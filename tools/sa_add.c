@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "gather.h"
 #include "keyfile.h"
 #include "lib/secret.h"
 
@@ -265,17 +265,6 @@ static int check_complete(const struct sa_request *r)
 	return 0;
 }
 
-static int install(const struct sgenl_sa *sa)
-{
-	struct sgenl *g;
-	int ret = kernel_open(&g);
-
-	if (ret)
-		return ret;
-	return kernel_done(g, sgenl_sa_add(g, sa), "add the SA %s spi 0x%08x",
-			   sgenl_dir_name(sa->dir), sa->spi);
-}
-
 int sa_add(struct args *a)
 {
 	struct sa_request r = { 0 };
@@ -291,7 +280,7 @@ int sa_add(struct args *a)
 	if (!ret)
 		ret = check_complete(&r);
 	if (!ret)
-		ret = install(&r.sa);
+		ret = gather_add(&r.sa);
 	sotto_wipe(&r, sizeof(r));
 	return ret;
 }

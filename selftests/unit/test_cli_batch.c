@@ -8,6 +8,7 @@
 #include "ktap.h"
 #include "tools/batch.h"
 #include "tools/cli.h"
+#include "tools/gather.h"
 #include "tools/kernel.h"
 
 struct cli_opts opts;
@@ -18,6 +19,31 @@ static char seen[256];
 void kernel_keep(bool keep)
 {
 	(void)keep;
+}
+
+/* What "sa add N" leaves to be sent, which then ends with N. */
+static int gathered;
+
+void gather_begin(bool force)
+{
+	(void)force;
+	gathered = -1;
+}
+
+void gather_end(void)
+{
+	gathered = -1;
+}
+
+int gather_send(void)
+{
+	int ret = gathered;
+
+	gathered = -1;
+	if (ret < 0)
+		return EXIT_OK;
+	strcat(seen, "sent|");
+	return ret ? fail(ret, "refused") : EXIT_OK;
 }
 
 static int words(const char *text, char *v[BATCH_WORDS_MAX])
@@ -64,6 +90,10 @@ static int run(char **v, int n)
 		strcat(seen, i + 1 < n ? " " : "|");
 	}
 	opts.json = true;
+	if (n > 2 && !strcmp(v[1], "add"))
+		gathered = atoi(v[2]);
+	if (n > 2 && !strcmp(v[1], "del"))
+		return fail(EXIT_USAGE, "no such thing");
 	return strcmp(v[0], "fail") ? EXIT_OK : atoi(v[1]);
 }
 
@@ -104,6 +134,34 @@ static void test_run(void)
 	EXPECT(!strcmp(seen, "c|"));
 }
 
+/* Nothing happens that would not happen one by one. */
+static void test_gathered(void)
+{
+	EXPECT_EQ(batch_text("sa add 0\nsa add 0\nb\nsa add 0\n", false), EXIT_OK);
+	EXPECT(!strcmp(seen, "sa add 0|sa add 0|sent|b|sa add 0|sent|"));
+	EXPECT_EQ(batch_text("sa add 4\nb\n", false), 4);
+	EXPECT(!strcmp(seen, "sa add 4|sent|"));
+	EXPECT_EQ(batch_text("sa add 4\nb\nfail 2\n", true), 4);
+	EXPECT(!strcmp(seen, "sa add 4|sent|b|fail 2|"));
+	EXPECT_EQ(batch_text("sa add 4\nsa del x\nb\n", false), 4);
+	EXPECT(!strcmp(seen, "sa add 4|sa del x|sent|"));
+	EXPECT_EQ(batch_text("sa add 0\nsa del x\n", false), EXIT_USAGE);
+	EXPECT(!strcmp(seen, "sa add 0|sa del x|sent|"));
+}
+
+/* Half a line is left when what was gathered is refused in the middle of it. */
+static void test_half_a_line(void)
+{
+	static char text[1 << 17];
+	size_t at = sprintf(text, "sa add 4\n");
+
+	while (at < sizeof(text) / 2)
+		at += sprintf(text + at, "b \\\nc\\\n");
+	strcpy(text + at, "\nd\n");
+	EXPECT_EQ(batch_text(text, false), 4);
+	EXPECT(!strcmp(seen, "sa add 4|sent|"));
+}
+
 static void test_bad_bytes(void)
 {
 	static char line[70000];
@@ -121,6 +179,8 @@ static const struct ktap_test tests[] = {
 	{ "words", test_words },
 	{ "too many words", test_many_words },
 	{ "runs end at an error, or go on", test_run },
+	{ "what is gathered comes before what follows", test_gathered },
+	{ "no half of a line is run", test_half_a_line },
 	{ "bytes that are no text", test_bad_bytes },
 };
 

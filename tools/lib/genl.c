@@ -32,6 +32,7 @@ struct sgenl {
 	sgenl_fn event_fn;
 	void *event_arg;
 	char error[ERROR_MAX];
+	uint32_t error_at;
 	uint8_t buf[RECV_BUF] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -56,9 +57,20 @@ const char *sgenl_error(const struct sgenl *g)
 	return g && g->error[0] ? g->error : "no reason given";
 }
 
+uint32_t sgenl_error_at(const struct sgenl *g)
+{
+	return g->error_at;
+}
+
 int sgenl_fd(const struct sgenl *g)
 {
 	return nl_socket_get_fd(g->sk);
+}
+
+static void clear_error(struct sgenl *g)
+{
+	g->error[0] = 0;
+	g->error_at = 0;
 }
 
 static int set_error(struct sgenl *g, int err)
@@ -139,7 +151,7 @@ struct nl_msg *sgenl_msg(struct sgenl *g, uint8_t cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, ++g->seq, g->family, 0,
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, g->family, 0,
 				 NLM_F_REQUEST | flags, cmd, SOTTO_GENL_VERSION)) {
 		fputs("sotto: out of memory\n", stderr);
 		abort();
@@ -155,21 +167,19 @@ void sgenl_msg_free(struct nl_msg *msg)
 	nlmsg_free(msg);
 }
 
-/* Send, and wipe: the message may hold keys. */
-static int send_msg(struct sgenl *g, struct nl_msg *msg)
+/* With a sequence number of its own each time. */
+static int send_msg(struct sgenl *g, struct nlmsghdr *nlh)
 {
-	struct nlmsghdr *nlh = nlmsg_hdr(msg);
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
 	ssize_t n;
 
 	nlh->nlmsg_pid = nl_socket_get_local_port(g->sk);
+	nlh->nlmsg_seq = ++g->seq;
 	do {
 		n = sendto(sgenl_fd(g), nlh, nlh->nlmsg_len, 0,
 			   (struct sockaddr *)&to, sizeof(to));
 	} while (n < 0 && errno == EINTR);
-	n = n < 0 ? -errno : 0;
-	sgenl_msg_free(msg);
-	return n;
+	return n < 0 ? -errno : 0;
 }
 
 static ssize_t receive(struct sgenl *g, int flags)
@@ -205,6 +215,8 @@ static void take_ext_ack(struct sgenl *g, struct nlmsghdr *nlh, int off)
 		return;
 	if (tb[NLMSGERR_ATTR_MSG])
 		nla_strlcpy(g->error, tb[NLMSGERR_ATTR_MSG], sizeof(g->error));
+	if (tb[NLMSGERR_ATTR_OFFS])
+		g->error_at = nla_get_u32(tb[NLMSGERR_ATTR_OFFS]);
 }
 
 static void take_error(struct sgenl *g, struct nlmsghdr *nlh, struct call *c)
@@ -315,11 +327,11 @@ static int finish(struct sgenl *g, struct call *c)
 	int failed = 0;
 
 	while (!c->done) {
-		ssize_t n = wait_readable(g);
+		ssize_t n = receive(g, MSG_DONTWAIT);	/* most answers are there already */
 		int ret;
 
-		if (!n)
-			n = receive(g, 0);
+		if (n == -EAGAIN)
+			n = wait_readable(g) ?: receive(g, 0);
 		if (n == -ENOBUFS && g->event_fn)
 			continue;	/* an event was lost, not our answer */
 		if (n < 0)
@@ -331,32 +343,47 @@ static int finish(struct sgenl *g, struct call *c)
 	return c->result ? c->result : failed;
 }
 
-int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg)
+int sgenl_ask(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
-	struct call c = { .seq = nlh->nlmsg_seq, .fn = fn, .arg = arg };
+	struct call c = { .fn = fn, .arg = arg };
 	int ret;
 
 	nlh->nlmsg_flags |= NLM_F_ACK;
-	g->error[0] = 0;
-	ret = send_msg(g, msg);
+	clear_error(g);
+	ret = send_msg(g, nlh);
 	if (ret)
 		return set_error(g, ret);
+	c.seq = nlh->nlmsg_seq;
 	return finish(g, &c);
+}
+
+int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg)
+{
+	int ret = sgenl_ask(g, msg, fn, arg);
+
+	sgenl_msg_free(msg);
+	return ret;
+}
+
+static int dump_once(struct sgenl *g, uint8_t cmd, struct call *c)
+{
+	struct nl_msg *msg = sgenl_msg(g, cmd, NLM_F_DUMP);
+	int ret = send_msg(g, nlmsg_hdr(msg));
+
+	c->seq = nlmsg_hdr(msg)->nlmsg_seq;
+	sgenl_msg_free(msg);
+	return ret ? set_error(g, ret) : finish(g, c);
 }
 
 int sgenl_dump(struct sgenl *g, uint8_t cmd, sgenl_fn fn,
 	       void (*reset)(void *arg), void *arg)
 {
-	g->error[0] = 0;
+	clear_error(g);
 	for (int i = 0; i < SGENL_DUMP_RETRIES; i++) {
-		struct nl_msg *msg = sgenl_msg(g, cmd, NLM_F_DUMP);
-		struct call c = { .seq = g->seq, .fn = fn, .arg = arg };
-		int ret = send_msg(g, msg);
+		struct call c = { .fn = fn, .arg = arg };
+		int ret = dump_once(g, cmd, &c);
 
-		if (ret)
-			return set_error(g, ret);
-		ret = finish(g, &c);
 		if (ret || !c.interrupted)
 			return ret;
 		reset(arg);

@@ -51,6 +51,13 @@ void sgenl_close(struct sgenl *g);
 /** sgenl_error() - what the last failed call says of its reason. */
 const char *sgenl_error(const struct sgenl *g);
 
+/**
+ * sgenl_error_at() - what the last failed call says of its place
+ *
+ * The offset of the attribute that the kernel blames in the request, 0 if it said none.
+ */
+uint32_t sgenl_error_at(const struct sgenl *g);
+
 /** sgenl_fd() - the socket, for an event loop. */
 int sgenl_fd(const struct sgenl *g);
 
@@ -64,12 +71,15 @@ struct nl_msg *sgenl_msg(struct sgenl *g, uint8_t cmd, int flags);
 void sgenl_msg_free(struct nl_msg *msg);
 
 /**
- * sgenl_call() - send a request and wait for its end
- * @msg: consumed and wiped, whatever happens
+ * sgenl_ask() - send a request and wait for its end
+ * @msg: stays the caller's
  * @fn: called for each reply, or NULL
  *
  * Events that arrive meanwhile go to the function of sgenl_on_event().
  */
+int sgenl_ask(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg);
+
+/** sgenl_call() - the same; @msg is wiped and freed, whatever happens */
 int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg);
 
 /**

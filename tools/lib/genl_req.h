@@ -43,11 +43,52 @@ int sgenl_tunnel_flush(struct sgenl *g);
 
 int sgenl_spi_alloc(struct sgenl *g, uint32_t *spi);
 
+/** enum sgenl_sa_by - how SAs are named */
+enum sgenl_sa_by {
+	SGENL_SA_BY_SPI,	/* one, inbound */
+	SGENL_SA_BY_ID,		/* one, outbound */
+	SGENL_SA_BY_SESSION,	/* both */
+};
+
 /** sgenl_sa_add() - install @sa; the copy in the request is wiped */
 int sgenl_sa_add(struct sgenl *g, const struct sgenl_sa *sa);
-int sgenl_sa_del_in(struct sgenl *g, uint32_t spi);
-int sgenl_sa_del_out(struct sgenl *g, uint32_t id);
-int sgenl_sa_del_session(struct sgenl *g, uint64_t session);
+int sgenl_sa_del(struct sgenl *g, enum sgenl_sa_by by, uint64_t value);
+
+/**
+ * struct sgenl_sas - SAs to be added, or deleted, by one request
+ * @msg: the request, NULL without any
+ * @cmd: which it is
+ * @n: how many are in it
+ * @end: where in the request each of them ends
+ */
+struct sgenl_sas {
+	struct nl_msg *msg;
+	uint8_t cmd;
+	unsigned int n;
+	uint32_t end[SOTTO_SAS_MAX];
+};
+
+/**
+ * sgenl_sas_add() - one more to be added; zeroes make an empty @s
+ *
+ * Returns 0, or -ENOBUFS if what there is must be sent before.
+ */
+int sgenl_sas_add(struct sgenl *g, struct sgenl_sas *s, const struct sgenl_sa *sa);
+
+/** sgenl_sas_del() - one more to be deleted; returns as sgenl_sas_add() */
+int sgenl_sas_del(struct sgenl *g, struct sgenl_sas *s, enum sgenl_sa_by by, uint64_t value);
+
+/**
+ * sgenl_sas_send() - send what is there
+ * @failed: filled: which one, in the order of putting, was refused
+ *
+ * Returns 0 and leaves nothing in @s; or an error: those before @failed are done then,
+ * and those behind it are what is left in @s.
+ */
+int sgenl_sas_send(struct sgenl *g, struct sgenl_sas *s, unsigned int *failed);
+
+/** sgenl_sas_clear() - wipe what is there */
+void sgenl_sas_clear(struct sgenl_sas *s);
 
 int sgenl_stats_get(struct sgenl *g, uint64_t stats[__SOTTO_STAT_MAX]);
 

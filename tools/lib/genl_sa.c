@@ -7,6 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/genetlink.h>
+
+/*
+ * Bytes of one request that names many SAs. Up to a page less what the kernel keeps of it
+ * for itself, it takes that from a slab.
+ */
+#define SAS_BYTES	3584
+
 static struct nlattr *sa_nest(struct nl_msg *msg)
 {
 	return nla_nest_start(msg, SOTTO_A_SA | NLA_F_NESTED);
@@ -129,15 +137,60 @@ static int put_direction(struct nl_msg *msg, const struct sgenl_sa *sa)
 	return put;
 }
 
-int sgenl_sa_add(struct sgenl *g, const struct sgenl_sa *sa)
+/* Take back what was put behind @len. */
+static void cut(struct nl_msg *msg, uint32_t len)
 {
-	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_ADD, 0);
-	struct nlattr *n = sa_nest(msg);
-	int put = put_identity(msg, sa) | put_limits(msg, sa) |
-		  put_direction(msg, sa);
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
 
-	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	explicit_bzero((char *)nlh + len, nlh->nlmsg_len - len);
+	nlh->nlmsg_len = len;
+}
+
+void sgenl_sas_clear(struct sgenl_sas *s)
+{
+	if (s->msg)
+		sgenl_msg_free(s->msg);
+	s->msg = NULL;
+	s->n = 0;
+}
+
+/* A nest for one more. NULL: the message is full, or of another command. */
+static struct nlattr *sas_begin(struct sgenl *g, struct sgenl_sas *s, uint8_t cmd)
+{
+	if (!s->n) {
+		sgenl_sas_clear(s);
+		s->msg = sgenl_msg(g, cmd, 0);
+		s->cmd = cmd;
+		return sa_nest(s->msg);
+	}
+	if (s->cmd != cmd || s->n == SOTTO_SAS_MAX)
+		return NULL;
+	return nla_nest_start(s->msg, SOTTO_A_SA_MORE | NLA_F_NESTED);
+}
+
+/* @put: it did not fit. */
+static int sas_end(struct sgenl_sas *s, struct nlattr *nest, int put)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(s->msg);
+
+	if (!put)
+		nla_nest_end(s->msg, nest);
+	if (put || (s->n && nlh->nlmsg_len > SAS_BYTES)) {
+		cut(s->msg, (char *)nest - (char *)nlh);
+		return s->n ? -ENOBUFS : -EMSGSIZE;
+	}
+	s->end[s->n++] = nlh->nlmsg_len;
+	return 0;
+}
+
+int sgenl_sas_add(struct sgenl *g, struct sgenl_sas *s, const struct sgenl_sa *sa)
+{
+	struct nlattr *nest = sas_begin(g, s, SOTTO_CMD_SA_ADD);
+
+	if (!nest)
+		return -ENOBUFS;
+	return sas_end(s, nest, put_identity(s->msg, sa) | put_limits(s->msg, sa) |
+				put_direction(s->msg, sa));
 }
 
 static int put_selector(struct nl_msg *msg, int dir, uint32_t spi, uint32_t id)
@@ -149,34 +202,73 @@ static int put_selector(struct nl_msg *msg, int dir, uint32_t spi, uint32_t id)
 	return put | nla_put_u32(msg, SOTTO_A_SA_ID, id);
 }
 
-static int sa_del(struct sgenl *g, int dir, uint32_t spi, uint32_t id)
+int sgenl_sas_del(struct sgenl *g, struct sgenl_sas *s, enum sgenl_sa_by by, uint64_t value)
 {
-	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_DEL, 0);
-	struct nlattr *n = sa_nest(msg);
-	int put = put_selector(msg, dir, spi, id);
+	struct nlattr *nest = sas_begin(g, s, SOTTO_CMD_SA_DEL);
 
-	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	if (!nest)
+		return -ENOBUFS;
+	if (by == SGENL_SA_BY_SESSION)
+		return sas_end(s, nest, nla_put_u64(s->msg, SOTTO_A_SA_SESSION, value));
+	if (by == SGENL_SA_BY_SPI)
+		return sas_end(s, nest, put_selector(s->msg, SOTTO_SA_IN, value, 0));
+	return sas_end(s, nest, put_selector(s->msg, SOTTO_SA_OUT, 0, value));
 }
 
-int sgenl_sa_del_in(struct sgenl *g, uint32_t spi)
+/* The first @n go out of the request; the next is then the one that it begins with. */
+static void sas_drop(struct sgenl_sas *s, unsigned int n)
 {
-	return sa_del(g, SOTTO_SA_IN, spi, 0);
+	char *nlh = (char *)nlmsg_hdr(s->msg), *first = nlh + NLMSG_HDRLEN + GENL_HDRLEN;
+	uint32_t gone = nlh + s->end[n - 1] - first, len = nlmsg_hdr(s->msg)->nlmsg_len;
+
+	s->n -= n;
+	memmove(first, first + gone, nlh + len - (first + gone));
+	cut(s->msg, len - gone);
+	for (unsigned int i = 0; i < s->n; i++)
+		s->end[i] = s->end[i + n] - gone;
+	if (s->n)
+		((struct nlattr *)first)->nla_type = SOTTO_A_SA | NLA_F_NESTED;
+	else
+		sgenl_sas_clear(s);
 }
 
-int sgenl_sa_del_out(struct sgenl *g, uint32_t id)
+int sgenl_sas_send(struct sgenl *g, struct sgenl_sas *s, unsigned int *failed)
 {
-	return sa_del(g, SOTTO_SA_OUT, 0, id);
+	int ret = s->n ? sgenl_ask(g, s->msg, NULL, NULL) : 0;
+
+	*failed = 0;
+	if (ret)	/* the kernel did all before the one that it blames */
+		while (*failed + 1 < s->n && sgenl_error_at(g) >= s->end[*failed])
+			++*failed;
+	if (ret)
+		sas_drop(s, *failed + 1);
+	else
+		sgenl_sas_clear(s);
+	return ret;
 }
 
-int sgenl_sa_del_session(struct sgenl *g, uint64_t session)
+/* Of one that was put with @put. */
+static int send_one(struct sgenl *g, struct sgenl_sas *s, int put)
 {
-	struct nl_msg *msg = sgenl_msg(g, SOTTO_CMD_SA_DEL, 0);
-	struct nlattr *n = sa_nest(msg);
-	int put = nla_put_u64(msg, SOTTO_A_SA_SESSION, session);
+	unsigned int failed;
+	int ret = put ?: sgenl_sas_send(g, s, &failed);
 
-	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	sgenl_sas_clear(s);
+	return ret;
+}
+
+int sgenl_sa_add(struct sgenl *g, const struct sgenl_sa *sa)
+{
+	struct sgenl_sas s = { 0 };
+
+	return send_one(g, &s, sgenl_sas_add(g, &s, sa));
+}
+
+int sgenl_sa_del(struct sgenl *g, enum sgenl_sa_by by, uint64_t value)
+{
+	struct sgenl_sas s = { 0 };
+
+	return send_one(g, &s, sgenl_sas_del(g, &s, by, value));
 }
 
 static int keylog_reply(uint8_t cmd, struct nlattr **tb, void *arg)
