@@ -68,10 +68,18 @@ void sotto_sa_exit(void)
 
 static void sotto_sa_expire(struct work_struct *work);
 
+static int sotto_session_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct sotto_sa *sa = obj;
+
+	return sa->session != *(const u64 *)arg->key;
+}
+
 static const struct rhashtable_params sotto_session_params = {
 	.head_offset = offsetof(struct sotto_sa, by_session),
 	.key_offset = offsetof(struct sotto_sa, session),
 	.key_len = sizeof(u64),
+	.obj_cmpfn = sotto_session_cmp,
 	.automatic_shrinking = true,
 };
 
