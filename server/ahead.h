@@ -13,6 +13,8 @@ struct incoming {
 	uint8_t *dgram;
 	size_t len;
 	bool data;			/* sealed, for the association @index */
+	bool begins;			/* INIT or RESUME */
+	struct begin *begin;		/* until it is answered */
 	bool asks;			/* it is a session-request, for @dst */
 	uint32_t index;
 	struct assoc *as;		/* NULL: there is none */

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Associations: handshakes in, sealed datagrams, and the life of each.
+ * Associations: sealed datagrams, and the life of each. How one begins is begin.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ahead.h"
-
-static struct sotto_ratelimit limit_refused = SOTTO_RATELIMIT(10000, 5);
+#include "begin.h"
 
 static void on_send_open(void *arg, const struct sotto_sealing *sealing,
 			 const uint8_t *frame, size_t len)
@@ -189,7 +188,7 @@ struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
 			     index);
 }
 
-static uint32_t free_index(struct authd *ad)
+uint32_t assoc_free_index(struct authd *ad)
 {
 	uint32_t index;
 
@@ -199,42 +198,10 @@ static uint32_t free_index(struct authd *ad)
 	return index;
 }
 
-/* ---- answers to strangers ---- */
+/* ---- half open ---- */
 
-static bool small_permitted(struct authd *ad)
-{
-	return bucket_take(&ad->hints, ad->now_ms, AUTHD_HINT_RATE * 60,
-			   AUTHD_HINT_RATE);
-}
-
-static void send_hint(struct authd *ad, const struct path *to,
-		      enum sotto_hint hint, uint32_t index, const uint8_t *echo)
-{
-	uint8_t out[SOTTO_SMALL_MAX];
-
-	if (!small_permitted(ad))
-		return;
-	ad->stats.hints++;
-	net_send(ad, to, out, sotto_hint_dgram(out, hint, index, echo));
-}
-
-static void send_cookie(struct authd *ad, const struct path *to,
-			const struct sotto_init_view *v)
-{
-	uint8_t out[SOTTO_SMALL_MAX], cookie[SOTTO_COOKIE_LEN];
-
-	if (!small_permitted(ad))
-		return;
-	ad->stats.cookies++;
-	sotto_cookie_make(&ad->cookies, ad->now_ms, &to->peer, to->port, cookie);
-	net_send(ad, to, out,
-		 sotto_cookie_dgram(out, v->index, v->echo, cookie));
-}
-
-/* ---- handshake ---- */
-
-static struct half_open *find_repeat(struct authd *ad,
-				     const struct sotto_init_view *v)
+struct half_open *assoc_repeat(struct authd *ad,
+			       const struct sotto_init_view *v)
 {
 	uint64_t hash = htab_hash(&ad->half_by_echo, v->echo, SOTTO_ECHO_LEN);
 	struct hnode *n;
@@ -248,38 +215,6 @@ static struct half_open *find_repeat(struct authd *ad,
 			return h;
 	}
 	return NULL;
-}
-
-/* A ticket costs little to open, Diffie-Hellman much. */
-static bool take_without_cookie(struct authd *ad, bool resume)
-{
-	uint32_t rate = ad->conf.cookie_rate;
-
-	if (!resume)
-		return bucket_take(&ad->inits, ad->now_ms, rate * 60, rate);
-	if (rate)
-		rate += AUTHD_RESUME_RATE;
-	return bucket_take(&ad->resumes, ad->now_ms, rate * 60, rate);
-}
-
-/* Return routability while many come, then the limit of this source. */
-static bool init_admitted(struct authd *ad, const struct path *from,
-			  const struct sotto_init_view *v)
-{
-	bool cookie = sotto_cookie_valid(&ad->cookies, ad->now_ms, &from->peer,
-					 from->port, v->cookie);
-
-	if (!take_without_cookie(ad, v->kind == SOTTO_HS_RESUME) && !cookie) {
-		ad->stats.cookies_missing++;
-		send_cookie(ad, from, v);
-		return false;
-	}
-	if (!limiter_take(&ad->sources, ad->now_ms, &from->peer)) {
-		ad->stats.init_limited++;
-		send_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
-		return false;
-	}
-	return true;
 }
 
 static void cap_half_open(struct authd *ad, struct member *m)
@@ -315,156 +250,33 @@ static struct half_open *half_open_new(struct assoc *as,
 	return h;
 }
 
-static bool finish_half_open(struct assoc *as, const struct sotto_init_view *v,
-			     const struct sotto_chan_keys *keys,
-			     const uint8_t *resp, size_t len)
+struct assoc *assoc_half_open(struct authd *ad, struct member *m,
+			      const struct path *from,
+			      const struct sotto_init_view *v,
+			      const struct sotto_chan_keys *keys,
+			      const uint8_t *resp, size_t len)
 {
-	struct authd *ad = as->ad;
+	struct assoc *as = assoc_new(ad, m, from);
 
+	if (!as)
+		return NULL;
 	as->half = half_open_new(as, v, resp, len);
 	if (!as->half) {
 		free(as);
-		return false;
+		return NULL;
 	}
 	as->former = v->former;
-	cap_half_open(ad, as->member);
+	cap_half_open(ad, m);
 	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
 	htab_add(&ad->assocs, &as->by_index,
 		 htab_hash(&ad->assocs, &keys->local_index,
 			   sizeof(keys->local_index)));
-	if (as->member)
+	if (m)
 		member_link(as);
 	half_open_add(ad, as->half);
 	set_end(as, ad->now_ms + SOTTO_HALF_OPEN_MS);
-	net_send(ad, &as->path, resp, len);
-	return true;
-}
-
-static bool answer_init(struct assoc *as, struct noise_hs *hs,
-			const struct sotto_init_view *v, uint32_t features)
-{
-	struct sotto_chan_keys keys;
-	uint8_t resp[SOTTO_DGRAM_MAX];
-	size_t len;
-	bool ok = !sotto_hs_server_write(hs, v->index, free_index(as->ad),
-					 features, resp, &len, &keys);
-
-	if (!ok)
-		free(as);
-	else
-		ok = finish_half_open(as, v, &keys, resp, len);
-	sotto_wipe(&keys, sizeof(keys));
-	return ok;
-}
-
-static void init_unknown(struct authd *ad, const struct path *from,
-			 const struct sotto_init_view *v, const char *what)
-{
-	char addr[SOTTO_ADDR_STR];
-
-	ad->stats.init_refused++;
-	sotto_log_limited(&limit_refused, SOTTO_LOG_NOTICE,
-			  "handshake from %s refused: %s is not known",
-			  sotto_addr_str(&from->peer, addr), what);
-	send_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
-}
-
-static void init_member(struct authd *ad, const struct path *from,
-			const struct sotto_init_view *v, struct noise_hs *hs,
-			uint32_t features)
-{
-	struct member *m = member_by_key(ad, hs->rs);
-	struct keeper_token token;
-	struct assoc *as;
-
-	if (!m || m->state != MEMBER_ACTIVE) {
-		init_unknown(ad, from, v, "the static key");
-		return;
-	}
-	as = assoc_new(ad, m, from);
-	if (!as)
-		return;
-	sotto_hs_server_member(hs, keeper_token(&token, ad->realm, m->token));
-	answer_init(as, hs, v, features);
-}
-
-static void init_enrol(struct authd *ad, const struct path *from,
-		       const struct sotto_init_view *v, struct noise_hs *hs,
-		       const struct sotto_msg_assoc_init *init)
-{
-	uint8_t psk[SOTTO_SECRET_LEN], static_pub[SOTTO_PUB_LEN];
-	struct assoc *as;
-
-	if (limiter_empty(&ad->failures, ad->now_ms, &from->peer) ||
-	    ad->enrolling_n >= AUTHD_ENROLLING_MAX) {
-		ad->stats.init_limited++;
-		send_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
-		return;
-	}
-	if (!register_psk(ad, init->code_id, psk)) {
-		limiter_take(&ad->failures, ad->now_ms, &from->peer);
-		init_unknown(ad, from, v, "the one-time code");
-		return;
-	}
-	as = assoc_new(ad, NULL, from);
-	sotto_hs_server_enrol(hs, psk);
-	memcpy(static_pub, hs->rs, sizeof(static_pub));
-	if (as && answer_init(as, hs, v, init->features)) {
-		memcpy(as->half->code_id, init->code_id, SOTTO_CODE_ID_LEN);
-		memcpy(as->half->static_pub, static_pub, sizeof(static_pub));
-	}
-	sotto_wipe(psk, sizeof(psk));
-}
-
-/* ---- resumption ---- */
-
-static struct member *ticket_member(struct authd *ad,
-				    const struct sotto_init_view *v,
-				    struct ticket_content *c)
-{
-	struct member *m;
-
-	if (ticket_open(ad->tickets, v->ticket, v->ticket_len, authd_wall(), c))
-		return NULL;
-	m = member_by_id(ad, c->member);
-	return m && m->state == MEMBER_ACTIVE ? m : NULL;
-}
-
-static void answer_resume(struct assoc *as, const struct sotto_init_view *v,
-			  const uint8_t *secret)
-{
-	struct keeper_token token;
-	struct sotto_chan_keys keys;
-	uint8_t resp[SOTTO_DGRAM_MAX];
-	size_t len;
-
-	if (sotto_hs_server_resume(v, secret,
-				   keeper_token(&token, as->ad->realm,
-						as->member->token),
-				   free_index(as->ad), resp, &len, &keys))
-		free(as);
-	else if (finish_half_open(as, v, &keys, resp, len))
-		as->resumed = true;
-	sotto_wipe(&keys, sizeof(keys));
-}
-
-/* No public keys here. Whoever replays a ticket gets a half-open association. */
-static void open_resume(struct authd *ad, const struct path *from,
-			const struct sotto_init_view *v)
-{
-	struct ticket_content c;
-	struct member *m = ticket_member(ad, v, &c);
-	struct assoc *as;
-
-	if (!m) {
-		ad->stats.resume_refused++;
-		send_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
-		return;
-	}
-	as = assoc_new(ad, m, from);
-	if (as)
-		answer_resume(as, v, c.secret);
-	sotto_wipe(&c, sizeof(c));
+	net_send(ad, from, resp, len);
+	return as;
 }
 
 bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack)
@@ -483,78 +295,6 @@ bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack)
 	memcpy(ack->ticket_secret, c.secret, sizeof(c.secret));
 	sotto_wipe(&c, sizeof(c));
 	return true;
-}
-
-/* Public-key work begins here. */
-static void open_init(struct authd *ad, const struct path *from,
-		      const struct sotto_init_view *v)
-{
-	struct sotto_msg init;
-	struct noise_hs hs;
-
-	if (sotto_hs_server_read_by(&hs, v, v->former ? ad->realm->former_pub :
-				    ad->realm->pub,
-				    v->former ? keeper_dh_former : keeper_dh,
-				    ad->realm, &init)) {
-		ad->stats.init_refused++;
-		return;
-	}
-	if (v->kind == SOTTO_HS_MEMBER)
-		init_member(ad, from, v, &hs, init.assoc_init.features);
-	else
-		init_enrol(ad, from, v, &hs, &init.assoc_init);
-	noise_wipe(&hs);
-	sotto_wipe(&init, sizeof(init));
-}
-
-/* The mac tells which of the realm's keys it is for, if any. */
-static bool for_us(struct authd *ad, struct sotto_init_view *v)
-{
-	if (sotto_init_mac_valid(v, ad->mac_key))
-		return true;
-	v->former = ad->realm->has_former &&
-		    sotto_init_mac_valid(v, ad->former_mac_key);
-	return v->former;
-}
-
-/* True for an INIT that is addressed to this realm; others get a hint. */
-static bool init_sound(struct authd *ad, const struct path *from,
-		       struct sotto_init_view *v, const uint8_t *dgram,
-		       size_t len)
-{
-	int rc = sotto_init_parse(v, dgram, len);
-
-	ad->stats.inits++;
-	if (rc == SOTTO_E_VERSION) {
-		send_hint(ad, from, SOTTO_HINT_VERSION, v->index, v->echo);
-	} else if (rc) {
-		ad->stats.malformed++;
-	} else if (!for_us(ad, v)) {
-		ad->stats.init_bad_mac++;
-		send_hint(ad, from, SOTTO_HINT_KEY, v->index, v->echo);
-	} else {
-		return true;
-	}
-	return false;
-}
-
-static void input_init(struct authd *ad, const struct path *from,
-		       const uint8_t *dgram, size_t len)
-{
-	struct sotto_init_view v;
-	struct half_open *h;
-
-	if (!init_sound(ad, from, &v, dgram, len))
-		return;
-	h = find_repeat(ad, &v);
-	if (h)
-		net_send(ad, from, h->resp, h->resp_len);
-	else if (!init_admitted(ad, from, &v))
-		return;
-	else if (v.kind == SOTTO_HS_RESUME)
-		open_resume(ad, from, &v);
-	else
-		open_init(ad, from, &v);
 }
 
 /* ---- sealed datagrams ---- */
@@ -636,7 +376,7 @@ static void take_opened(struct authd *ad, struct incoming *in)
 	} else if (as) {
 		drop_opened(in);
 	} else if (in->len >= SOTTO_DATA_MIN) {
-		send_hint(ad, &in->from, SOTTO_HINT_INDEX, in->index,
+		begin_hint(ad, &in->from, SOTTO_HINT_INDEX, in->index,
 			  in->dgram + SOTTO_DATA_HEADER);
 	} else {
 		ad->stats.malformed++;
@@ -646,17 +386,15 @@ static void take_opened(struct authd *ad, struct incoming *in)
 
 static void handle(struct authd *ad, struct incoming *in)
 {
-	uint8_t type = in->len ? in->dgram[0] : 0;
-
 	if (in->as && !in->as->dead) {
 		sotto_chan_handle(&in->as->chan, ad->now_ms, in->frame,
 				  in->frame_len);
 		assoc_rearm(in->as);
-	} else if (type == SOTTO_DGRAM_INIT || type == SOTTO_DGRAM_RESUME) {
-		input_init(ad, &in->from, in->dgram, in->len);
+	} else if (in->begin) {
+		begin_take(ad, in->begin);
 	} else if (in->as) {
 		sotto_wipe(in->frame, in->frame_len);
-	} else if (!in->data) {
+	} else if (!in->data && !in->begins) {
 		ad->stats.malformed++;
 	}
 }
@@ -667,6 +405,7 @@ uint64_t assoc_find(struct authd *ad, struct incoming *in, unsigned int n)
 
 	ahead_associations(ad, in, n);
 	for (i = 0; i < n; i++) {
+		begin_admit(ad, &in[i]);
 		if (in[i].as && in[i].as->dead)
 			in[i].as = NULL;
 		if (in[i].as)
@@ -683,6 +422,8 @@ void assoc_open(struct incoming *in, unsigned int n)
 
 	for (i = 0; i < n; i++) {
 		in[i].frame = in[i].dgram + SOTTO_DATA_HEADER;
+		if (in[i].begin)
+			begin_read(in[i].begin);
 		if (in[i].as)
 			sotto_opening_run(&in[i].opening, in[i].dgram,
 					  in[i].len, in[i].frame);
@@ -708,9 +449,10 @@ static void find_again(struct authd *ad, struct incoming *in)
  * is meanwhile: an association that ends is freed by its timer, and one that only
  * a handshake made, and that another may push out, has opened nothing.
  */
-void assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
+bool assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
 		 uint64_t freed)
 {
+	bool begin = false;
 	unsigned int i;
 
 	for (i = 0; i < n && freed != ad->assocs_freed; i++)
@@ -719,8 +461,29 @@ void assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
 		if (in[i].data && !in[i].gone)
 			take_opened(ad, &in[i]);
 	ahead_contents(ad, in, n);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		handle(ad, &in[i]);
+		begin |= in[i].begin != NULL;
+	}
+	return begin;
+}
+
+void assoc_answer(struct incoming *in, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (in[i].begin)
+			begin_answer(in[i].begin);
+}
+
+void assoc_begin(struct authd *ad, struct incoming *in, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (in[i].begin)
+			begin_finish(ad, in[i].begin);
 }
 
 /* ---- pushes ---- */

@@ -4,7 +4,8 @@
  *
  * All state hangs off struct authd, under one lock. Who has it: the event loop's
  * thread but while it sleeps, or a worker (worker.c), twice for a batch of datagrams.
- * A worker receives, opens, seals and sends without it. Beside them are the keeper, a
+ * A worker receives, opens, seals and sends without it, and does the public-key work of
+ * handshakes. Beside them are the keeper, a
  * process of its own, and the thread of grantlog.c, with a lock of its own.
  */
 #ifndef SOTTO_AUTHD_H
@@ -211,11 +212,30 @@ struct incoming;
 
 /** assoc_find() - whose are they? Returns what assoc_input() wants as @freed. */
 uint64_t assoc_find(struct authd *ad, struct incoming *in, unsigned int n);
-/** assoc_open() - open what is sealed; needs no lock. */
+/** assoc_open() - open what is sealed, read what begins; needs no lock. */
 void assoc_open(struct incoming *in, unsigned int n);
-/** assoc_input() - handle them. */
-void assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
+/** assoc_input() - handle them. True: some begin an association, which takes two steps more. */
+bool assoc_input(struct authd *ad, struct incoming *in, unsigned int n,
 		 uint64_t freed);
+/** assoc_answer() - make their answers; needs no lock. */
+void assoc_answer(struct incoming *in, unsigned int n);
+/** assoc_begin() - they are half open. */
+void assoc_begin(struct authd *ad, struct incoming *in, unsigned int n);
+
+/* For begin.c. */
+
+/** assoc_free_index() - one that no association has. */
+uint32_t assoc_free_index(struct authd *ad);
+/** assoc_repeat() - the half-open association that this very INIT or RESUME made. */
+struct half_open *assoc_repeat(struct authd *ad,
+			       const struct sotto_init_view *v);
+/** assoc_half_open() - make one, and send @resp; @m is NULL for who enrols. */
+struct assoc *assoc_half_open(struct authd *ad, struct member *m,
+			      const struct path *from,
+			      const struct sotto_init_view *v,
+			      const struct sotto_chan_keys *keys,
+			      const uint8_t *resp, size_t len);
+
 /** assoc_by_index() - NULL if there is none. */
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
 struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index);

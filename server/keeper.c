@@ -8,6 +8,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,9 @@ void keeper_watch(struct ev_loop *loop, const struct realm *r)
 	ev_child_start(loop, &child);
 }
 
+/* One at a time; who asks has the lock of all state, or none. */
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+
 static int ask(const struct realm *r, struct message *m)
 {
 	uint8_t op = m->op;
@@ -272,11 +276,13 @@ static int ask(const struct realm *r, struct message *m)
 
 	if (!r->remote)
 		return handle(r, m, HEAD_LEN + m->len) ? m->rc : SOTTO_E_STATE;
+	pthread_mutex_lock(&asking);
 	if (send(r->fd, m, HEAD_LEN + m->len, MSG_NOSIGNAL) < 0)
 		lost();
 	do {
 		n = recv(r->fd, m, sizeof(*m), 0);
 	} while (n < 0 && errno == EINTR);
+	pthread_mutex_unlock(&asking);
 	if (n < (ssize_t)HEAD_LEN || (size_t)n != HEAD_LEN + m->len ||
 	    m->op != op)
 		lost();

@@ -5,6 +5,7 @@
  *
  * A batch of datagrams goes through five steps: received; found out whose they are,
  * under the lock; opened; handled, under the lock; what came of it sealed and sent.
+ * What begins associations takes two more before the last: answered; entered, under the lock.
  * System calls and ciphers are most of the work, and none of them is under the lock.
  */
 #define _GNU_SOURCE
@@ -68,12 +69,22 @@ void net_wake(struct authd *ad)
 
 /* ---- a batch ---- */
 
+/* Public-key work, which is not under the lock either. */
+static void begin_associations(struct worker *w, unsigned int n)
+{
+	assoc_answer(w->batch, n);
+	state_lock(w);
+	assoc_begin(w->ad, w->batch, n);
+	state_unlock(w);
+}
+
 static int serve_batch(struct worker *w, struct net_sock *s)
 {
 	struct authd *ad = w->ad;
 	unsigned int good;
 	int n = batch_receive(w, s, &good);
 	uint64_t freed;
+	bool begin;
 
 	if (n <= 0)
 		return n;
@@ -85,8 +96,10 @@ static int serve_batch(struct worker *w, struct net_sock *s)
 	state_unlock(w);
 	assoc_open(w->batch, good);
 	state_lock(w);
-	assoc_input(ad, w->batch, good, freed);
+	begin = assoc_input(ad, w->batch, good, freed);
 	state_unlock(w);
+	if (begin)
+		begin_associations(w, good);
 	batch_send(w);
 	return n;
 }
