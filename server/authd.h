@@ -5,8 +5,8 @@
  * All state hangs off struct authd, under one lock. Who has it: the event loop's
  * thread but while it sleeps, or a worker (worker.c), twice for a batch of datagrams.
  * A worker receives, opens, seals and sends without it, and does the public-key work of
- * handshakes. Beside them are the keeper, a
- * process of its own, and the thread of grantlog.c, with a lock of its own.
+ * handshakes. Beside them are the keeper, a process of its own, and the thread of
+ * grantlog.c, with a lock of its own.
  */
 #ifndef SOTTO_AUTHD_H
 #define SOTTO_AUTHD_H
