@@ -22,12 +22,14 @@ DATA_PORT=7689		# UDP
 tmp=/tmp/sotto-$script-$$
 hosts=()		# names of the namespaces, without what makes them unique
 module_loaded=		# by us
+ended=			# by itself: a script that bash gives up may have any status
 declare -A captures	# name -> pid of its tcpdump
 
 # --- results ----------------------------------------------------------------------
 
 # skip_all REASON…: nothing here can run.
 skip_all() {
+	ended=1
 	echo "TAP version 13"
 	echo "1..0 # SKIP $*"
 	exit $KSFT_SKIP
@@ -113,6 +115,7 @@ run_tests() {
 		[ "$result" != fail ] || failed=$((failed + 1))
 		[ "$result" != ok ] || passed=$((passed + 1))
 	done
+	ended=1
 	[ $failed -eq 0 ] || exit 1
 	[ $passed -gt 0 ] || exit $KSFT_SKIP
 	exit 0
@@ -167,6 +170,12 @@ need() {
 	done
 }
 
+# Is this a kernel with sanitizers? What is freed there is kept for a while, what is taken is
+# larger, and all of it takes longer.
+sanitized() {
+	[ -e /sys/kernel/debug/kmemleak ]
+}
+
 module_present() {
 	grep -q '^sotto ' /proc/modules
 }
@@ -210,6 +219,9 @@ cleanup() {
 	done
 	[ -z "$module_loaded" ] || busywait 10 rmmod sotto 2>/dev/null
 	rm -rf "$tmp"
+	[ -n "$ended" ] && return
+	echo "Bail out! the script has died"
+	exit 1
 }
 
 # --- hosts -----------------------------------------------------------------------------
@@ -379,9 +391,9 @@ stats() {
 	sotto "$1" stats -j | awk -v RS='[{},]' -F'[":]+' 'NF > 2 { print $2, $3 + 0 }'
 }
 
-# stat HOST NAME
+# stat HOST NAME: in one go, for it is asked often and slow machines take long to start programs.
 stat() {
-	stats "$1" | awk -v name="$2" '$1 == name { print $2 }'
+	sotto "$1" stats -j | awk -v RS='[{},]' -F'[":]+' -v name="$2" '$2 == name { print $3 + 0 }'
 }
 
 # tunnel_says HOST ADDRESS: "STATE REASON" of the tunnel to there, or nothing.
@@ -434,12 +446,14 @@ check_sums() {
 
 # --- traffic -----------------------------------------------------------------------------
 
-# pings HOST ADDRESS [WORDS…]: three echoes, all answered.
+# pings HOST ADDRESS [WORDS…]: three echoes, all answered. (ping itself is content with one.)
 pings() {
-	local h=$1 to=$2
+	local h=$1 to=$2 said
 	shift 2
 
-	on "$h" ping -n -q -c 3 -i 0.02 -W 5 "$@" "$to"
+	said=$(on "$h" ping -n -q -c 3 -i 0.02 -W 5 "$@" "$to" 2>&1)
+	echo "$said"
+	grep -q "^3 packets transmitted, 3 received, " <<<"$said"
 }
 
 # random_file MEGABYTES: one of that size.
@@ -478,7 +492,9 @@ capture() {
 	local name=$1 h=$2 dev=$3
 	shift 3
 
-	launch "$h" tcpdump -Z root -i "$dev" -s 0 -B 32768 --immediate-mode -U \
+	# The buffer's places are as large as the longest frame, rounded up to a power of two: so
+	# it has eight times as many of them as without a limit.
+	launch "$h" tcpdump -Z root -i "$dev" -s 65300 -B 32768 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
 	await "tcpdump on $h" 10 grep -q "listening on" "$tmp/$name.tcpdump" || return
