@@ -176,13 +176,17 @@ bridged_frames() {
 	[ ! -e /proc/sys/net/bridge ] || on a sysctl -qw net.bridge.bridge-nf-call-iptables=0
 	bare 3 "bridged to what is open" from_c $OPEN4
 	dropped 3 "bridged" from_c $B4
-	expect "rules" on a nft -f - <<-RULES
-		table bridge test {
-			chain p { type filter hook prerouting priority -300; notrack; }
-		}
-	RULES
-	dropped 3 "bridged and not tracked" from_c $B4
-	on a nft delete table bridge test
+	if on a nft add table bridge test 2>/dev/null; then
+		expect "rules" on a nft -f - <<-RULES
+			table bridge test {
+				chain p { type filter hook prerouting priority -300; notrack; }
+			}
+		RULES
+		dropped 3 "bridged and not tracked" from_c $B4
+		on a nft delete table bridge test
+	else
+		note "rules for bridges were left out: this kernel knows none"
+	fi
 	if [ -e /proc/sys/net/bridge ]; then
 		on a sysctl -qw net.bridge.bridge-nf-call-iptables=1
 		dropped 3 "bridged with br_netfilter" from_c $B4
@@ -244,6 +248,7 @@ flowtable() {
 
 # nft's own redirects, at ingress.
 nftables_forwards_frames() {
+	modprobe -q nft_fwd_netdev || { skip "this kernel's nftables forwards no frames"; return; }
 	expect "rules" on a nft -f - <<-RULES
 		table netdev test {
 			chain i { type filter hook ingress device near priority 0; ip protocol udp fwd to wire; }

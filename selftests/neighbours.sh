@@ -129,7 +129,7 @@ nat_is_before_us() {
 	RULES
 	rules b <<-RULES
 		table inet test {
-			chain port { type nat hook prerouting priority -100; udp dport 5099 redirect to :5002; }
+			chain port { type nat hook prerouting priority -100; udp dport 5099 dnat ip to $B4:5002; }
 		}
 	RULES
 	address a lo 10.99.0.1/32
@@ -139,7 +139,7 @@ nat_is_before_us() {
 	expect "SNAT" pings a $B4 -I 10.99.0.1
 	pid=$(traffic b -b udp-echo 5002)
 	expect "UDP through DNAT" traffic a udp-check 192.0.2.9 5002 1 1000 333
-	expect "UDP through a redirection at b" traffic a udp-check $B4 5099 1 1000 333
+	expect "UDP to a port that b translates" traffic a udp-check $B4 5099 1 1000 333
 	kill "$pid"
 	end_capture nat
 	only_sealed nat 12

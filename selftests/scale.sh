@@ -8,12 +8,8 @@
 begin
 
 MANY=$(program many) || skip_all "there is no program many; build selftests first"
-# Where each access to memory is looked at, a tenth of it must do.
-sanitized() {
-	grep -qs ' kasan_report$' /proc/kallsyms
-}
-
 TUNNELS=${SOTTO_STRESS:+1000000}
+# Where each access to memory is looked at, a tenth of it must do.
 sanitized && TUNNELS=2000
 TUNNELS=${TUNNELS:-20000}
 MOST=2048		# bytes of a tunnel with both its SAs, ChaCha20-Poly1305
