@@ -228,6 +228,7 @@ static void keeper_main(int fd)
 		_exit(1);
 	fd = KEEPER_FD;
 	close_range(KEEPER_FD + 1, ~0u, 0);
+	sotto_log_apart();
 	w.rc = keeper_begin(&r, &w.err);
 	if (!w.rc) {
 		memcpy(w.pub, r->pub, sizeof(w.pub));

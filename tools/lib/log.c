@@ -74,6 +74,11 @@ void sotto_log_set(enum sotto_log_level max)
 	log_max = max;
 }
 
+void sotto_log_apart(void)
+{
+	journal_fd = -1;
+}
+
 static const char *level_word(enum sotto_log_level level)
 {
 	size_t i;

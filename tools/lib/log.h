@@ -34,6 +34,9 @@ void sotto_log_init(const char *ident, enum sotto_log_level max);
 int sotto_log_level(const char *name);
 void sotto_log_set(enum sotto_log_level max);
 
+/** sotto_log_apart() - in a child that keeps standard error alone of all files. */
+void sotto_log_apart(void);
+
 void sotto_log(enum sotto_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
