@@ -5,8 +5,13 @@
  * All state hangs off struct authd, under one lock. Who has it: the event loop's
  * thread but while it sleeps, or a worker (worker.c), twice for a batch of datagrams.
  * A worker receives, opens, seals and sends without it, and does the public-key work of
- * handshakes. Beside them are the keeper, a process of its own, and the thread of
- * grantlog.c, with a lock of its own.
+ * handshakes. Beside them are two processes: the keeper (keeper.h), and the storage
+ * process (storage.h), which alone has files.
+ *
+ * Functions of store.h are called by whoever has the lock, and by nobody else; they wait
+ * for an answer, and meanwhile all workers handle nothing: some 50 us for a code that is
+ * looked up, a commit on the disk for what changes the database. So mediation calls
+ * nothing of it but store_grants(), which does not wait.
  */
 #ifndef SOTTO_AUTHD_H
 #define SOTTO_AUTHD_H
@@ -445,10 +450,10 @@ const char *session_state_name(const struct session *s);
 
 /* ---- grantlog.c ---- */
 
-/** grantlog_start() - start its thread; before the sandbox. */
 int grantlog_start(struct authd *ad, struct sotto_errmsg *err);
+/** grantlog_add() - does not wait. */
 void grantlog_add(struct session *s);
-/** grantlog_stop() - write what is left. */
+/** grantlog_stop() - hand over what is left. */
 void grantlog_stop(struct authd *ad);
 
 /* ---- policy.c ---- */
@@ -477,7 +482,10 @@ void monitor_session(struct authd *ad, const char *name, const struct session *s
 void monitor_refusal(struct authd *ad, const struct member *a,
 		     const struct sotto_addr *dst, enum sotto_refusal reason);
 void monitor_member(struct authd *ad, const char *name, const struct member *m);
+#define METRICS_SOCKET	"authd-metrics.sock"
 int metrics_open(struct authd *ad, struct sotto_errmsg *err);
+/** metrics_leave() - the socket's file is another's to remove. */
+void metrics_leave(struct authd *ad);
 void metrics_close(struct authd *ad);
 
 int admin_open(struct authd *ad, struct sotto_errmsg *err);
@@ -512,5 +520,7 @@ int sandbox_enter(struct sotto_errmsg *err);
 int sandbox_thread(struct sotto_errmsg *err);
 /** sandbox_keeper() - the same for the keeper, which needs less. */
 int sandbox_keeper(struct sotto_errmsg *err);
+/** sandbox_storage() - and for the storage process, which has files. */
+int sandbox_storage(struct sotto_errmsg *err);
 
 #endif /* SOTTO_AUTHD_H */

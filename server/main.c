@@ -14,6 +14,7 @@
 #include "file.h"
 #include "paths.h"
 #include "rng.h"
+#include "storage.h"
 
 struct options {
 	bool init, json, check;
@@ -220,9 +221,9 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 	int rc = keeper_start(&ad->realm, err);
 
 	if (!rc)
-		rc = store_open(sotto_path(path, SOTTO_STATE,
-					   "authd/realm.db"),
-				false, &ad->realm->seal, &ad->store, err);
+		rc = storage_start(sotto_path(path, SOTTO_STATE,
+					      "authd/realm.db"),
+				   &ad->realm->seal, &ad->store, err);
 	if (!rc)
 		rc = member_setup(ad, err);
 	if (!rc)
@@ -243,12 +244,18 @@ static int start_parts(struct authd *ad, struct sotto_errmsg *err)
 	if (!rc)
 		rc = net_open(ad, err);
 	keeper_watch(ad->loop, ad->realm);
+	storage_watch(ad->loop, ad->store);
 	sotto_notify_open();
-	if (!rc && store_touch(ad->store, err))
-		sotto_warn("%s", err->text);
 	if (!rc)
 		rc = net_start(ad, err);
-	return rc ? rc : sandbox_enter(err);
+	if (!rc)
+		rc = storage_started(ad->store, err);
+	if (rc)
+		return rc;
+	/* the storage process removes them: it has files */
+	sotto_usock_leave(ad->admin);
+	metrics_leave(ad);
+	return sandbox_enter(err);
 }
 
 static void stop_parts(struct authd *ad)

@@ -16,7 +16,6 @@
 #include "admin.h"
 #include "paths.h"
 
-#define METRICS_SOCKET	"authd-metrics.sock"
 #define CONNS_MAX	8	/* readers at a time */
 #define PATIENCE_S	5	/* for a request, and for taking the answer */
 #define REQUEST_MAX	4096	/* bytes that are read of one */
@@ -248,6 +247,14 @@ int metrics_open(struct authd *ad, struct sotto_errmsg *err)
 	if (!rc && ad->conf.metrics_port)
 		rc = add_port(ad, err);
 	return rc;
+}
+
+void metrics_leave(struct authd *ad)
+{
+	unsigned int i;
+
+	for (i = 0; i < ad->metrics->listeners_n; i++)
+		ad->metrics->on[i].path[0] = 0;
 }
 
 /* Readers that are still there end with the process. */

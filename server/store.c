@@ -1,17 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members and their one-time codes in SQLite.
+ * The storage's interface: seals secrets and opens them, and has SQLite do the
+ * rest, in this process or in the storage process. The policy is in store_doc.c.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "buf.h"
 #include "secret.h"
-#include "store_sql.h"
+#include "store_ask.h"
 
-#define SEALED_LEN	(SOTTO_SECRET_LEN + SEAL_OVERHEAD)
-#define MEMBER_COLS	"id, name, state, static_pub, token, created, registered, revoked, " \
-			"coalesce((SELECT max(expires) FROM code WHERE member = m.id AND used = 0), 0)"
+int store_open(const char *path, bool create, const struct seal_key *key,
+	       struct store **out, struct sotto_errmsg *err)
+{
+	struct store *st = calloc(1, sizeof(*st));
+	int rc;
+
+	if (!st)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	st->key = *key;
+	snprintf(st->path, sizeof(st->path), "%s", path);
+	rc = sql_open(path, create, &st->sql, err);
+	if (rc)
+		store_close(st);
+	else
+		*out = st;
+	return rc;
+}
+
+/* The storage process ends when its sockets do, with all on the disk. */
+void store_close(struct store *st)
+{
+	if (!st)
+		return;
+	sql_close(st->sql);
+	if (st->pid > 0) {
+		close(st->fd);
+		close(st->log_fd);
+		waitpid(st->pid, NULL, 0);
+	}
+	free(st->frame);
+	sotto_wipe(st, sizeof(*st));
+	free(st);
+}
+
+/* ---- secrets ---- */
 
 static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
 {
@@ -20,53 +57,13 @@ static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
 			 st->path, what);
 }
 
-static sqlite3_stmt *addrs_of(struct store *st, int64_t member,
-			      struct sotto_errmsg *err)
+static int seal_one(struct store *st, const char *what,
+		    const uint8_t secret[SOTTO_SECRET_LEN],
+		    uint8_t sealed[STORE_SEALED], struct sotto_errmsg *err)
 {
-	if (!st->addrs)
-		st->addrs = sql_prepare(st, err,
-				"SELECT addr FROM address WHERE member = ? ORDER BY length(addr), addr",
-				"");
-	if (st->addrs)
-		sqlite3_bind_int64(st->addrs, 1, member);
-	return st->addrs;
-}
-
-static int read_addrs(struct store *st, struct store_member *m,
-		      struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = addrs_of(st, m->id, err);
-	int rc;
-
-	if (!s)
-		return err->code;
-	while ((rc = sql_step(st, s, err)) == 1) {
-		if (m->addrs.n == SOTTO_ADDRS_MAX ||
-		    sotto_addr_set(&m->addrs.a[m->addrs.n],
-				   sqlite3_column_blob(s, 0),
-				   sqlite3_column_bytes(s, 0))) {
-			rc = damaged(st, "an address", err);
-			break;
-		}
-		m->addrs.n++;
-	}
-	sqlite3_reset(s);
-	return rc;
-}
-
-static int read_secrets(struct store *st, sqlite3_stmt *s,
-			struct store_member *m, struct sotto_errmsg *err)
-{
-	if (sqlite3_column_type(s, 3) == SQLITE_NULL)
+	if (!seal(&st->key, what, secret, SOTTO_SECRET_LEN, sealed))
 		return 0;
-	if (sql_blob(s, 3, m->static_pub, sizeof(m->static_pub)))
-		return damaged(st, m->name, err);
-	if (m->state == MEMBER_REVOKED)
-		return 0;
-	if (sql_blob(s, 4, m->token, sizeof(m->token)))
-		return damaged(st, m->name, err);
-	/* another process has the key, and opens them when they are needed */
-	return st->key.remote ? 0 : store_token_secret(st, m, err);
+	return sotto_err(err, SOTTO_E_CRYPTO, "a %s cannot be sealed", what);
 }
 
 int store_token_secret(struct store *st, struct store_member *m,
@@ -78,141 +75,120 @@ int store_token_secret(struct store *st, struct store_member *m,
 	return 0;
 }
 
-static int read_member(struct store *st, sqlite3_stmt *s,
-		       struct store_member *m, struct sotto_errmsg *err)
+/* Where another process has the key, tokens are opened when they are needed. */
+static int open_token(struct store *st, struct store_member *m,
+		      struct sotto_errmsg *err)
 {
+	if (st->key.remote || m->state != MEMBER_ACTIVE)
+		return 0;
+	return store_token_secret(st, m, err);
+}
+
+static int get_secret(struct store *st, const char *name, uint8_t *sealed,
+		      size_t len, struct sotto_errmsg *err)
+{
+	struct ask q;
 	int rc;
 
-	memset(m, 0, sizeof(*m));
-	m->id = sqlite3_column_int64(s, 0);
-	snprintf(m->name, sizeof(m->name), "%s",
-		 (const char *)sqlite3_column_text(s, 1));
-	m->state = sqlite3_column_int(s, 2);
-	m->created = sqlite3_column_int64(s, 5);
-	m->registered = sqlite3_column_int64(s, 6);
-	m->revoked = sqlite3_column_int64(s, 7);
-	m->code_expires = sqlite3_column_int64(s, 8);
-	rc = read_secrets(st, s, m, err);
-	return rc ? rc : read_addrs(st, m, err);
+	if (st->sql)
+		return sql_secret_get(st->sql, name, sealed, len, err);
+	store_put_text(ask_begin(&q), name);
+	sotto_put_u16(&q.w, len);
+	rc = ask(st, STORE_SECRET_GET, &q, NULL, NULL, err);
+	if (rc)
+		return rc;
+	sotto_get_bytes(&q.r, sealed, len);
+	ask_end(&q);
+	return 0;
+}
+
+int store_secret_get(struct store *st, const char *name, void *out, size_t len,
+		     struct sotto_errmsg *err)
+{
+	uint8_t sealed[STORE_SECRET_MAX + SEAL_OVERHEAD];
+	int rc;
+
+	if (len > STORE_SECRET_MAX)
+		return sotto_err(err, SOTTO_E_LIMIT, "the secret is too long");
+	rc = get_secret(st, name, sealed, len + SEAL_OVERHEAD, err);
+	if (!rc && unseal(&st->key, name, sealed, len + SEAL_OVERHEAD, out, len))
+		rc = damaged(st, name, err);
+	return rc;
+}
+
+int store_secret_set(struct store *st, const char *name, const void *secret,
+		     size_t len, struct sotto_errmsg *err)
+{
+	uint8_t sealed[STORE_SECRET_MAX + SEAL_OVERHEAD];
+	struct ask q;
+
+	if (len > STORE_SECRET_MAX)
+		return sotto_err(err, SOTTO_E_LIMIT, "the secret is too long");
+	if (seal(&st->key, name, secret, len, sealed))
+		return sotto_err(err, SOTTO_E_CRYPTO, "%s cannot be sealed", name);
+	if (st->sql)
+		return sql_secret_set(st->sql, name, sealed,
+				      len + SEAL_OVERHEAD, err);
+	store_put_text(ask_begin(&q), name);
+	sotto_put_bytes(&q.w, sealed, len + SEAL_OVERHEAD);
+	return ask_plain(st, STORE_SECRET_SET, &q, err);
+}
+
+/* ---- members ---- */
+
+struct each_member {
+	struct store *st;
+	int (*fn)(void *arg, const struct store_member *m);
+	void *arg;
+	struct sotto_errmsg *err;
+};
+
+static int open_and_pass(void *arg, const struct store_member *m)
+{
+	const struct each_member *e = arg;
+	struct store_member copy = *m;
+	int rc = open_token(e->st, &copy, e->err);
+
+	if (!rc)
+		rc = e->fn(e->arg, &copy);
+	sotto_wipe(&copy, sizeof(copy));
+	return rc;
+}
+
+static int take_member(void *arg, struct sotto_rbuf *r)
+{
+	const struct each_member *e = arg;
+	struct store_member m;
+
+	store_get_member(r, &m);
+	if (r->err)
+		return 0;
+	return e->st->key.remote ? e->fn(e->arg, &m) : open_and_pass(arg, &m);
 }
 
 int store_each_member(struct store *st,
 		      int (*fn)(void *arg, const struct store_member *m),
 		      void *arg, struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " MEMBER_COLS
-				      " FROM member m ORDER BY id", "");
-	struct store_member m;
+	struct each_member e = { st, fn, arg, err };
+	struct ask q;
 	int rc;
 
-	if (!s)
-		return err->code;
-	while ((rc = sql_step(st, s, err)) == 1) {
-		rc = read_member(st, s, &m, err);
-		if (!rc)
-			rc = fn(arg, &m);
-		sotto_wipe(&m, sizeof(m));
-		if (rc)
-			break;
-	}
-	sqlite3_finalize(s);
-	return rc;
-}
-
-static int get_member(struct store *st, int64_t id, struct store_member *m,
-		      struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " MEMBER_COLS
-				      " FROM member m WHERE id = ?", "i", id);
-	int rc;
-
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	if (rc == 1)
-		rc = read_member(st, s, m, err);
-	else if (rc == 0)
-		rc = sotto_err(err, SOTTO_E_UNKNOWN, "no such member");
-	sqlite3_finalize(s);
-	return rc;
-}
-
-/* Sets err and returns SOTTO_E_EXISTS if the query has a row. */
-static int refuse_row(struct store *st, sqlite3_stmt *s, const char *what,
-		      struct sotto_errmsg *err)
-{
-	int rc;
-
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	if (rc == 1)
-		rc = sotto_err(err, SOTTO_E_EXISTS, "%s belongs to member '%s'",
-			       what, (const char *)sqlite3_column_text(s, 0));
-	sqlite3_finalize(s);
-	return rc;
-}
-
-static int add_addr(struct store *st, int64_t id, const struct sotto_addr *a,
-		    struct sotto_errmsg *err)
-{
-	char text[SOTTO_ADDR_STR];
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT m.name FROM address a JOIN member m ON m.id = a.member "
-			"WHERE a.addr = ? AND m.state <> 2", "b", a->b,
-			(int)a->len);
-	int rc = refuse_row(st, s, sotto_addr_str(a, text), err);
-
-	if (rc)
-		return rc;
-	rc = sql_exec(st, err, "DELETE FROM address WHERE addr = ?", "b", a->b,
-		      (int)a->len);
-	/* one taken from a revoked member is no longer told of */
-	if (!rc && sqlite3_changes(st->db)) {
-		rc = sql_policy_changed(st, err);
-		if (!rc)
-			rc = sql_change_addr(st, a, err);
-	}
-	return rc ? rc : sql_exec(st, err, "INSERT INTO address VALUES(?,?)",
-				  "bi", a->b, (int)a->len, id);
-}
-
-static int put_code(struct store *st, int64_t member, const uint8_t *id,
-		    const uint8_t *psk, int64_t expires,
-		    struct sotto_errmsg *err)
-{
-	uint8_t sealed[SEALED_LEN];
-	int rc = sql_exec(st, err, "DELETE FROM code WHERE member = ?", "i",
-			  member);
-
-	if (rc)
-		return rc;
-	if (seal(&st->key, "code", psk, SOTTO_SECRET_LEN, sealed))
-		return sotto_err(err, SOTTO_E_CRYPTO, "a code cannot be sealed");
-	return sql_exec(st, err,
-			"INSERT INTO code(id, member, psk, expires) VALUES(?,?,?,?)",
-			"bibi", id, SOTTO_CODE_ID_LEN, member, sealed,
-			SEALED_LEN, expires);
-}
-
-static int insert_member(struct store *st, const char *name, int64_t now,
-			 int64_t *id, struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT name FROM member WHERE name = ? AND state <> 2",
-			"s", name);
-	int rc;
-
-	rc = refuse_row(st, s, "the name", err);
-	if (rc == SOTTO_E_EXISTS)
-		return sotto_err(err, rc,
-				 "there is a member '%s' already", name);
+	if (st->sql)
+		return sql_each_member(st->sql, open_and_pass, &e, err);
+	ask_begin(&q);
+	rc = ask(st, STORE_EACH_MEMBER, &q, take_member, &e, err);
 	if (!rc)
-		rc = sql_exec(st, err,
-			      "INSERT INTO member(name, state, created) VALUES(?,0,?)",
-			      "si", name, now);
-	*id = sqlite3_last_insert_rowid(st->db);
+		ask_end(&q);
 	return rc;
+}
+
+static void put_code(struct sotto_wbuf *w, const uint8_t id[SOTTO_CODE_ID_LEN],
+		     const uint8_t sealed[STORE_SEALED], int64_t expires)
+{
+	sotto_put_bytes(w, id, SOTTO_CODE_ID_LEN);
+	sotto_put_bytes(w, sealed, STORE_SEALED);
+	sotto_put_u64(w, expires);
 }
 
 int store_member_add(struct store *st, const char *actor, const char *name,
@@ -221,18 +197,26 @@ int store_member_add(struct store *st, const char *actor, const char *name,
 		     const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
 		     int64_t *id, struct sotto_errmsg *err)
 {
-	int i, rc = sql_begin(st, err);
+	uint8_t sealed[STORE_SEALED];
+	struct ask q;
+	int rc = seal_one(st, "code", code_psk, sealed, err);
 
 	if (rc)
 		return rc;
-	rc = insert_member(st, name, now, id, err);
-	for (i = 0; !rc && i < addrs->n; i++)
-		rc = add_addr(st, *id, &addrs->a[i], err);
-	if (!rc)
-		rc = put_code(st, *id, code_id, code_psk, expires, err);
-	if (!rc)
-		rc = sql_audit(st, actor, "member.add", name, "", now, err);
-	return sql_end(st, rc, err);
+	if (st->sql)
+		return sql_member_add(st->sql, actor, name, addrs, now, code_id,
+				      sealed, expires, id, err);
+	store_put_text(ask_begin(&q), actor);
+	store_put_text(&q.w, name);
+	store_put_addrs(&q.w, addrs);
+	sotto_put_u64(&q.w, now);
+	put_code(&q.w, code_id, sealed, expires);
+	rc = ask(st, STORE_MEMBER_ADD, &q, NULL, NULL, err);
+	if (rc)
+		return rc;
+	*id = sotto_get_u64(&q.r);
+	ask_end(&q);
+	return 0;
 }
 
 int store_code_new(struct store *st, const char *actor, int64_t member_id,
@@ -241,175 +225,78 @@ int store_code_new(struct store *st, const char *actor, int64_t member_id,
 		   const uint8_t code_psk[SOTTO_SECRET_LEN], int64_t expires,
 		   struct sotto_errmsg *err)
 {
-	struct store_member m;
-	int rc = sql_begin(st, err);
+	uint8_t sealed[STORE_SEALED];
+	struct ask q;
+	int rc = seal_one(st, "code", code_psk, sealed, err);
 
 	if (rc)
 		return rc;
-	rc = get_member(st, member_id, &m, err);
-	if (!rc && m.state != (rekey ? MEMBER_ACTIVE : MEMBER_PENDING))
-		rc = sotto_err(err, SOTTO_E_STATE, rekey ?
-			       "member '%s' has no keys yet: see sotto member code" :
-			       "member '%s' has enrolled; for new keys: sotto member rekey",
-			       m.name);
-	if (!rc)
-		rc = put_code(st, member_id, code_id, code_psk, expires, err);
-	if (!rc)
-		rc = sql_audit(st, actor, rekey ? "member.rekey.code" :
-			       "member.code", m.name, "", now, err);
-	sotto_wipe(&m, sizeof(m));
-	return sql_end(st, rc, err);
+	if (st->sql)
+		return sql_code_new(st->sql, actor, member_id, rekey, now,
+				    code_id, sealed, expires, err);
+	store_put_text(ask_begin(&q), actor);
+	sotto_put_u64(&q.w, member_id);
+	sotto_put_u8(&q.w, rekey);
+	sotto_put_u64(&q.w, now);
+	put_code(&q.w, code_id, sealed, expires);
+	return ask_plain(st, STORE_CODE_NEW, &q, err);
 }
 
-static int read_code(struct store *st, sqlite3_stmt *s, struct store_code *c,
-		     struct sotto_errmsg *err)
+static int find_code(struct store *st, const uint8_t id[SOTTO_CODE_ID_LEN],
+		     struct store_code *c, struct sotto_errmsg *err)
 {
-	uint8_t sealed[SEALED_LEN];
+	struct ask q;
+	int rc;
 
-	c->member_id = sqlite3_column_int64(s, 0);
-	c->expires = sqlite3_column_int64(s, 2);
-	c->used = sqlite3_column_int64(s, 3);
-	if (c->used && sql_blob(s, 4, c->used_by, sizeof(c->used_by)))
-		return damaged(st, "a one-time code", err);
-	if (sql_blob(s, 1, sealed, sizeof(sealed)) ||
-	    unseal(&st->key, "code", sealed, sizeof(sealed), c->psk,
-		   sizeof(c->psk)))
-		return damaged(st, "a one-time code", err);
+	if (st->sql)
+		return sql_code_find(st->sql, id, c, err);
+	sotto_put_bytes(ask_begin(&q), id, SOTTO_CODE_ID_LEN);
+	rc = ask(st, STORE_CODE_FIND, &q, NULL, NULL, err);
+	if (rc)
+		return rc;
+	c->member_id = sotto_get_u64(&q.r);
+	c->expires = sotto_get_u64(&q.r);
+	c->used = sotto_get_u64(&q.r);
+	sotto_get_bytes(&q.r, c->used_by, sizeof(c->used_by));
+	sotto_get_bytes(&q.r, c->sealed, sizeof(c->sealed));
+	ask_end(&q);
 	return 0;
 }
 
 int store_code_find(struct store *st, const uint8_t id[SOTTO_CODE_ID_LEN],
 		    struct store_code *out, struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT member, psk, expires, used, used_by FROM code WHERE id = ?",
-			"b", id, SOTTO_CODE_ID_LEN);
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	if (rc == 1)
-		rc = read_code(st, s, out, err);
-	else if (rc == 0)
-		rc = sotto_err(err, SOTTO_E_UNKNOWN, "no such one-time code");
-	sqlite3_finalize(s);
+	rc = find_code(st, id, out, err);
+	if (!rc && unseal(&st->key, "code", out->sealed, sizeof(out->sealed),
+			  out->psk, sizeof(out->psk)))
+		rc = damaged(st, "a one-time code", err);
 	return rc;
 }
 
-static int refuse(enum sotto_refusal *refusal, enum sotto_refusal why,
-		  struct sotto_errmsg *err)
-{
-	*refusal = why;
-	return sotto_err(err, SOTTO_E_REFUSED, "%s", sotto_refusal_text(why));
-}
-
-static int key_is_free(struct store *st, const uint8_t *static_pub,
-		       enum sotto_refusal *refusal, struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"SELECT name FROM member WHERE static_pub = ?", "b",
-			static_pub, SOTTO_PUB_LEN);
-	int rc = refuse_row(st, s, "the key", err);
-
-	return rc == SOTTO_E_EXISTS ?
-	       refuse(refusal, SOTTO_REFUSAL_KEY_IN_USE, err) : rc;
-}
-
-static int use_code(struct store *st, const struct store_code *c,
-		    const uint8_t *code_id, const uint8_t *static_pub,
-		    int64_t now, struct sotto_errmsg *err)
-{
-	uint8_t secret[SOTTO_SECRET_LEN], sealed[SEALED_LEN];
-	int rc;
-
-	randombytes_buf(secret, sizeof(secret));
-	rc = seal(&st->key, "token", secret, sizeof(secret), sealed);
-	sotto_wipe(secret, sizeof(secret));
-	if (rc)
-		return sotto_err(err, SOTTO_E_CRYPTO, "a token cannot be sealed");
-	rc = sql_exec(st, err,
-		      "UPDATE member SET state = 1, static_pub = ?, token = ?, registered = ? WHERE id = ?",
-		      "bbii", static_pub, SOTTO_PUB_LEN, sealed, SEALED_LEN,
-		      now, c->member_id);
-	if (!rc)
-		rc = sql_exec(st, err,
-			      "UPDATE code SET used = ?, used_by = ? WHERE id = ?",
-			      "ibb", now, static_pub, SOTTO_PUB_LEN, code_id,
-			      SOTTO_CODE_ID_LEN);
-	return rc;
-}
-
-/* From now on its addresses are told of. */
-static int addrs_changed(struct store *st, const struct sotto_addrs *addrs,
-			 struct sotto_errmsg *err)
-{
-	int i, rc = sql_policy_changed(st, err);
-
-	for (i = 0; i < addrs->n && !rc; i++)
-		rc = sql_change_addr(st, &addrs->a[i], err);
-	return rc;
-}
-
-/* Whose key is replaced: the old one is never used again. */
-static int audit_register(struct store *st, const struct store_member *old,
-			  const struct store_member *m, int64_t now,
-			  struct sotto_errmsg *err)
-{
-	char detail[128] = "", hex[2 * SOTTO_PUB_LEN + 1];
-	bool rekey = old->state == MEMBER_ACTIVE;
-
-	if (rekey)
-		sqlite3_snprintf(sizeof(detail), detail, "id %lld key %s",
-				 (long long)m->id,
-				 sotto_hex(hex, old->static_pub,
-					   SOTTO_PUB_LEN));
-	return sql_audit(st, m->name, rekey ? "member.rekey" : "member.register",
-			 m->name, detail, now, err);
-}
-
-static int register_new(struct store *st, const struct store_code *c,
-			const uint8_t *code_id, const uint8_t *static_pub,
-			int64_t now, struct store_member *out,
-			enum sotto_refusal *refusal, struct sotto_errmsg *err)
-{
-	struct store_member old;
-	int rc;
-
-	if (c->expires <= now)
-		return refuse(refusal, SOTTO_REFUSAL_CODE_EXPIRED, err);
-	rc = key_is_free(st, static_pub, refusal, err);
-	if (!rc)
-		rc = get_member(st, c->member_id, &old, err);
-	if (!rc)
-		rc = use_code(st, c, code_id, static_pub, now, err);
-	if (!rc)
-		rc = get_member(st, c->member_id, out, err);
-	if (!rc)
-		rc = addrs_changed(st, &out->addrs, err);
-	if (!rc)
-		rc = audit_register(st, &old, out, now, err);
-	sotto_wipe(&old, sizeof(old));
-	return rc;
-}
-
-static int do_register(struct store *st, const uint8_t *code_id,
-		       const uint8_t *static_pub, int64_t now,
+static int do_register(struct store *st, const struct sql_registration *reg,
 		       struct store_member *out, enum sotto_refusal *refusal,
 		       struct sotto_errmsg *err)
 {
-	struct store_code c;
-	int rc = store_code_find(st, code_id, &c, err);
+	struct ask q;
+	int rc;
 
-	if (!rc && !c.used)
-		rc = register_new(st, &c, code_id, static_pub, now, out,
-				  refusal, err);
-	else if (!rc && memcmp(c.used_by, static_pub, SOTTO_PUB_LEN))
-		rc = refuse(refusal, SOTTO_REFUSAL_CODE_USED, err);
-	else if (!rc)
-		rc = get_member(st, c.member_id, out, err);
-	sotto_wipe(&c, sizeof(c));
+	if (st->sql)
+		return sql_register(st->sql, reg, out, refusal, err);
+	sotto_put_bytes(ask_begin(&q), reg->code_id, sizeof(reg->code_id));
+	sotto_put_bytes(&q.w, reg->static_pub, sizeof(reg->static_pub));
+	sotto_put_bytes(&q.w, reg->token, sizeof(reg->token));
+	sotto_put_u64(&q.w, reg->now);
+	rc = ask(st, STORE_REGISTER, &q, NULL, NULL, err);
+	if (rc && rc != SOTTO_E_REFUSED)
+		return rc;
+	if (rc)
+		*refusal = sotto_get_u8(&q.r);
+	else
+		store_get_member(&q.r, out);
+	ask_end(&q);
 	return rc;
 }
 
@@ -418,76 +305,174 @@ int store_register(struct store *st, const uint8_t code_id[SOTTO_CODE_ID_LEN],
 		   struct store_member *out, enum sotto_refusal *refusal,
 		   struct sotto_errmsg *err)
 {
-	int rc = sql_begin(st, err);
-
-	if (rc)
-		return rc;
-	rc = do_register(st, code_id, static_pub, now, out, refusal, err);
-	return sql_end(st, rc, err);
-}
-
-static int do_revoke(struct store *st, const char *actor, int64_t id,
-		     int64_t now, struct sotto_errmsg *err)
-{
-	char detail[128], hex[2 * SOTTO_PUB_LEN + 1];
-	struct store_member m;
-	int rc = get_member(st, id, &m, err);
-
-	if (!rc)
-		rc = sql_exec(st, err,
-			      "UPDATE member SET state = 2, token = NULL, revoked = ? WHERE id = ?",
-			      "ii", now, id);
-	if (!rc)
-		rc = sql_exec(st, err, "DELETE FROM code WHERE member = ?", "i",
-			      id);
-	/* its addresses and networks stay protected, until others have them */
-	if (!rc)
-		rc = sql_exec(st, err, "DELETE FROM grp_member WHERE member = ?",
-			      "i", id);
-	if (!rc)
-		sqlite3_snprintf(sizeof(detail), detail, "id %lld key %s",
-				 (long long)id,
-				 sotto_all_zero(m.static_pub, SOTTO_PUB_LEN) ?
-				 "-" : sotto_hex(hex, m.static_pub,
-						 SOTTO_PUB_LEN));
-	if (!rc)
-		rc = sql_audit(st, actor, "member.revoke", m.name, detail, now,
-			       err);
-	sotto_wipe(&m, sizeof(m));
-	return rc;
-}
-
-int sql_revoke_again(struct store *st, int64_t id, const char *name,
-		     const uint8_t key[SOTTO_PUB_LEN], int64_t at,
-		     struct sotto_errmsg *err)
-{
-	bool keyed = !sotto_all_zero(key, SOTTO_PUB_LEN);
-	sqlite3_stmt *s = keyed ?
-		sql_prepare(st, err, "SELECT id FROM member WHERE static_pub = ? AND state <> 2",
-			    "b", key, SOTTO_PUB_LEN) :
-		sql_prepare(st, err, "SELECT id FROM member WHERE id = ? AND name = ? AND state = 0",
-			    "is", id, name);
+	struct sql_registration reg = { .now = now };
+	uint8_t secret[SOTTO_SECRET_LEN];
 	int rc;
 
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	if (rc == 1)
-		id = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	if (rc != 1)
-		return rc;
-	rc = do_revoke(st, "server", id, at, err);
-	return rc ? rc : 1;
+	memcpy(reg.code_id, code_id, sizeof(reg.code_id));
+	memcpy(reg.static_pub, static_pub, sizeof(reg.static_pub));
+	randombytes_buf(secret, sizeof(secret));
+	rc = seal_one(st, "token", secret, reg.token, err);
+	sotto_wipe(secret, sizeof(secret));
+	if (!rc)
+		rc = do_register(st, &reg, out, refusal, err);
+	return rc ? rc : open_token(st, out, err);
 }
 
 int store_member_revoke(struct store *st, const char *actor, int64_t id,
 			int64_t now, struct sotto_errmsg *err)
 {
-	int rc = sql_begin(st, err);
+	struct ask q;
 
+	if (st->sql)
+		return sql_member_revoke(st->sql, actor, id, now, err);
+	store_put_text(ask_begin(&q), actor);
+	sotto_put_u64(&q.w, id);
+	sotto_put_u64(&q.w, now);
+	return ask_plain(st, STORE_MEMBER_REVOKE, &q, err);
+}
+
+struct bulk {
+	struct store *st;
+	store_bulk_fn next;
+	void *arg;
+};
+
+static bool next_sealed(void *arg, struct store_member *m)
+{
+	struct bulk *b = arg;
+	bool more = b->next(b->arg, m) &&
+		    !seal(&b->st->key, "token", m->token_secret,
+			  sizeof(m->token_secret), m->token);
+
+	sotto_wipe(m->token_secret, sizeof(m->token_secret));
+	return more;
+}
+
+int store_bulk_members(struct store *st, store_bulk_fn next, void *arg,
+		       struct sotto_errmsg *err)
+{
+	struct bulk b = { st, next, arg };
+
+	return st->sql ? sql_bulk_members(st->sql, next_sealed, &b, err) :
+	       sotto_err(err, SOTTO_E_STATE, "not while the server runs");
+}
+
+/* ---- settings and logs ---- */
+
+int store_endpoints(struct store *st, char *out, size_t cap,
+		    struct sotto_errmsg *err)
+{
+	struct ask q;
+	int rc;
+
+	if (st->sql)
+		return sql_endpoints(st->sql, out, cap, err);
+	ask_begin(&q);
+	rc = ask(st, STORE_ENDPOINTS, &q, NULL, NULL, err);
 	if (rc)
 		return rc;
-	rc = do_revoke(st, actor, id, now, err);
-	return sql_end(st, rc, err);
+	store_get_text(&q.r, out, cap);
+	ask_end(&q);
+	return 0;
+}
+
+int store_endpoints_set(struct store *st, const char *list,
+			struct sotto_errmsg *err)
+{
+	return st->sql ? sql_endpoints_set(st->sql, list, err) :
+	       sotto_err(err, SOTTO_E_STATE, "not while the server runs");
+}
+
+int store_audit(struct store *st, const char *actor, const char *event,
+		const char *subject, const char *detail, int64_t now,
+		struct sotto_errmsg *err)
+{
+	struct ask q;
+
+	if (st->sql)
+		return sql_audit_line(st->sql, actor, event, subject, detail,
+				      now, err);
+	store_put_text(ask_begin(&q), actor);
+	store_put_text(&q.w, event);
+	store_put_text(&q.w, subject);
+	store_put_text(&q.w, detail);
+	sotto_put_u64(&q.w, now);
+	return ask_plain(st, STORE_AUDIT, &q, err);
+}
+
+struct each_audit {
+	int (*fn)(void *arg, const struct store_audit *a);
+	void *arg;
+};
+
+static int take_audit(void *arg, struct sotto_rbuf *r)
+{
+	const struct each_audit *e = arg;
+	char text[4][STORE_TEXT_MAX];
+	struct store_audit a = {
+		.id = sotto_get_u64(r),
+		.actor = text[0], .event = text[1], .subject = text[2],
+		.detail = text[3],
+	};
+	int i;
+
+	a.at = sotto_get_u64(r);
+	for (i = 0; i < 4; i++)
+		store_get_text(r, text[i], sizeof(text[i]));
+	return r->err ? 0 : e->fn(e->arg, &a);
+}
+
+int store_each_audit(struct store *st, int limit,
+		     int (*fn)(void *arg, const struct store_audit *a),
+		     void *arg, struct sotto_errmsg *err)
+{
+	struct each_audit e = { fn, arg };
+	struct ask q;
+	int rc;
+
+	if (st->sql)
+		return sql_each_audit(st->sql, limit, fn, arg, err);
+	sotto_put_u32(ask_begin(&q), limit);
+	rc = ask(st, STORE_EACH_AUDIT, &q, take_audit, &e, err);
+	if (!rc)
+		ask_end(&q);
+	return rc;
+}
+
+int store_grants(struct store *st, const struct store_grant *g, int n,
+		 int64_t prune_before, struct sotto_errmsg *err)
+{
+	uint8_t data[STORE_FRAME_DATA];
+	struct sotto_wbuf w;
+	int i, rc;
+
+	if (st->sql)
+		return sql_grants(st->sql, g, n, prune_before, err);
+	sotto_wbuf_init(&w, data, sizeof(data));
+	sotto_put_u64(&w, prune_before);
+	for (i = 0; i < n; i++)
+		store_put_grant(&w, &g[i]);
+	rc = w.err ? w.err : store_send(st->log_fd, STORE_GRANTS, data, w.len,
+					st->frame, MSG_DONTWAIT);
+	if (rc && rc != SOTTO_E_LIMIT)
+		ask_lost();
+	return rc ? sotto_err(err, rc, "the storage process lags behind") : 0;
+}
+
+unsigned int store_grants_failed(struct store *st, struct sotto_errmsg *err)
+{
+	unsigned int failed = 0;
+	struct sotto_rbuf r;
+	ssize_t n;
+
+	while (!st->sql && (n = recv(st->log_fd, st->frame, STORE_FRAME_MAX,
+				     MSG_DONTWAIT)) > 0) {
+		sotto_rbuf_init(&r, st->frame, n);
+		failed += sotto_get_u32(&r);
+		store_get_text(&r, err->text, sizeof(err->text));
+		if (!store_whole(&r))
+			ask_lost();
+	}
+	return failed;
 }

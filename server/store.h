@@ -2,12 +2,17 @@
 /*
  * Storage of a realm, behind one narrow interface; SQLite today.
  *
+ * A store is SQLite in this process (tools, tests), or the storage process that the
+ * server asks (storage.h). Then each function waits for its answer, up to a commit
+ * on the disk; store_grants() alone does not.
+ *
  * Every function that changes something is one transaction: it is on the disk
  * when it returns 0, and nothing has changed when it returns an error. Errors
  * carry a sentence for a person: SOTTO_E_FULL (disk), SOTTO_E_READONLY,
  * SOTTO_E_VERSION (database of a newer version), SOTTO_E_EXISTS, SOTTO_E_UNKNOWN,
  * SOTTO_E_IO. Times are seconds since 1970. Secrets are sealed before they are
- * written (seal.h). Not thread-safe; @err is never NULL.
+ * written (seal.h), and opened again, on this side. Not thread-safe: the server calls
+ * these under the lock of all state. @err is never NULL.
  */
 #ifndef SOTTO_STORE_H
 #define SOTTO_STORE_H
@@ -23,6 +28,9 @@
 
 struct store;
 
+#define STORE_SEALED	(SOTTO_SECRET_LEN + SEAL_OVERHEAD) /* a secret at rest */
+#define STORE_SECRET_MAX	256	/* bytes of a secret of the server's own */
+
 enum member_state {
 	MEMBER_PENDING = 0,	/* added, not enrolled */
 	MEMBER_ACTIVE = 1,
@@ -37,7 +45,7 @@ struct store_member {
 	uint8_t token_secret[SOTTO_SECRET_LEN];	/* zero while pending, and where
 						 * another process has the key
 						 */
-	uint8_t token[SOTTO_SECRET_LEN + SEAL_OVERHEAD]; /* the same, sealed */
+	uint8_t token[STORE_SEALED];	/* the same, sealed */
 	struct sotto_addrs addrs;
 	int64_t created, registered, revoked;	/* 0 = not yet */
 	int64_t code_expires;			/* pending: of its code, or 0 */
@@ -46,6 +54,7 @@ struct store_member {
 struct store_code {
 	int64_t member_id;
 	uint8_t psk[SOTTO_SECRET_LEN];
+	uint8_t sealed[STORE_SEALED];	/* the same */
 	int64_t expires, used;			/* used: 0 = not yet */
 	uint8_t used_by[SOTTO_PUB_LEN];
 };
@@ -91,15 +100,7 @@ struct store_audit {
 /** store_open() - open (@create: make) the database @path and migrate it. */
 int store_open(const char *path, bool create, const struct seal_key *key,
 	       struct store **out, struct sotto_errmsg *err);
-/** store_open_again() - a connection of its own, for another thread: only for
- * store_grants(). After @first, which has migrated the database.
- */
-int store_open_again(const struct store *first, struct store **out,
-		     struct sotto_errmsg *err);
 void store_close(struct store *st);
-/** store_touch() - write something, so that all files are open from then on. */
-int store_touch(struct store *st, struct sotto_errmsg *err);
-
 /** store_each_member() - all members; @fn's copy is wiped after each call. */
 int store_each_member(struct store *st,
 		      int (*fn)(void *arg, const struct store_member *m),
@@ -224,13 +225,20 @@ int store_each_audit(struct store *st, int limit,
 
 /**
  * store_grants() - append to the log of grants, and prune what is too old
- * Not synced: a power failure loses what came since the last checkpoint.
+ * Does not wait: a storage process has room for it (0), or has not yet
+ * (SOTTO_E_LIMIT). It writes what it gets later, and never prunes what is younger
+ * than AUTHD_GRANT_LOG_DAYS. Not synced: a power failure loses what came since the
+ * last checkpoint. @n: 1 to AUTHD_GRANT_LOG_BATCH.
  */
 int store_grants(struct store *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err);
+/** store_grants_failed() - of those that were taken, how many the storage process
+ * could not write, since it was asked last; @err: why.
+ */
+unsigned int store_grants_failed(struct store *st, struct sotto_errmsg *err);
 
 /** store_secret_get(), store_secret_set() - a secret of the server's own, of at
- * most 256 bytes, sealed; SOTTO_E_UNKNOWN if there is none of this name.
+ * most STORE_SECRET_MAX bytes, sealed; SOTTO_E_UNKNOWN if there is none of this name.
  */
 int store_secret_get(struct store *st, const char *name, void *out, size_t len,
 		     struct sotto_errmsg *err);

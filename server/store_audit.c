@@ -25,7 +25,7 @@
 
 #define LINE_MAX_	4096	/* bytes of a line */
 
-static int fail(struct store *st, struct sotto_errmsg *err)
+static int fail(struct sql *st, struct sotto_errmsg *err)
 {
 	int e = errno;
 
@@ -37,7 +37,7 @@ static int fail(struct store *st, struct sotto_errmsg *err)
 
 /* ---- writing ---- */
 
-static int put_line(struct store *st, sqlite3_stmt *s, FILE *f)
+static int put_line(struct sql *st, sqlite3_stmt *s, FILE *f)
 {
 	json_t *o = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s}",
 		"id", (json_int_t)sqlite3_column_int64(s, 0),
@@ -53,7 +53,7 @@ static int put_line(struct store *st, sqlite3_stmt *s, FILE *f)
 	return rc || fputc('\n', f) == EOF ? SOTTO_E_NOMEM : 0;
 }
 
-static int gather(struct store *st, FILE *f, struct sotto_errmsg *err)
+static int gather(struct sql *st, FILE *f, struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err,
 			"SELECT id, at, actor, event, subject, detail FROM audit WHERE id > ? ORDER BY id",
@@ -88,7 +88,7 @@ static int write_all(int fd, const char *p, size_t len)
 	return fdatasync(fd);
 }
 
-int sql_audit_write(struct store *st, struct sotto_errmsg *err)
+int sql_audit_write(struct sql *st, struct sotto_errmsg *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -111,7 +111,7 @@ int sql_audit_write(struct store *st, struct sotto_errmsg *err)
 	return rc;
 }
 
-void sql_audit_written(struct store *st, bool committed)
+void sql_audit_written(struct sql *st, bool committed)
 {
 	if (st->audit_fd < 0)
 		return;
@@ -124,11 +124,11 @@ void sql_audit_written(struct store *st, bool committed)
 
 /* ---- reading, at the start ---- */
 
-/* "id N key HEX", as store_member_revoke() writes it. */
+/* "id N key HEX", as sql_member_revoke() writes it. */
 /* A key is one member's for ever; a member without one is known by a line that
  * the database does not have (@news) only.
  */
-static int revoke_again(struct store *st, const json_t *line, bool news,
+static int revoke_again(struct sql *st, const json_t *line, bool news,
 			struct sotto_errmsg *err)
 {
 	const char *detail = json_string_value(json_object_get(line, "detail"));
@@ -149,7 +149,7 @@ static int revoke_again(struct store *st, const json_t *line, bool news,
 				err);
 }
 
-static int take_line(struct store *st, const char *text, int64_t known,
+static int take_line(struct sql *st, const char *text, int64_t known,
 		     int *revoked, struct sotto_errmsg *err)
 {
 	json_t *o = json_loads(text, 0, NULL);
@@ -171,7 +171,7 @@ static int take_line(struct store *st, const char *text, int64_t known,
 }
 
 /* Each line; one that a crash broke off is cut away. */
-static int read_lines(struct store *st, int64_t known, int *revoked,
+static int read_lines(struct sql *st, int64_t known, int *revoked,
 		      struct sotto_errmsg *err)
 {
 	char line[LINE_MAX_];
@@ -194,7 +194,7 @@ static int read_lines(struct store *st, int64_t known, int *revoked,
 	return rc;
 }
 
-static int64_t last_id(struct store *st)
+static int64_t last_id(struct sql *st)
 {
 	struct sotto_errmsg err;
 	sqlite3_stmt *s = sql_prepare(st, &err, "SELECT coalesce(max(id), 0) FROM audit", "");
@@ -206,7 +206,7 @@ static int64_t last_id(struct store *st)
 }
 
 /* The database is older than the file. */
-static int catch_up(struct store *st, int64_t known, int revoked,
+static int catch_up(struct sql *st, int64_t known, int revoked,
 		    struct sotto_errmsg *err)
 {
 	char detail[96];
@@ -240,7 +240,7 @@ static int catch_up(struct store *st, int64_t known, int revoked,
 	return rc;
 }
 
-static int sync_file(struct store *st, struct sotto_errmsg *err)
+static int sync_file(struct sql *st, struct sotto_errmsg *err)
 {
 	int64_t known = last_id(st);
 	int revoked = 0, rc = sql_begin(st, err);
@@ -278,7 +278,7 @@ int store_audit_covers(const char *db, int64_t id, struct sotto_errmsg *err)
 			 path, f ? "does not go on from the backup" : "is missing");
 }
 
-int store_audit_open(struct store *st, bool create, struct sotto_errmsg *err)
+int store_audit_open(struct sql *st, bool create, struct sotto_errmsg *err)
 {
 	char old[sizeof(st->path) + sizeof(STORE_AUDIT_END) + 4];
 	char path[sizeof(st->path) + sizeof(STORE_AUDIT_END)];

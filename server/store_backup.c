@@ -15,7 +15,7 @@
 #include "store_sql.h"
 
 /* A connection alone, without migration and without the audit log's file. */
-static int open_plain(struct store *st, const char *path, int flags,
+static int open_plain(struct sql *st, const char *path, int flags,
 		      struct sotto_errmsg *err)
 {
 	memset(st, 0, sizeof(*st));
@@ -27,7 +27,7 @@ static int open_plain(struct store *st, const char *path, int flags,
 	return 0;
 }
 
-static int copy(struct store *from, struct store *to, struct sotto_errmsg *err)
+static int copy(struct sql *from, struct sql *to, struct sotto_errmsg *err)
 {
 	sqlite3_backup *b = sqlite3_backup_init(to->db, "main", from->db,
 						"main");
@@ -41,7 +41,7 @@ static int copy(struct store *from, struct store *to, struct sotto_errmsg *err)
 }
 
 /* Closed, and on the disk under its name. */
-static int settle(struct store *st, const char *name, struct sotto_errmsg *err)
+static int settle(struct sql *st, const char *name, struct sotto_errmsg *err)
 {
 	int fd;
 
@@ -64,10 +64,10 @@ static int make_empty(const char *path, struct sotto_errmsg *err)
 }
 
 /* @from's database as @tmp, in one file without a journal of its own. */
-static int copy_to(const char *from, struct store *to, const char *tmp,
+static int copy_to(const char *from, struct sql *to, const char *tmp,
 		   struct sotto_errmsg *err)
 {
-	struct store src;
+	struct sql src;
 	int rc = make_empty(tmp, err);
 
 	if (rc)
@@ -88,7 +88,7 @@ int store_backup(const char *db, const char *out,
 		 struct sotto_errmsg *err)
 {
 	char tmp[SOTTO_PATH_MAX + 8];
-	struct store to = { 0 };
+	struct sql to = { 0 };
 	int rc;
 
 	if (!access(out, F_OK))
@@ -112,7 +112,7 @@ int store_backup(const char *db, const char *out,
 	return rc;
 }
 
-static int one_int(struct store *st, const char *sql, int64_t *out,
+static int one_int(struct sql *st, const char *sql, int64_t *out,
 		   struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err, sql, "");
@@ -127,7 +127,7 @@ static int one_int(struct store *st, const char *sql, int64_t *out,
 }
 
 /* Of the time before roll-overs: one key, and what seals was derived from it. */
-static bool is_old(struct store *st)
+static bool is_old(struct sql *st)
 {
 	struct sotto_errmsg none;
 	int64_t n;
@@ -151,7 +151,7 @@ static int take_keys(sqlite3_stmt *s, bool old, struct realm_keys *k)
 	return 0;
 }
 
-static int read_key(struct store *st, struct store_backup *b,
+static int read_key(struct sql *st, struct store_backup *b,
 		    struct sotto_errmsg *err)
 {
 	bool old = is_old(st);
@@ -173,7 +173,7 @@ static int read_key(struct store *st, struct store_backup *b,
 int store_backup_read(const char *file, struct store_backup *b,
 		      struct sotto_errmsg *err)
 {
-	struct store st;
+	struct sql st;
 	int64_t bad = 0, version = 0;
 	int rc = open_plain(&st, file, SQLITE_OPEN_READONLY, err);
 
@@ -200,7 +200,7 @@ int store_backup_read(const char *file, struct store_backup *b,
 }
 
 /* Agents may hold versions that were made after the backup. */
-static int leave_versions_behind(struct store *st, struct sotto_errmsg *err)
+static int leave_versions_behind(struct sql *st, struct sotto_errmsg *err)
 {
 	int64_t changes;	/* not in a database of the first version */
 	int rc = one_int(st, "SELECT count(*) FROM sqlite_master WHERE name = 'policy_change'",
@@ -218,7 +218,7 @@ int store_restore(const char *file, const char *db, struct sotto_errmsg *err)
 {
 	static const char *const ends[] = { "-wal", "-shm" };
 	char tmp[SOTTO_PATH_MAX + 8], name[SOTTO_PATH_MAX + 8];
-	struct store to = { 0 };
+	struct sql to = { 0 };
 	size_t i;
 	int rc;
 

@@ -3,15 +3,10 @@
  * Many members at once, into a fresh database: one transaction, and statements
  * that are compiled once.
  */
-#include <string.h>
-
-#include "secret.h"
 #include "store_sql.h"
 
-#define SEALED_LEN	(SOTTO_SECRET_LEN + SEAL_OVERHEAD)
-
 struct bulk {
-	struct store *st;
+	struct sql *st;
 	sqlite3_stmt *member, *address;
 };
 
@@ -41,16 +36,12 @@ static int put_addrs(struct bulk *b, const struct store_member *m, int64_t id,
 static int put_member(struct bulk *b, const struct store_member *m,
 		      struct sotto_errmsg *err)
 {
-	uint8_t sealed[SEALED_LEN];
 	sqlite3_stmt *s = b->member;
 	int rc;
 
-	if (seal(&b->st->key, "token", m->token_secret, SOTTO_SECRET_LEN,
-		 sealed))
-		return sotto_err(err, SOTTO_E_CRYPTO, "a token cannot be sealed");
 	sqlite3_bind_text(s, 1, m->name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 2, m->static_pub, SOTTO_PUB_LEN, SQLITE_STATIC);
-	sqlite3_bind_blob(s, 3, sealed, SEALED_LEN, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 3, m->token, STORE_SEALED, SQLITE_STATIC);
 	sqlite3_bind_int64(s, 4, m->created);
 	sqlite3_bind_int64(s, 5, m->registered);
 	rc = run_one(b, s, err);
@@ -66,11 +57,10 @@ static int put_all(struct bulk *b, store_bulk_fn next, void *arg,
 
 	while (!rc && next(arg, &m))
 		rc = put_member(b, &m, err);
-	sotto_wipe(&m, sizeof(m));
 	return rc;
 }
 
-int store_bulk_members(struct store *st, store_bulk_fn next, void *arg,
+int sql_bulk_members(struct sql *st, store_bulk_fn next, void *arg,
 		       struct sotto_errmsg *err)
 {
 	struct bulk b = { .st = st };

@@ -6,7 +6,7 @@
 
 #include "store_sql.h"
 
-int store_endpoints(struct store *st, char *out, size_t cap,
+int sql_endpoints(struct sql *st, char *out, size_t cap,
 		    struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err,
@@ -23,7 +23,7 @@ int store_endpoints(struct store *st, char *out, size_t cap,
 	return rc < 0 ? rc : 0;
 }
 
-int store_endpoints_set(struct store *st, const char *list,
+int sql_endpoints_set(struct sql *st, const char *list,
 			struct sotto_errmsg *err)
 {
 	return sql_exec(st, err,
@@ -31,7 +31,7 @@ int store_endpoints_set(struct store *st, const char *list,
 			"s", list);
 }
 
-int store_audit(struct store *st, const char *actor, const char *event,
+int sql_audit_line(struct sql *st, const char *actor, const char *event,
 		const char *subject, const char *detail, int64_t now,
 		struct sotto_errmsg *err)
 {
@@ -43,7 +43,7 @@ int store_audit(struct store *st, const char *actor, const char *event,
 	return sql_end(st, rc, err);
 }
 
-int store_each_audit(struct store *st, int limit,
+int sql_each_audit(struct sql *st, int limit,
 		     int (*fn)(void *arg, const struct store_audit *a),
 		     void *arg, struct sotto_errmsg *err)
 {
@@ -72,7 +72,7 @@ int store_each_audit(struct store *st, int limit,
 	return rc;
 }
 
-static int put_grant(struct store *st, sqlite3_stmt *s,
+static int put_grant(struct sql *st, sqlite3_stmt *s,
 		     const struct store_grant *g, struct sotto_errmsg *err)
 {
 	uint8_t id[8];
@@ -90,7 +90,7 @@ static int put_grant(struct store *st, sqlite3_stmt *s,
 	return rc < 0 ? rc : 0;
 }
 
-static int put_grants(struct store *st, const struct store_grant *g, int n,
+static int put_grants(struct sql *st, const struct store_grant *g, int n,
 		      struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err,
@@ -105,7 +105,7 @@ static int put_grants(struct store *st, const struct store_grant *g, int n,
 	return rc;
 }
 
-int store_grants(struct store *st, const struct store_grant *g, int n,
+int sql_grants(struct sql *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err)
 {
 	int rc = sql_run(st, "PRAGMA synchronous = NORMAL", err);

@@ -7,7 +7,7 @@
 
 #include "store_sql.h"
 
-static int damaged(struct store *st, const char *what, struct sotto_errmsg *err)
+static int damaged(struct sql *st, const char *what, struct sotto_errmsg *err)
 {
 	return sotto_err(err, SOTTO_E_BAD, "%s: %s is damaged", st->path, what);
 }
@@ -30,8 +30,8 @@ static int column_prefix(sqlite3_stmt *s, int col, struct sotto_prefix *p)
 /* ---- loading ---- */
 
 /* Each row of a query, until @fn or the database fails. */
-static int each_row(struct store *st, const char *sql,
-		    int (*fn)(struct store *st, sqlite3_stmt *s, void *arg,
+static int each_row(struct sql *st, const char *sql,
+		    int (*fn)(struct sql *st, sqlite3_stmt *s, void *arg,
 			      struct sotto_errmsg *err),
 		    void *arg, struct sotto_errmsg *err)
 {
@@ -57,7 +57,7 @@ static const char *column_text(sqlite3_stmt *s, int col)
 }
 
 /* Rows by group; one without members has a row with an empty name. */
-static int load_group(struct store *st, sqlite3_stmt *s, void *arg,
+static int load_group(struct sql *st, sqlite3_stmt *s, void *arg,
 		      struct sotto_errmsg *err)
 {
 	struct policy_doc *doc = arg;
@@ -76,7 +76,7 @@ static int load_group(struct store *st, sqlite3_stmt *s, void *arg,
 	return *member && policy_group_add(g, member) ? no_memory(err) : 0;
 }
 
-static int load_rule(struct store *st, sqlite3_stmt *s, void *arg,
+static int load_rule(struct sql *st, sqlite3_stmt *s, void *arg,
 		     struct sotto_errmsg *err)
 {
 	struct policy_rule *r = policy_doc_rule(arg);
@@ -90,7 +90,7 @@ static int load_rule(struct store *st, sqlite3_stmt *s, void *arg,
 	return 0;
 }
 
-static int load_net(struct store *st, sqlite3_stmt *s, void *arg,
+static int load_net(struct sql *st, sqlite3_stmt *s, void *arg,
 		    struct sotto_errmsg *err)
 {
 	struct policy_net *n = policy_doc_net(arg);
@@ -104,7 +104,7 @@ static int load_net(struct store *st, sqlite3_stmt *s, void *arg,
 	return 0;
 }
 
-static int load_rest(struct store *st, sqlite3_stmt *s, void *arg,
+static int load_rest(struct sql *st, sqlite3_stmt *s, void *arg,
 		     struct sotto_errmsg *err)
 {
 	struct policy_doc *doc = arg;
@@ -115,7 +115,7 @@ static int load_rest(struct store *st, sqlite3_stmt *s, void *arg,
 	return 0;
 }
 
-int store_policy_load(struct store *st, struct policy_doc *doc,
+int sql_policy_load(struct sql *st, struct policy_doc *doc,
 		      struct sotto_errmsg *err)
 {
 	int rc;
@@ -141,7 +141,7 @@ int store_policy_load(struct store *st, struct policy_doc *doc,
 	return rc;
 }
 
-int store_policy_version(struct store *st, uint64_t *version,
+int sql_policy_version(struct sql *st, uint64_t *version,
 			 struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " SQL_VERSION, "");
@@ -155,7 +155,7 @@ int store_policy_version(struct store *st, uint64_t *version,
 	return rc < 0 ? rc : 0;
 }
 
-int store_each_change(struct store *st, uint64_t after,
+int sql_each_change(struct sql *st, uint64_t after,
 		      int (*fn)(void *arg, const struct store_change *c),
 		      void *arg, struct sotto_errmsg *err)
 {
@@ -189,13 +189,13 @@ int store_each_change(struct store *st, uint64_t after,
 
 /* ---- changing ---- */
 
-static int change_rules(struct store *st, struct sotto_errmsg *err)
+static int change_rules(struct sql *st, struct sotto_errmsg *err)
 {
 	return sql_exec(st, err, "INSERT INTO policy_change(version, kind) VALUES("
 			SQL_VERSION ", ?)", "i", (int64_t)CHANGE_RULES);
 }
 
-static int put_rules(struct store *st, const struct policy_rule *r, uint32_t n,
+static int put_rules(struct sql *st, const struct policy_rule *r, uint32_t n,
 		     bool deny_rest, struct sotto_errmsg *err)
 {
 	char src[POLICY_SIDE_STR], dst[POLICY_SIDE_STR];
@@ -216,7 +216,7 @@ static int put_rules(struct store *st, const struct policy_rule *r, uint32_t n,
 }
 
 /* What @doc wants, in tables beside the real ones. */
-static int want_group(struct store *st, const struct policy_group *g,
+static int want_group(struct sql *st, const struct policy_group *g,
 		      bool lenient, struct sotto_errmsg *err)
 {
 	int rc = sql_exec(st, err, "INSERT OR IGNORE INTO grp(name) VALUES(?)",
@@ -243,7 +243,7 @@ static int want_group(struct store *st, const struct policy_group *g,
 	return rc;
 }
 
-static int want_net(struct store *st, const struct policy_net *n,
+static int want_net(struct sql *st, const struct policy_net *n,
 		    struct sotto_errmsg *err)
 {
 	if (!n->group[0])
@@ -258,7 +258,7 @@ static int want_net(struct store *st, const struct policy_net *n,
 			(int64_t)n->prefix.plen, (int64_t)n->action, n->group);
 }
 
-static int want(struct store *st, const struct policy_doc *doc, bool lenient,
+static int want(struct sql *st, const struct policy_doc *doc, bool lenient,
 		struct sotto_errmsg *err)
 {
 	int rc = sql_run(st, "DROP TABLE IF EXISTS temp.want_grp;"
@@ -277,7 +277,7 @@ static int want(struct store *st, const struct policy_doc *doc, bool lenient,
 }
 
 /* The real tables become like those, and the differences are noted. */
-static int become(struct store *st, struct sotto_errmsg *err)
+static int become(struct sql *st, struct sotto_errmsg *err)
 {
 	return sql_run(st,
 		"INSERT INTO policy_change(version, kind, grp, member)"
@@ -300,7 +300,7 @@ static int become(struct store *st, struct sotto_errmsg *err)
 		"DROP TABLE temp.want_net;", err);
 }
 
-static int put_trial(struct store *st, const struct store_trial *t,
+static int put_trial(struct sql *st, const struct store_trial *t,
 		     struct sotto_errmsg *err)
 {
 	int rc = sql_run(st, "DELETE FROM trial", err);
@@ -311,7 +311,7 @@ static int put_trial(struct store *st, const struct store_trial *t,
 			t->until, t->seconds, t->previous);
 }
 
-int store_policy_apply(struct store *st, const char *actor, const char *event,
+int sql_policy_apply(struct sql *st, const char *actor, const char *event,
 		       const struct policy_doc *doc,
 		       const struct store_trial *trial, bool lenient,
 		       int64_t now, struct sotto_errmsg *err)
@@ -339,7 +339,7 @@ int store_policy_apply(struct store *st, const char *actor, const char *event,
 	return sql_end(st, rc, err);
 }
 
-int store_policy_rules(struct store *st, const char *actor,
+int sql_policy_rules(struct sql *st, const char *actor,
 		       const struct policy_rule *rules, uint32_t n,
 		       bool deny_rest, const char *detail, int64_t now,
 		       struct sotto_errmsg *err)
@@ -357,7 +357,7 @@ int store_policy_rules(struct store *st, const char *actor,
 }
 
 /* SOTTO_E_UNKNOWN if there is no such group; "" is all members, 0. */
-static int group_id(struct store *st, const char *name, int64_t *id,
+static int group_id(struct sql *st, const char *name, int64_t *id,
 		    struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s;
@@ -379,7 +379,7 @@ static int group_id(struct store *st, const char *name, int64_t *id,
 	return rc < 0 ? rc : 0;
 }
 
-static int do_net(struct store *st, const struct policy_net *n, bool add,
+static int do_net(struct sql *st, const struct policy_net *n, bool add,
 		  const char *text, struct sotto_errmsg *err)
 {
 	const struct sotto_prefix *p = &n->prefix;
@@ -411,7 +411,7 @@ static int do_net(struct store *st, const struct policy_net *n, bool add,
 	return rc;
 }
 
-int store_policy_net(struct store *st, const char *actor,
+int sql_policy_net(struct sql *st, const char *actor,
 		     const struct policy_net *n, bool add, int64_t now,
 		     struct sotto_errmsg *err)
 {
@@ -431,7 +431,7 @@ int store_policy_net(struct store *st, const char *actor,
 	return sql_end(st, rc, err);
 }
 
-static int do_member(struct store *st, const char *group, int64_t member,
+static int do_member(struct sql *st, const char *group, int64_t member,
 		     const char *name, bool add, struct sotto_errmsg *err)
 {
 	int64_t grp;
@@ -462,7 +462,7 @@ static int do_member(struct store *st, const char *group, int64_t member,
 	return rc;
 }
 
-int store_group_member(struct store *st, const char *actor, const char *group,
+int sql_group_member(struct sql *st, const char *actor, const char *group,
 		       int64_t member, const char *name, bool add, int64_t now,
 		       struct sotto_errmsg *err)
 {
@@ -477,7 +477,7 @@ int store_group_member(struct store *st, const char *actor, const char *group,
 	return sql_end(st, rc, err);
 }
 
-static int do_group_del(struct store *st, const char *group,
+static int do_group_del(struct sql *st, const char *group,
 			struct sotto_errmsg *err)
 {
 	char side[SOTTO_NAME_MAX + 1] = "@";
@@ -498,7 +498,7 @@ static int do_group_del(struct store *st, const char *group,
 				  grp);
 }
 
-int store_group_del(struct store *st, const char *actor, const char *group,
+int sql_group_del(struct sql *st, const char *actor, const char *group,
 		    int64_t now, struct sotto_errmsg *err)
 {
 	int rc = sql_begin(st, err);
@@ -517,7 +517,7 @@ int store_group_del(struct store *st, const char *actor, const char *group,
 
 /* ---- networks behind members ---- */
 
-static int changed_routes(struct store *st, int64_t member,
+static int changed_routes(struct sql *st, int64_t member,
 			  struct sotto_errmsg *err)
 {
 	return sql_exec(st, err, "INSERT INTO policy_change(version, kind, addr, plen)"
@@ -525,7 +525,7 @@ static int changed_routes(struct store *st, int64_t member,
 			"i", member);
 }
 
-static int put_route(struct store *st, int64_t member,
+static int put_route(struct sql *st, int64_t member,
 		     const struct sotto_prefix *p, struct sotto_errmsg *err)
 {
 	/* a revoked gateway's, kept so that nothing flows in the clear */
@@ -539,7 +539,7 @@ static int put_route(struct store *st, int64_t member,
 				  (int64_t)p->plen, member);
 }
 
-static int do_routes(struct store *st, int64_t member,
+static int do_routes(struct sql *st, int64_t member,
 		     const struct sotto_prefixes *routes,
 		     struct sotto_errmsg *err)
 {
@@ -557,7 +557,7 @@ static int do_routes(struct store *st, int64_t member,
 	return rc ? rc : change_rules(st, err);
 }
 
-int store_routes_set(struct store *st, const char *actor, int64_t member,
+int sql_routes_set(struct sql *st, const char *actor, int64_t member,
 		     const char *name, const struct sotto_prefixes *routes,
 		     int64_t now, struct sotto_errmsg *err)
 {
@@ -578,7 +578,7 @@ int store_routes_set(struct store *st, const char *actor, int64_t member,
 	return sql_end(st, rc, err);
 }
 
-int store_each_route(struct store *st,
+int sql_each_route(struct sql *st,
 		     int (*fn)(void *arg, const struct store_route *r),
 		     void *arg, struct sotto_errmsg *err)
 {
@@ -603,7 +603,7 @@ int store_each_route(struct store *st,
 
 /* ---- trials ---- */
 
-int store_trial_get(struct store *st, struct store_trial *t,
+int sql_trial_get(struct sql *st, struct store_trial *t,
 		    struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err,
@@ -624,7 +624,7 @@ int store_trial_get(struct store *st, struct store_trial *t,
 	return rc;
 }
 
-int store_trial_end(struct store *st, const char *actor, int64_t now,
+int sql_trial_end(struct sql *st, const char *actor, int64_t now,
 		    struct sotto_errmsg *err)
 {
 	int rc = sql_begin(st, err);

@@ -105,7 +105,7 @@ static const char *const migrations[] = {
 
 #define SCHEMA_VERSION	((int)(sizeof(migrations) / sizeof(migrations[0])))
 
-static int get_version(struct store *st, int *version, struct sotto_errmsg *err)
+static int get_version(struct sql *st, int *version, struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err, "PRAGMA user_version", "");
 	int rc;
@@ -118,7 +118,7 @@ static int get_version(struct store *st, int *version, struct sotto_errmsg *err)
 	return rc < 0 ? rc : 0;
 }
 
-static int migrate_step(struct store *st, int version, struct sotto_errmsg *err)
+static int migrate_step(struct sql *st, int version, struct sotto_errmsg *err)
 {
 	char set[48];
 	int rc = sql_begin(st, err);
@@ -143,7 +143,7 @@ int store_version_check(const char *path, int version,
 			 path, version, SCHEMA_VERSION);
 }
 
-int store_migrate(struct store *st, bool create, struct sotto_errmsg *err)
+int store_migrate(struct sql *st, bool create, struct sotto_errmsg *err)
 {
 	int version = 0, rc = get_version(st, &version, err);
 

@@ -9,10 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "secret.h"
 #include "store_sql.h"
 
-int sql_error(struct store *st, const char *doing, struct sotto_errmsg *err)
+int sql_error(struct sql *st, const char *doing, struct sotto_errmsg *err)
 {
 	int rc = sqlite3_errcode(st->db);
 
@@ -48,7 +47,7 @@ int sql_error(struct store *st, const char *doing, struct sotto_errmsg *err)
 	}
 }
 
-int sql_run(struct store *st, const char *sql, struct sotto_errmsg *err)
+int sql_run(struct sql *st, const char *sql, struct sotto_errmsg *err)
 {
 	if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return sql_error(st, sql, err);
@@ -82,7 +81,7 @@ static int bind_args(sqlite3_stmt *s, const char *fmt, va_list ap)
 	return rc;
 }
 
-static sqlite3_stmt *vprepare(struct store *st, struct sotto_errmsg *err,
+static sqlite3_stmt *vprepare(struct sql *st, struct sotto_errmsg *err,
 			      const char *sql, const char *fmt, va_list ap)
 {
 	sqlite3_stmt *s;
@@ -99,7 +98,7 @@ static sqlite3_stmt *vprepare(struct store *st, struct sotto_errmsg *err,
 	return s;
 }
 
-sqlite3_stmt *sql_prepare(struct store *st, struct sotto_errmsg *err,
+sqlite3_stmt *sql_prepare(struct sql *st, struct sotto_errmsg *err,
 			  const char *sql, const char *fmt, ...)
 {
 	sqlite3_stmt *s;
@@ -111,7 +110,7 @@ sqlite3_stmt *sql_prepare(struct store *st, struct sotto_errmsg *err,
 	return s;
 }
 
-int sql_step(struct store *st, sqlite3_stmt *s, struct sotto_errmsg *err)
+int sql_step(struct sql *st, sqlite3_stmt *s, struct sotto_errmsg *err)
 {
 	switch (sqlite3_step(s)) {
 	case SQLITE_ROW:
@@ -123,7 +122,7 @@ int sql_step(struct store *st, sqlite3_stmt *s, struct sotto_errmsg *err)
 	}
 }
 
-int sql_exec(struct store *st, struct sotto_errmsg *err, const char *sql,
+int sql_exec(struct sql *st, struct sotto_errmsg *err, const char *sql,
 	     const char *fmt, ...)
 {
 	sqlite3_stmt *s;
@@ -150,7 +149,7 @@ int sql_blob(sqlite3_stmt *s, int col, void *out, size_t len)
 	return 0;
 }
 
-bool sql_has(struct store *st, const char *sql, const char *text)
+bool sql_has(struct sql *st, const char *sql, const char *text)
 {
 	struct sotto_errmsg err;
 	sqlite3_stmt *s = sql_prepare(st, &err, sql, "s", text);
@@ -160,12 +159,12 @@ bool sql_has(struct store *st, const char *sql, const char *text)
 	return has;
 }
 
-int sql_begin(struct store *st, struct sotto_errmsg *err)
+int sql_begin(struct sql *st, struct sotto_errmsg *err)
 {
 	return sql_run(st, "BEGIN IMMEDIATE", err);
 }
 
-int sql_end(struct store *st, int rc, struct sotto_errmsg *err)
+int sql_end(struct sql *st, int rc, struct sotto_errmsg *err)
 {
 	bool written = !rc;
 
@@ -180,7 +179,7 @@ int sql_end(struct store *st, int rc, struct sotto_errmsg *err)
 	return rc;
 }
 
-int sql_audit(struct store *st, const char *actor, const char *event,
+int sql_audit(struct sql *st, const char *actor, const char *event,
 	      const char *subject, const char *detail, int64_t now,
 	      struct sotto_errmsg *err)
 {
@@ -189,7 +188,7 @@ int sql_audit(struct store *st, const char *actor, const char *event,
 			"issss", now, actor, event, subject, detail);
 }
 
-int sql_policy_changed(struct store *st, struct sotto_errmsg *err)
+int sql_policy_changed(struct sql *st, struct sotto_errmsg *err)
 {
 	int rc = sql_run(st,
 			 "UPDATE meta SET value = value + 1 WHERE key = 'policy_version'",
@@ -202,7 +201,7 @@ int sql_policy_changed(struct store *st, struct sotto_errmsg *err)
 			"i", (int64_t)STORE_CHANGES_MAX);
 }
 
-int sql_change_addr(struct store *st, const struct sotto_addr *a,
+int sql_change_addr(struct sql *st, const struct sotto_addr *a,
 		    struct sotto_errmsg *err)
 {
 	return sql_exec(st, err,
@@ -212,7 +211,7 @@ int sql_change_addr(struct store *st, const struct sotto_addr *a,
 			(int64_t)a->len * 8);
 }
 
-static int configure(struct store *st, struct sotto_errmsg *err)
+static int configure(struct sql *st, struct sotto_errmsg *err)
 {
 	static const char *const pragmas[] = {
 		"PRAGMA foreign_keys = ON",
@@ -235,11 +234,11 @@ static int configure(struct store *st, struct sotto_errmsg *err)
 	return rc;
 }
 
-int store_open(const char *path, bool create, const struct seal_key *key,
-	       struct store **out, struct sotto_errmsg *err)
+int sql_open(const char *path, bool create, struct sql **out,
+	     struct sotto_errmsg *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
-	struct store *st = calloc(1, sizeof(*st));
+	struct sql *st = calloc(1, sizeof(*st));
 	mode_t mask;
 	int rc = 0;
 
@@ -247,7 +246,6 @@ int store_open(const char *path, bool create, const struct seal_key *key,
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	snprintf(st->path, sizeof(st->path), "%s", path);
 	st->audit_fd = -1;
-	st->key = *key;
 	mask = umask(0177);
 	if (sqlite3_open_v2(path, &st->db, flags, NULL) != SQLITE_OK)
 		rc = sql_error(st, "open", err);
@@ -259,16 +257,16 @@ int store_open(const char *path, bool create, const struct seal_key *key,
 		rc = store_audit_open(st, create, err);
 	umask(mask);
 	if (rc)
-		store_close(st);
+		sql_close(st);
 	else
 		*out = st;
 	return rc;
 }
 
-int store_open_again(const struct store *first, struct store **out,
-		     struct sotto_errmsg *err)
+int sql_open_again(const struct sql *first, struct sql **out,
+		   struct sotto_errmsg *err)
 {
-	struct store *st = calloc(1, sizeof(*st));
+	struct sql *st = calloc(1, sizeof(*st));
 	int rc = 0;
 
 	if (!st)
@@ -279,13 +277,13 @@ int store_open_again(const struct store *first, struct store **out,
 	if (!rc)
 		rc = configure(st, err);
 	if (rc)
-		store_close(st);
+		sql_close(st);
 	else
 		*out = st;
 	return rc;
 }
 
-void store_close(struct store *st)
+void sql_close(struct sql *st)
 {
 	if (!st)
 		return;
@@ -293,6 +291,5 @@ void store_close(struct store *st)
 	sqlite3_close(st->db);
 	if (st->audit_fd >= 0)
 		close(st->audit_fd);
-	sotto_wipe(st, sizeof(*st));
 	free(st);
 }

@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,6 +174,8 @@ int net_start(struct authd *ad, struct sotto_errmsg *err)
 		return 0;
 	if (pipe2(net->end, O_CLOEXEC))
 		return sotto_err_errno(err, "pipe");
+	/* heaps of threads have the C library read a file when they shrink */
+	mallopt(M_ARENA_MAX, 1);
 	pthread_barrier_init(&net->ready, NULL, net->workers_n);
 	/* signals are for the event loop */
 	sigfillset(&all);

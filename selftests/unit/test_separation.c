@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The server's two processes: what each may do, and what each does not have.
+ * The server's three processes: what each may do, and what each does not have.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "agentsim.h"
 #include "server/authd.h"
@@ -12,20 +13,45 @@
 static struct authd_run run;
 static struct sim a;
 
-/* The only child of @parent; 0 if there is none. */
-static pid_t child_of(pid_t parent)
+static bool is_storage(pid_t pid)
 {
-	char path[64];
-	int pid = 0;
+	char path[64], name[32] = "";
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	f = fopen(path, "r");
-	if (f && fscanf(f, "%d", &pid) != 1)
-		pid = 0;
+	if (f && fscanf(f, "%31s", name) != 1)
+		name[0] = 0;
 	if (f)
 		fclose(f);
-	return pid;
+	return !strcmp(name, "sotto-storage");
+}
+
+/* The storage process of @server, or its other child; 0 if there is none. */
+static pid_t child_of(pid_t server, bool storage)
+{
+	char path[64];
+	int pid, found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", server, server);
+	f = fopen(path, "r");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (is_storage(pid) == storage)
+			found = pid;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static pid_t keeper_of(pid_t server)
+{
+	return child_of(server, false);
+}
+
+static pid_t storage_of(pid_t server)
+{
+	return child_of(server, true);
 }
 
 static bool thread_is(pid_t pid, const char *tid, const char *name,
@@ -125,41 +151,41 @@ static size_t read_state(const char *name, uint8_t *out, size_t cap)
 
 static void no_privileges(void)
 {
-	pid_t keeper;
+	pid_t pids[3];
 
 	ASSERT(authd_start(&run, ""));
-	keeper = child_of(run.pid);
-	ASSERT(keeper);
-	for (int i = 0; i < 2; i++) {
-		pid_t pid = i ? keeper : run.pid;
-
-		EXPECT(status_is(pid, "CapEff", "0000000000000000"));
-		EXPECT(status_is(pid, "CapPrm", "0000000000000000"));
-		EXPECT(status_is(pid, "CapInh", "0000000000000000"));
-		EXPECT(status_is(pid, "CapAmb", "0000000000000000"));
-		EXPECT(status_is(pid, "NoNewPrivs", "1"));
+	pids[0] = run.pid;
+	pids[1] = keeper_of(run.pid);
+	pids[2] = storage_of(run.pid);
+	ASSERT(pids[1] && pids[2]);
+	for (int i = 0; i < 3; i++) {
+		EXPECT(status_is(pids[i], "CapEff", "0000000000000000"));
+		EXPECT(status_is(pids[i], "CapPrm", "0000000000000000"));
+		EXPECT(status_is(pids[i], "CapInh", "0000000000000000"));
+		EXPECT(status_is(pids[i], "CapAmb", "0000000000000000"));
+		EXPECT(status_is(pids[i], "NoNewPrivs", "1"));
 #ifndef SOTTO_DEBUG
-		EXPECT(status_is(pid, "Seccomp", "2"));
+		EXPECT(status_is(pids[i], "Seccomp", "2"));
 #endif
 	}
 	authd_stop(&run);
 }
 
-/* The keeper has its socket and the standard three, nothing else. */
-static void keeper_files(void)
+struct open_files {
+	int sockets, database, others;	/* others: neither, nor of the event loop */
+};
+
+/* Beside the standard three. */
+static struct open_files files_of(pid_t pid)
 {
-	char path[64], target[128];
-	int others = 0, sockets = 0;
+	struct open_files of = { 0 };
+	char path[64], target[256];
 	struct dirent *e;
-	pid_t keeper;
 	DIR *d;
 
-	ASSERT(authd_start(&run, ""));
-	keeper = child_of(run.pid);
-	snprintf(path, sizeof(path), "/proc/%d/fd", keeper);
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	d = opendir(path);
-	ASSERT(d);
-	while ((e = readdir(d))) {
+	while (d && (e = readdir(d))) {
 		ssize_t n;
 
 		if (e->d_name[0] == '.' || atoi(e->d_name) < 3)
@@ -167,49 +193,114 @@ static void keeper_files(void)
 		n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = 0;
 		if (!strncmp(target, "socket:", 7))
-			sockets++;
-		else
-			others++;
+			of.sockets++;
+		else if (strstr(target, "/authd/realm.db"))
+			of.database++;
+		else if (strcmp(target, "/dev/null") &&
+			 strncmp(target, "pipe:", 5) &&
+			 strncmp(target, "anon_inode:", 11))
+			of.others++;
 	}
-	closedir(d);
-	EXPECT_EQ(sockets, 1);
-	EXPECT_EQ(others, 0);
+	if (d)
+		closedir(d);
+	return of;
+}
+
+static bool maps_database(pid_t pid)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "r");
+	EXPECT(f);
+	while (f && fgets(line, sizeof(line), f))
+		found |= strstr(line, "/authd/realm.db") != NULL;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* The keeper has its socket, the storage process two and the database, and the
+ * server no file, whatever it did until then.
+ */
+static void who_has_files(void)
+{
+	struct open_files of;
+	pid_t storage;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	of = files_of(keeper_of(run.pid));
+	EXPECT(of.sockets == 1 && !of.database && !of.others);
+	storage = storage_of(run.pid);
+	of = files_of(storage);
+	EXPECT(of.sockets == 2 && of.database >= 3 && !of.others);
+	EXPECT(maps_database(storage));
+	of = files_of(run.pid);
+	EXPECT(of.sockets >= 3);
+	EXPECT_EQ(of.database, 0);
+	EXPECT_EQ(of.others, 0);
+	EXPECT(!maps_database(run.pid));
+	EXPECT(!maps_database(keeper_of(run.pid)));
+	sim_free(&a);
 	authd_stop(&run);
+}
+
+/* The server cannot remove its sockets, and still they go. */
+static void sockets_go(void)
+{
+	char metrics[192];
+
+	ASSERT(authd_start(&run, ""));
+	snprintf(metrics, sizeof(metrics), "%s/run/authd-metrics.sock", run.top);
+	EXPECT(!access(metrics, F_OK) && !access(run.sock, F_OK));
+	kill(run.pid, SIGTERM);
+	EXPECT_EQ(authd_wait(run.pid), 0);
+	run.pid = 0;
+	EXPECT(access(metrics, F_OK) && access(run.sock, F_OK));
+	authd_discard(&run);
 }
 
 static void secrets_are_elsewhere(void)
 {
 	uint8_t priv[32], token[32];
-	pid_t keeper;
+	pid_t keeper, storage;
 
 	if (geteuid())
 		SKIP("only root may look into the server's memory");
 	ASSERT(authd_start(&run, ""));
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
 	ASSERT(read_state("realm.key", priv, sizeof(priv)) == 32);
-	keeper = child_of(run.pid);
+	keeper = keeper_of(run.pid);
+	storage = storage_of(run.pid);
 	EXPECT(in_memory(keeper, priv, 32));
 	EXPECT(!in_memory(run.pid, priv, 32));
+	EXPECT(in_memory(storage, a.pub, 32));
+	EXPECT(!in_memory(storage, priv, 32));
+	EXPECT(!in_memory(storage, a.token_secret, 32));
 	/* after a restart the member's secret is used, and not there either */
 	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
 	ASSERT(authd_begin(&run));
 	memcpy(token, a.token_secret, 32);
 	ASSERT(sim_associate(&a));
 	EXPECT(!in_memory(run.pid, token, 32));
-	EXPECT(!in_memory(child_of(run.pid), token, 32));
+	EXPECT(!in_memory(keeper_of(run.pid), token, 32));
+	EXPECT(!in_memory(storage_of(run.pid), token, 32));
 	sim_free(&a);
 	authd_stop(&run);
 }
 
-/* Without its keys the server ends, for the service manager to start it anew. */
-static void keeper_dies(void)
+/* Without one of the others the server ends, for the service manager to start it anew. */
+static void dies_with(pid_t (*other)(pid_t server))
 {
 	uint64_t end = sotto_now_ms() + 10000;
 	int status = -1;
 
 	ASSERT(authd_start(&run, ""));
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
-	EXPECT(!kill(child_of(run.pid), SIGKILL));
+	EXPECT(!kill(other(run.pid), SIGKILL));
 	while (waitpid(run.pid, &status, WNOHANG) != run.pid &&
 	       sotto_now_ms() < end)
 		usleep(5000);
@@ -219,18 +310,30 @@ static void keeper_dies(void)
 	authd_discard(&run);
 }
 
-/* And the keeper does not outlive the server. */
+static void keeper_dies(void)
+{
+	dies_with(keeper_of);
+}
+
+static void storage_dies(void)
+{
+	dies_with(storage_of);
+}
+
+/* And they do not outlive the server. */
 static void server_dies(void)
 {
 	uint64_t end = sotto_now_ms() + 10000;
-	pid_t keeper;
+	pid_t keeper, storage;
 
 	ASSERT(authd_start(&run, ""));
-	keeper = child_of(run.pid);
+	keeper = keeper_of(run.pid);
+	storage = storage_of(run.pid);
 	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
-	while (!kill(keeper, 0) && sotto_now_ms() < end)
+	while ((!kill(keeper, 0) || !kill(storage, 0)) && sotto_now_ms() < end)
 		usleep(5000);
 	EXPECT(kill(keeper, 0));
+	EXPECT(kill(storage, 0));
 	authd_discard(&run);
 }
 
@@ -264,6 +367,57 @@ static void try_send(void)
 	(void)!sendmmsg(-1, NULL, 0, 0);
 }
 
+static void try_read(void)
+{
+	char c;
+
+	(void)!pread(-1, &c, 1, 0);
+}
+
+static void try_write(void)
+{
+	(void)!pwrite(-1, "", 1, 0);
+}
+
+static void try_sync(void)
+{
+	fsync(-1);
+}
+
+static void try_datasync(void)
+{
+	fdatasync(-1);
+}
+
+static void try_cut(void)
+{
+	(void)!ftruncate(-1, 0);
+}
+
+static void try_lock(void)
+{
+	struct flock l = { .l_type = F_WRLCK };
+
+	fcntl(0, F_SETLK, &l);
+}
+
+static void try_map(void)
+{
+	mmap(NULL, 4096, PROT_READ, MAP_SHARED, -1, 0);
+}
+
+static void try_remove(void)
+{
+	unlink("/nonexistent");
+}
+
+static void try_look(void)
+{
+	struct stat sb;
+
+	(void)!stat("/", &sb);
+}
+
 /* The signal that ends a process which does that behind the filter. */
 static int ends_by(int (*enter)(struct sotto_errmsg *err), void (*fn)(void))
 {
@@ -284,26 +438,40 @@ static int ends_by(int (*enter)(struct sotto_errmsg *err), void (*fn)(void))
 
 static void forbidden_calls(void)
 {
-	static void (*const both[])(void) = {
+	static void (*const all[])(void) = {
 		try_open, try_socket, try_exec, try_fork,
+	};
+	/* of SQLite */
+	static void (*const files[])(void) = {
+		try_read, try_write, try_sync, try_datasync, try_cut, try_lock,
+		try_map, try_remove, try_look,
 	};
 
 #ifdef SOTTO_DEBUG
 	SKIP("sanitizers make calls of their own: no filter");
 #endif
-	for (size_t i = 0; i < 4; i++) {
-		EXPECT_EQ(ends_by(sandbox_enter, both[i]), SIGSYS);
-		EXPECT_EQ(ends_by(sandbox_keeper, both[i]), SIGSYS);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		EXPECT_EQ(ends_by(sandbox_enter, all[i]), SIGSYS);
+		EXPECT_EQ(ends_by(sandbox_keeper, all[i]), SIGSYS);
+		EXPECT_EQ(ends_by(sandbox_storage, all[i]), SIGSYS);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		EXPECT_EQ(ends_by(sandbox_enter, files[i]), SIGSYS);
+		EXPECT_EQ(ends_by(sandbox_keeper, files[i]), SIGSYS);
+		EXPECT_EQ(ends_by(sandbox_storage, files[i]), 0);
 	}
 	EXPECT_EQ(ends_by(sandbox_enter, try_send), 0);
 	EXPECT_EQ(ends_by(sandbox_keeper, try_send), SIGSYS);
+	EXPECT_EQ(ends_by(sandbox_storage, try_send), SIGSYS);
 }
 
 static const struct ktap_test tests[] = {
 	{ "no_privileges", no_privileges },
-	{ "keeper_files", keeper_files },
+	{ "who_has_files", who_has_files },
+	{ "sockets_go", sockets_go },
 	{ "secrets_are_elsewhere", secrets_are_elsewhere },
 	{ "keeper_dies", keeper_dies },
+	{ "storage_dies", storage_dies },
 	{ "server_dies", server_dies },
 	{ "forbidden_calls", forbidden_calls },
 };

@@ -9,13 +9,15 @@
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "handshake.h"
 #include "ktap.h"
-#include "server/store.h"
+#include "server/storage.h"
+#include "server/store_msg.h"
 
 static char dir[] = "/tmp/sotto-store-XXXXXX";
 static char path[80];
@@ -34,18 +36,30 @@ static void remove_db(void)
 	}
 }
 
+static bool far;			/* a storage process has the database */
+
+static int open_again(void)
+{
+	st = NULL;
+	return far ? storage_start(path, &key, &st, &err) :
+		     store_open(path, false, &key, &st, &err);
+}
+
 static void fresh(void)
 {
 	remove_db();
 	st = NULL;
 	EXPECT_EQ(store_open(path, true, &key, &st, &err), 0);
+	if (far) {
+		store_close(st);
+		EXPECT_EQ(open_again(), 0);
+	}
 }
 
 static int reopen(void)
 {
 	store_close(st);
-	st = NULL;
-	return store_open(path, false, &key, &st, &err);
+	return open_again();
 }
 
 struct code {
@@ -188,9 +202,122 @@ static void policies(void)
 	EXPECT_EQ(n, 2);
 	EXPECT_EQ(store_endpoints(st, text, sizeof(text), &err), 0);
 	EXPECT(!*text);
-	EXPECT_EQ(store_endpoints_set(st, "gw:1,gw:2", &err), 0);
+	EXPECT_EQ(store_endpoints_set(st, "gw:1,gw:2", &err),
+		  far ? SOTTO_E_STATE : 0);
 	EXPECT_EQ(store_endpoints(st, text, sizeof(text), &err), 0);
-	EXPECT(!strcmp(text, "gw:1,gw:2"));
+	EXPECT(far || !strcmp(text, "gw:1,gw:2"));
+	store_close(st);
+}
+
+static int count_change(void *arg, const struct store_change *c)
+{
+	int *n = arg;
+
+	*n += c->kind == CHANGE_NET && c->prefix.addr.len == 4;
+	return 0;
+}
+
+#define MANY	3000
+
+/* Larger than any frame between the server and its storage process. */
+static void whole_policy(void)
+{
+	struct store_trial t = { .until = 5, .seconds = 6 }, got;
+	struct policy_doc doc = { 0 }, back;
+	struct policy_group *g = NULL;
+	struct policy_net *net;
+	struct policy_rule *r;
+	char text[64];
+	int i, n = 0;
+
+	fresh();
+	for (i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "group-%04d", i / 3);
+		g = i % 3 ? g : policy_doc_group(&doc, text);
+		snprintf(text, sizeof(text), "a-member-of-a-group-%d", i);
+		ASSERT(g && !policy_group_add(g, text));
+		net = policy_doc_net(&doc);
+		snprintf(text, sizeof(text), "10.%d.%d.0/24", i / 250, i % 250);
+		ASSERT(net && !sotto_prefix_parse(&net->prefix, text));
+		net->action = SOTTO_ACTION_BLOCK;
+		strcpy(net->group, g->name);
+	}
+	for (i = 0; i < POLICY_RULES_MAX; i++) {
+		r = policy_doc_rule(&doc);
+		snprintf(text, sizeof(text), "allow @group-%04d 10.%d.0.0/16",
+			 i % 1000, i % 250);
+		ASSERT(r && !policy_rule_parse(r, text, &err));
+	}
+	doc.deny_rest = true;
+	t.previous = policy_doc_text(&doc);
+	EXPECT(strlen(t.previous) > STORE_FRAME_MAX);
+	EXPECT_EQ(store_policy_apply(st, "test", "policy.apply", &doc, &t,
+				     true, 1, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &back, &err), 0);
+	EXPECT_EQ(back.groups_n, MANY / 3);
+	EXPECT(back.groups_n && back.groups[back.groups_n - 1].id);
+	EXPECT_EQ(back.nets_n, MANY);
+	EXPECT(!strcmp(back.nets[MANY - 1].group, "group-0999"));
+	EXPECT_EQ(back.rules_n, POLICY_RULES_MAX);
+	EXPECT(back.rules[7].dst.kind == SIDE_NET && back.deny_rest);
+	EXPECT_EQ(store_each_change(st, 0, count_change, &n, &err), 0);
+	EXPECT_EQ(n, MANY);
+	EXPECT_EQ(store_policy_rules(st, "test", back.rules, back.rules_n,
+				     false, "all of them", 1, &err), 0);
+	policy_doc_free(&back);
+	EXPECT_EQ(store_trial_get(st, &got, &err), 0);
+	EXPECT(got.until == 5 && got.seconds == 6);
+	EXPECT(got.previous && !strcmp(got.previous, t.previous));
+	free(got.previous);
+	EXPECT_EQ(store_trial_end(st, "test", 1, &err), 0);
+	EXPECT_EQ(store_trial_get(st, &got, &err), 0);
+	EXPECT(!got.previous);
+	free(t.previous);
+	policy_doc_free(&doc);
+	store_close(st);
+}
+
+static int same_route(void *arg, const struct store_route *r)
+{
+	int *n = arg;
+
+	*n += r->member == 1 && r->prefix.plen == 16;
+	return 0;
+}
+
+/* What none of the others does. */
+static void small_things(void)
+{
+	struct sotto_prefixes routes = { .n = 2 };
+	uint8_t secret[100], back[100];
+	struct code c;
+	int64_t id;
+	int n = 0;
+
+	fresh();
+	EXPECT_EQ(add("alice", "fd00::1", &c, &id), 0);
+	EXPECT_EQ(store_group_member(st, "test", "web", id, "alice", true, 1,
+				     &err), 0);
+	EXPECT_EQ(store_group_member(st, "test", "web", id, "alice", true, 1,
+				     &err), SOTTO_E_EXISTS);
+	EXPECT_EQ(store_group_del(st, "test", "web", 1, &err), 0);
+	EXPECT_EQ(store_group_del(st, "test", "web", 1, &err), SOTTO_E_UNKNOWN);
+	sotto_prefix_parse(&routes.p[0], "10.8.0.0/16");
+	sotto_prefix_parse(&routes.p[1], "fd00:8::/16");
+	EXPECT_EQ(store_routes_set(st, "test", id, "alice", &routes, 1, &err),
+		  0);
+	EXPECT_EQ(store_each_route(st, same_route, &n, &err), 0);
+	EXPECT_EQ(n, 2);
+	randombytes_buf(secret, sizeof(secret));
+	EXPECT_EQ(store_secret_get(st, "ticket_keys", back, 100, &err),
+		  SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_secret_set(st, "ticket_keys", secret, 100, &err), 0);
+	EXPECT_EQ(store_secret_get(st, "ticket_keys", back, 99, &err),
+		  SOTTO_E_BAD);
+	EXPECT_EQ(store_secret_get(st, "ticket_keys", back, 100, &err), 0);
+	EXPECT(!memcmp(secret, back, 100));
+	EXPECT_EQ(store_audit(st, "10.0.0.1", "member.register.refused", "",
+			      "code-used", 1, &err), 0);
 	store_close(st);
 }
 
@@ -219,9 +346,11 @@ static void grants(void)
 
 	fresh();
 	EXPECT_EQ(store_grants(st, g, 3, 0, &err), 0);
+	EXPECT_EQ(reopen(), 0);		/* what was taken is written before the end */
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 3);
 	g[0].at = 40;
 	EXPECT_EQ(store_grants(st, g, 1, 25, &err), 0);
+	EXPECT_EQ(reopen(), 0);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
 	EXPECT_EQ(sql_int("SELECT min(at) FROM grant_log"), 30);
 	store_close(st);
@@ -617,6 +746,9 @@ static void child(int fd, int round)
 {
 	struct done d = { 0 };
 
+	if (far && !freopen("/dev/null", "w", stderr))
+		_exit(2);
+
 	for (int i = 0;; i++) {
 		char name[32], addr[32];
 		struct code c;
@@ -689,9 +821,10 @@ static int kill_once(int round)
 		child(fds[1], round);
 	close(fds[1]);
 	usleep(10000 + randombytes_uniform(70000));
-	kill(pid, SIGKILL);
+	kill(far ? st->pid : pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	EXPECT(WIFSIGNALED(status));
+	/* who asks a storage process that was killed ends, and acknowledges nothing */
+	EXPECT_EQ(status, far ? 1 << 8 : SIGKILL);
 	while (n < 8192 && read(fds[0], &acked[n], sizeof(acked[0])) ==
 			   sizeof(acked[0]))
 		n++;
@@ -722,9 +855,136 @@ static void crashes(void)
 	store_close(st);
 }
 
+/* ---- what a server that was taken over may not ask ---- */
+
+/* The storage process ends, and its socket with it. */
+static bool ends_after(const void *frame, size_t len)
+{
+	uint8_t in[64];
+	ssize_t n;
+	int status;
+
+	far = true;
+	if (open_again())
+		return false;
+	n = send(st->fd, frame, len, MSG_NOSIGNAL) == (ssize_t)len ?
+	    recv(st->fd, in, sizeof(in), 0) : -1;
+	/* it lives, if it is of that opinion */
+	if (n)
+		kill(st->pid, SIGKILL);
+	waitpid(st->pid, &status, 0);
+	store_close(st);
+	far = false;
+	return !n && !WIFSIGNALED(status);
+}
+
+static size_t frame_of(uint8_t *buf, enum store_op op, const struct sotto_wbuf *w)
+{
+	buf[0] = op;
+	buf[1] = 1;
+	return STORE_FRAME_HEAD + w->len;
+}
+
+static void refused_requests(void)
+{
+	uint8_t buf[512], copy[512];
+	struct sotto_wbuf w;
+	size_t len, cut;
+	int n = 0;
+
+	fresh();
+	store_close(st);
+	sotto_wbuf_init(&w, buf + STORE_FRAME_HEAD, 256);
+	store_put_text(&w, "admin");
+	sotto_put_u64(&w, 1);
+	sotto_put_u64(&w, 1);
+	len = frame_of(buf, STORE_MEMBER_REVOKE, &w);
+	/* as it is, it is answered */
+	EXPECT(!ends_after(buf, len));
+	for (cut = 1; cut <= len; cut++) {
+		/* one byte too few, or too many */
+		memcpy(copy, buf, len);
+		copy[len] = 0;
+		EXPECT(ends_after(copy, cut == len ? len + 1 : cut));
+	}
+	/* a text with a NUL, an operation that there is not, a third kind of frame */
+	memcpy(copy, buf, len);
+	copy[6] = 0;
+	EXPECT(ends_after(copy, len));
+	for (n = STORE_GRANTS; n < 256; n += 57) {
+		memcpy(copy, buf, len);
+		copy[0] = n;
+		EXPECT(ends_after(copy, len));
+	}
+	memcpy(copy, buf, len);
+	copy[1] = 2;
+	EXPECT(ends_after(copy, len));
+	/* other secrets are settings, other audit lines those of what is done */
+	sotto_wbuf_init(&w, buf + STORE_FRAME_HEAD, 256);
+	store_put_text(&w, "policy_version");
+	sotto_put_u64(&w, 99);
+	EXPECT(ends_after(buf, frame_of(buf, STORE_SECRET_SET, &w)));
+	sotto_wbuf_init(&w, buf + STORE_FRAME_HEAD, 256);
+	store_put_text(&w, "admin");
+	store_put_text(&w, "member.revoke");
+	store_put_text(&w, "alice");
+	store_put_text(&w, "id 1 key -");
+	sotto_put_u64(&w, 1);
+	EXPECT(ends_after(buf, frame_of(buf, STORE_AUDIT, &w)));
+	EXPECT_EQ(sql_int("SELECT count(*) FROM audit"), 0);
+}
+
+/* What is for its start is refused when the server has started. */
+static void refused_later(void)
+{
+	static const struct {
+		enum store_op op;
+		bool refused;
+	} ops[] = {
+		{ STORE_EACH_MEMBER, true }, { STORE_TRIAL_GET, true },
+		{ STORE_STARTED, true }, { STORE_POLICY_VERSION, false },
+	};
+	uint8_t frame[2] = { 0, 1 }, in[64];
+
+	fresh();
+	store_close(st);
+	far = true;
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		ASSERT(!open_again());
+		EXPECT_EQ(members(), 0);
+		EXPECT_EQ(storage_started(st, &err), 0);
+		frame[0] = ops[i].op;
+		EXPECT_EQ(send(st->fd, frame, 2, 0), 2);
+		EXPECT_EQ(recv(st->fd, in, sizeof(in), 0) <= 0, ops[i].refused);
+		store_close(st);
+	}
+	far = false;
+}
+
+/* Also where a storage process has the database. */
+#define FAR(fn)			\
+static void far_##fn(void)	\
+{				\
+	far = true;		\
+	fn();			\
+	far = false;		\
+}
+
+FAR(life)
+FAR(policies)
+FAR(whole_policy)
+FAR(small_things)
+FAR(grants)
+FAR(sealed_at_rest)
+FAR(full_disk)
+FAR(half_way)
+FAR(crashes)
+
 static const struct ktap_test tests[] = {
 	{ "life", life },
 	{ "policies", policies },
+	{ "whole_policy", whole_policy },
+	{ "small_things", small_things },
 	{ "grants", grants },
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
@@ -734,6 +994,17 @@ static const struct ktap_test tests[] = {
 	{ "read_only", read_only },
 	{ "half_way", half_way },
 	{ "crashes", crashes },
+	{ "far_life", far_life },
+	{ "far_policies", far_policies },
+	{ "far_whole_policy", far_whole_policy },
+	{ "far_small_things", far_small_things },
+	{ "far_grants", far_grants },
+	{ "far_sealed_at_rest", far_sealed_at_rest },
+	{ "far_full_disk", far_full_disk },
+	{ "far_half_way", far_half_way },
+	{ "far_crashes", far_crashes },
+	{ "refused_requests", refused_requests },
+	{ "refused_later", refused_later },
 };
 
 int main(void)

@@ -5,10 +5,14 @@
 #include "callfilter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifndef SYS_SECCOMP
@@ -18,12 +22,12 @@
 /* The C library, libev and libsodium make these on behalf of any of our loops. */
 __attribute__((unused)) static const int usual[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
-	SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(fcntl), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
+	SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(pipe2),
+	SCMP_SYS(eventfd2),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
 	SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock),
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
 	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom),
@@ -33,6 +37,23 @@ __attribute__((unused)) static const int usual[] = {
 	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid),
 	SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(prlimit64),
 	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+/* These with one of an argument's values only, unless a program lists the call. */
+__attribute__((unused)) static const struct {
+	int call;
+	unsigned int arg;
+	uint64_t mask, value;
+} limited[] = {
+	/* memory, not files */
+	{ SCMP_SYS(mmap), 3, MAP_ANONYMOUS, MAP_ANONYMOUS },
+	/* flags, not locks */
+	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFL },
+	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFL },
+	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFD },
+	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFD },
+	/* the C library's fstat() */
+	{ SCMP_SYS(newfstatat), 3, UINT32_MAX, AT_EMPTY_PATH },
 };
 
 /* Says which call it was; then the default action of the signal ends the process. */
@@ -64,11 +85,33 @@ static int add(scmp_filter_ctx ctx, const int *calls, size_t n)
 	return ret == -EEXIST ? 0 : ret;
 }
 
+static bool has(const int *calls, size_t n, int call)
+{
+	for (size_t i = 0; i < n; i++)
+		if (calls[i] == call)
+			return true;
+	return false;
+}
+
+static int add_limited(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(limited) / sizeof(limited[0]); i++)
+		if (limited[i].call >= 0 && !has(calls, n, limited[i].call))
+			ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, limited[i].call, 1,
+					       SCMP_CMP(limited[i].arg, SCMP_CMP_MASKED_EQ,
+							limited[i].mask, limited[i].value));
+	return ret;
+}
+
 int sotto_seccomp(const int *calls, size_t n, struct sotto_errmsg *err)
 {
 #ifdef SOTTO_DEBUG
 	/* the sanitizers make calls of their own, when they have found something */
 	(void)add;
+	(void)has;
+	(void)add_limited;
 	(void)on_sigsys;
 	(void)calls;
 	(void)n;
@@ -85,6 +128,8 @@ int sotto_seccomp(const int *calls, size_t n, struct sotto_errmsg *err)
 		ret = add(ctx, usual, sizeof(usual) / sizeof(usual[0]));
 	if (!ret)
 		ret = add(ctx, calls, n);
+	if (!ret)
+		ret = add_limited(ctx, calls, n);
 	if (!ret && sigaction(SIGSYS, &sa, NULL))
 		ret = -errno;
 	if (!ret)

@@ -13,7 +13,8 @@
  * sotto_seccomp() - permit @calls, and what every program here needs
  * @calls: numbers, SCMP_SYS(name) of <seccomp.h>
  * Needs no_new_privs. What every program needs: memory, time, signals, waiting,
- * reading and writing what is open, ending. Threads that run already are
+ * reading and writing what is open, ending; mmap() of memory, fcntl() of flags and
+ * fstat() only, where @calls do not have these. Threads that run already are
  * included. Anything else ends the process by SIGSYS, with a line in the log
  * that names the call.
  */

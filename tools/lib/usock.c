@@ -377,6 +377,12 @@ void sotto_usock_close(struct sotto_usock *us)
 		free_conn(us->conns);
 	ev_io_stop(us->loop, &us->accept);
 	close(us->fd);
-	unlink(us->path);
+	if (us->path[0])
+		unlink(us->path);
 	free(us);
+}
+
+void sotto_usock_leave(struct sotto_usock *us)
+{
+	us->path[0] = 0;
 }

@@ -38,6 +38,8 @@ int sotto_usock_listen(struct ev_loop *loop, const char *path,
 		       struct sotto_usock **out, struct sotto_errmsg *err);
 /** sotto_usock_close() - close all, remove the socket. NULL is fine. */
 void sotto_usock_close(struct sotto_usock *us);
+/** sotto_usock_leave() - the socket's file is another's to remove. */
+void sotto_usock_leave(struct sotto_usock *us);
 
 /**
  * sotto_usock_send() - one line; takes over the reference to @obj
