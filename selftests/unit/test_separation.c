@@ -300,6 +300,8 @@ static void dies_with(pid_t (*other)(pid_t server))
 
 	ASSERT(authd_start(&run, ""));
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	/* it has nothing to ask any more */
+	usleep(300000);
 	EXPECT(!kill(other(run.pid), SIGKILL));
 	while (waitpid(run.pid, &status, WNOHANG) != run.pid &&
 	       sotto_now_ms() < end)
