@@ -86,7 +86,7 @@ static void test_many_words(void)
 static int run(char **v, int n)
 {
 	for (int i = 0; i < n; i++) {
-		strcat(seen, v[i]);
+		strncat(seen, v[i], 8);
 		strcat(seen, i + 1 < n ? " " : "|");
 	}
 	opts.json = true;
@@ -153,10 +153,10 @@ static void test_gathered(void)
 static void test_half_a_line(void)
 {
 	static char text[1 << 17];
-	size_t at = sprintf(text, "sa add 4\n");
+	size_t at = sprintf(text, "sa add 4\nb ");
 
 	while (at < sizeof(text) / 2)
-		at += sprintf(text + at, "b \\\nc\\\n");
+		at += sprintf(text + at, "cccccccc\\\n");
 	strcpy(text + at, "\nd\n");
 	EXPECT_EQ(batch_text(text, false), 4);
 	EXPECT(!strcmp(seen, "sa add 4|sent|"));
