@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/mman.h>
 
 #include "agentsim.h"
@@ -322,6 +323,41 @@ static void storage_dies(void)
 	dies_with(storage_of);
 }
 
+/* Mediation does not wait for it, and no grant is missing when it goes on. */
+static void storage_stands_still(void)
+{
+	static struct sim b;
+	char path[192];
+	sqlite3_stmt *s;
+	pid_t storage;
+	sqlite3 *db;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	/* policy is pushed, and read for that, shortly after */
+	sim_wait(300);
+	storage = storage_of(run.pid);
+	kill(storage, SIGSTOP);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	/* the grant is handed over meanwhile, too */
+	sim_wait(AUTHD_GRANT_LOG_MS + 300);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	kill(storage, SIGCONT);
+	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_prepare_v2(db, "SELECT count(*) FROM grant_log", -1,
+				     &s, NULL), SQLITE_OK);
+	EXPECT_EQ(sqlite3_step(s), SQLITE_ROW);
+	EXPECT_EQ(sqlite3_column_int(s, 0), 2);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	sim_free(&a);
+	sim_free(&b);
+	authd_discard(&run);
+}
+
 /* And they do not outlive the server. */
 static void server_dies(void)
 {
@@ -474,6 +510,7 @@ static const struct ktap_test tests[] = {
 	{ "secrets_are_elsewhere", secrets_are_elsewhere },
 	{ "keeper_dies", keeper_dies },
 	{ "storage_dies", storage_dies },
+	{ "storage_stands_still", storage_stands_still },
 	{ "server_dies", server_dies },
 	{ "forbidden_calls", forbidden_calls },
 };

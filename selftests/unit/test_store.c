@@ -356,6 +356,42 @@ static void grants(void)
 	store_close(st);
 }
 
+/* A storage process that stands still is not waited for, and loses nothing that it
+ * was given; what it cannot write it says.
+ */
+static void slow_storage(void)
+{
+	static struct store_grant g[1024];
+	int taken = 0, rc = 0;
+	sqlite3 *db;
+
+	far = true;
+	fresh();
+	kill(st->pid, SIGSTOP);
+	while (!rc && taken < 1000) {
+		rc = store_grants(st, g, 1024, 0, &err);
+		taken += !rc;
+	}
+	EXPECT_EQ(rc, SOTTO_E_LIMIT);
+	EXPECT(taken > 0);
+	kill(st->pid, SIGCONT);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), taken * 1024);
+	EXPECT_EQ(store_grants_failed(st, &err), 0);
+	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	EXPECT_EQ(sqlite3_exec(db, "DROP TABLE grant_log", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	EXPECT_EQ(store_grants(st, g, 7, 0, &err), 0);
+	for (rc = 0; !rc && taken < 2000; taken++) {
+		usleep(5000);
+		rc = store_grants_failed(st, &err);
+	}
+	EXPECT_EQ(rc, 7);
+	EXPECT(strstr(err.text, "grant_log"));
+	store_close(st);
+	far = false;
+}
+
 /* Is @what in the database file or its log, as it is? */
 static bool in_file(const void *what, size_t len)
 {
@@ -1003,6 +1039,7 @@ static const struct ktap_test tests[] = {
 	{ "far_full_disk", far_full_disk },
 	{ "far_half_way", far_half_way },
 	{ "far_crashes", far_crashes },
+	{ "slow_storage", slow_storage },
 	{ "refused_requests", refused_requests },
 	{ "refused_later", refused_later },
 };
