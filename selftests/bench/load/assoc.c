@@ -215,7 +215,7 @@ void assoc_run(enum assoc_how how, uint32_t first, uint32_t n, uint32_t window)
 		next = begin_more(how, next, end, window);
 		if (next > ld.up_n)
 			ld.up_n = next;
-		wire_poll(1);
+		wire_poll(1000);
 		peer_alive();
 		if (!(++ms % 256))
 			resend(how, now_us(), window);

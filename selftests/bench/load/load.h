@@ -21,6 +21,7 @@
 #define LOAD_FLIGHT	512	/* handshakes under way at most */
 #define LOAD_RESEND_US	700000	/* what is not answered is sent again */
 #define LOAD_GIVE_UP_US	8000000
+#define LOAD_PACE_US	20	/* sleep between requests that have their time */
 #define LOAD_WITH_ONE	64	/* requests under way for sessions with one member */
 #define LOAD_ALIVE_S	40	/* a member that was silent so long says something */
 #define LOAD_ADDRESS	0x0a000001u	/* 10.0.0.1: of member 0 */
@@ -85,8 +86,8 @@ void realm_make(uint32_t n);
 void wire_open(const char *server, const char *port);
 void wire_send(uint32_t member, const uint8_t *dgram, size_t len);
 void wire_flush(void);
-/** wire_poll() - take what came; wait up to @wait_ms if there is nothing. */
-void wire_poll(int wait_ms);
+/** wire_poll() - take what came; wait up to @wait_us if there is nothing. */
+void wire_poll(uint32_t wait_us);
 /** wire_input() - peer.c: called by wire_poll() for each datagram. */
 void wire_input(const uint8_t *dgram, size_t len);
 
@@ -149,6 +150,7 @@ size_t mutate_dgram(uint8_t *dgram, size_t len, size_t cap);
 
 struct usage {
 	double cpu_s;			/* of all the server's processes */
+	double ready_s;				/* it could run, and another one did */
 	uint64_t rss;
 };
 

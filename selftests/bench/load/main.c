@@ -59,7 +59,7 @@ static void idle(double seconds)
 
 	while (now_us() - begin < seconds * 1e6) {
 		peer_alive();
-		wire_poll(1);
+		wire_poll(1000);
 	}
 	report("idle", ld.answered - n, seconds, &u);
 }

@@ -155,7 +155,7 @@ void mutate_run(double seconds, uint64_t seed)
 		for (end = now_us() + ROUND_US; now_us() < end; said += i) {
 			for (i = 0; i < LOAD_BATCH; i++)
 				say_something();
-			wire_poll(1);
+			wire_poll(1000);
 			peer_alive();
 		}
 		ld.mad = false;

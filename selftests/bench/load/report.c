@@ -38,37 +38,36 @@ static uint32_t quantile(double q)
 	return ld.lat.n ? ld.lat.us[(size_t)(q * (ld.lat.n - 1))] : 0;
 }
 
-/* Nanoseconds that a thread has run. */
-static uint64_t thread_ns(const char *pid, const char *tid)
+/* What a thread has run, and what it was ready to and did not. */
+static void add_thread(struct usage *u, const char *pid, const char *tid)
 {
+	uint64_t ran, waited;
 	char path[96];
-	uint64_t ns = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/task/%.20s/schedstat", pid, tid);
 	f = fopen(path, "r");
-	if (f && fscanf(f, "%" SCNu64, &ns) != 1)
-		ns = 0;
+	if (f && fscanf(f, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2) {
+		u->cpu_s += ran / 1e9;
+		u->ready_s += waited / 1e9;
+	}
 	if (f)
 		fclose(f);
-	return ns;
 }
 
-static uint64_t process_ns(const char *pid)
+static void add_process(struct usage *u, const char *pid)
 {
 	char path[64];
 	struct dirent *e;
-	uint64_t ns = 0;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
 	d = opendir(path);
 	while (d && (e = readdir(d)))
 		if (e->d_name[0] != '.')
-			ns += thread_ns(pid, e->d_name);
+			add_thread(u, pid, e->d_name);
 	if (d)
 		closedir(d);
-	return ns;
 }
 
 static uint64_t process_rss(const char *pid)
@@ -95,7 +94,7 @@ struct usage usage_now(void)
 	snprintf(list, sizeof(list), "%s", ld.pids ? ld.pids : "");
 	for (pid = strtok_r(list, ",", &save); pid;
 	     pid = strtok_r(NULL, ",", &save)) {
-		u.cpu_s += process_ns(pid) / 1e9;
+		add_process(&u, pid);
 		u.rss += process_rss(pid);
 	}
 	return u;
@@ -110,11 +109,12 @@ void report(const char *what, uint64_t done, double seconds,
 	if (ld.lat.n)
 		qsort(ld.lat.us, ld.lat.n, sizeof(*ld.lat.us), by_value);
 	printf("{\"what\":\"%s\",\"members\":%u,\"done\":%" PRIu64
-	       ",\"seconds\":%.3f,\"per_second\":%.0f,\"server_cpu_seconds\":%.3f,\"per_cpu_second\":%.0f,"
+	       ",\"seconds\":%.3f,\"per_second\":%.0f,\"server_cpu_seconds\":%.3f,\"server_ready_seconds\":%.3f,\"per_cpu_second\":%.0f,"
 	       "\"rss_bytes\":%" PRIu64 ",\"p50_us\":%u,\"p99_us\":%u,\"p999_us\":%u,\"max_us\":%u,"
 	       "\"turn_max_us\":%" PRIu64 ","
 	       "\"refused\":%" PRIu64 ",\"timeouts\":%" PRIu64 ",\"strays\":%" PRIu64 "}\n",
 	       what, ld.members, done, seconds, done / seconds, cpu,
+	       now.ready_s - before->ready_s,
 	       cpu > 0 ? done / cpu : 0, now.rss, quantile(.5), quantile(.99),
 	       quantile(.999), quantile(1), ld.turn_max_us, ld.refused, ld.timeouts, ld.strays);
 	fflush(stdout);

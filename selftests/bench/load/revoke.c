@@ -65,7 +65,7 @@ void revoke_run(uint32_t n, const char *address)
 	end = now_us() + WAIT_US;
 	while (told < n && now_us() < end) {
 		peer_alive();
-		wire_poll(1);
+		wire_poll(1000);
 	}
 	print_told(n);
 }

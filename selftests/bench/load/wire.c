@@ -100,13 +100,17 @@ static int take(struct sock *s)
 	return n > 0 ? n : 0;
 }
 
-void wire_poll(int wait_ms)
+void wire_poll(uint32_t wait_us)
 {
+	const struct timespec ts = {
+		.tv_sec = wait_us / 1000000,
+		.tv_nsec = wait_us % 1000000 * 1000,
+	};
 	int i, got = 0;
 
 	wire_flush();
 	for (i = 0; i < LOAD_SOCKETS; i++)
 		got += take(&sock[i]);
-	if (!got && wait_ms)
-		poll(pfd, LOAD_SOCKETS, wait_ms);
+	if (!got && wait_us)
+		ppoll(pfd, LOAD_SOCKETS, &ts, NULL);
 }
