@@ -292,11 +292,15 @@ static bool sotto_is_later_fragment(struct sk_buff *skb)
 	return fh && fh->frag_off & htons(IP6_OFFSET);
 }
 
-/* One of those that ip6_fragment() made: it goes the same way. */
+/* Fragments that ip6_fragment() made for us, on this CPU. */
+static DEFINE_PER_CPU(unsigned int, sotto_encap_made);
+
+/* One of those: it goes the same way. */
 static int sotto_encap_fragment(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	struct sotto_net *ns = sotto_net(net);
 
+	this_cpu_inc(sotto_encap_made);
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (sotto_is_later_fragment(skb))	/* the first was seen as the whole */
 		sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
@@ -309,10 +313,15 @@ static void sotto_encap_fragments(struct sotto_tunnel *t, struct sk_buff *skb,
 				  unsigned int inner)
 {
 	unsigned int max = min(ip6_skb_dst_mtu(skb), max_t(unsigned int, inner, IPV6_MIN_MTU));
+	unsigned int made = this_cpu_read(sotto_encap_made);
 
 	IP6CB(skb)->frag_max_size = min(IP6CB(skb)->frag_max_size ?: max, max);
-	if (sotto_ip6_fragment(t->ns->net, skb->sk, skb, sotto_encap_fragment))
-		sotto_stat_inc(t->ns, SOTTO_STAT_OUT_DROP_NOMEM);
+	if (!sotto_ip6_fragment(t->ns->net, skb->sk, skb, sotto_encap_fragment))
+		return;
+	/* If the first has left it was seen as the whole, and what is lost was not. */
+	if (this_cpu_read(sotto_encap_made) != made)
+		sotto_stat_inc(t->ns, SOTTO_STAT_OUT_SEEN);
+	sotto_stat_inc(t->ns, SOTTO_STAT_OUT_DROP_NOMEM);
 }
 
 void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,

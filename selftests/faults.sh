@@ -140,6 +140,23 @@ each_allocation_of_sending_fails() {
 	works
 }
 
+# In tunnel mode over IPv6 a datagram is cut before it is sealed: some of it has left then.
+each_allocation_of_cutting_fails() {
+	can_fail || return
+	prepare_to_fail
+	capture plain b wire "$PLAINTEXT"
+	spi=$((spi + 16))
+	expect "b's SA" sotto b sa add in spi $spi peer $A4,$A6 mode tunnel \
+		cipher chacha20poly1305 key-file "$(key $spi)"
+	expect "a's SA" sotto a sa add out spi $spi peer $B4,$B6 mode tunnel \
+		cipher chacha20poly1305 key-file "$(key $spi)"
+	expect "fragments" nth_fault cut $B6 5012
+	end_plain plain
+	check_sums a b
+	keys_for aes256gcm
+	works
+}
+
 each_allocation_of_a_command_fails() {
 	local before
 
@@ -345,6 +362,6 @@ nothing_is_left() {
 	[ -z "${driver:-}" ] || await "nobody uses $driver" 10 crypto_alg unwrap "$driver"
 }
 
-run_tests setup each_allocation_of_sending_fails each_allocation_of_a_command_fails \
-	allocations_fail_at_random ciphers_refuse device_goes_away namespace_goes_away \
-	protection_holds_the_module module_goes_away nothing_is_left
+run_tests setup each_allocation_of_sending_fails each_allocation_of_cutting_fails \
+	each_allocation_of_a_command_fails allocations_fail_at_random ciphers_refuse \
+	device_goes_away namespace_goes_away protection_holds_the_module module_goes_away nothing_is_left

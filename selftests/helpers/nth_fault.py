@@ -6,6 +6,7 @@ fault injection), and say how many there were.
 
   nth_fault.py send ADDRESS PORT     sending datagrams, small and with UDP_SEGMENT
   nth_fault.py queue ADDRESS PORT    the same to a destination without keys
+  nth_fault.py cut ADDRESS PORT      sending a datagram of a few fragments
   nth_fault.py netlink               every command of the module's interface
 
 What a call answers when memory fails is its own affair; that nothing is left behind and
@@ -50,7 +51,7 @@ def each_allocation_fails(call, undo=lambda: None):
     sys.exit("there is no end to the allocations of a call")
 
 
-def sends(address, port):
+def sends(address, port, cut):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as s:
         s.connect((address, port))
@@ -61,6 +62,9 @@ def sends(address, port):
         def calm():
             s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
+        if cut:
+            yield "a few fragments", lambda: s.send(bytes(1200 * 4)), calm
+            return
         yield "one datagram", lambda: s.send(small), calm
         yield "fragments", lambda: s.send(large), calm
         yield "a burst", lambda: s.sendmsg([large], burst), calm
@@ -111,7 +115,7 @@ def main():
     if sys.argv[1] == "netlink":
         calls = commands()
     else:
-        calls = sends(sys.argv[2], int(sys.argv[3]))
+        calls = sends(sys.argv[2], int(sys.argv[3]), sys.argv[1] == "cut")
     for name, call, undo in calls:
         call()		# what is made once is made
         undo()
