@@ -376,6 +376,11 @@ one_flow_uses_two_processors() {
 		for (i in name) if (name[i] == "TCPOFOQueue") print "out of order:", $i }' /proc/net/netstat)"
 }
 
+# listening HOST PORT
+listening() {
+	[ -n "$(on "$1" ss -Hltn "sport = :$2")" ]
+}
+
 # More of one SA than a replay window may wait for the other processor: were they opened in any
 # order but their own, those that are late would look forged.
 flows_of_one_sa_stay_in_order() {
@@ -385,13 +390,11 @@ flows_of_one_sa_stay_in_order() {
 		skip "there is one processor"
 		return
 	fi
-	on b iperf3 -s -1 >/dev/null &
+	launch b timeout 90 iperf3 -s -1 >/dev/null
 	server=$!
-	until [ -n "$(on b ss -Hltn 'sport = :5201')" ]; do
-		kill -0 $server || break
-		sleep 0.05
-	done
+	await "the server listens" 10 listening b 5201
 	expect "eight flows" on a timeout 60 iperf3 -c $B4 -P 8 -n 32M >/dev/null
+	kill $server 2>/dev/null
 	wait $server
 	same "late" "$(stat b in_drop_replay)" 0
 	same "not authentic" "$(stat b in_drop_auth)" 0
