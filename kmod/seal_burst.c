@@ -139,6 +139,20 @@ static unsigned int sotto_burst_max(const struct sotto_burst *b)
 	return clamp_t(unsigned int, (len - hdr) / b->seg_len, 1, segs ?: 1);
 }
 
+/*
+ * TCP makes bursts as long as the device takes, of which the sealed form is two of half the
+ * length, and each of those costs what a whole one does. So let it fill what fits one. It asks
+ * the device again when its route changes.
+ */
+static void sotto_burst_advise(const struct sotto_burst *b, unsigned int max)
+{
+	unsigned int len = max * b->mss;
+	struct sock *sk = b->skb->sk;
+
+	if (b->segs > max && sotto_owner_is_tcp(b->skb) && READ_ONCE(sk->sk_gso_max_size) > len)
+		WRITE_ONCE(sk->sk_gso_max_size, len);
+}
+
 /* Return: the sum of what was copied. */
 static __wsum sotto_burst_copy(struct sotto_burst *b, u8 *to, unsigned int len)
 {
@@ -317,6 +331,7 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 	segs = b.segs;
 	len = skb->len + (segs - 1) * (p->l4 + b.head_len);
 	max = sotto_burst_max(&b);
+	sotto_burst_advise(&b, max);
 	each = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs, max));
 	if (!sotto_sa_take_seq(sa, segs, &b.seq)) {
 		skb_abort_seq_read(&b.st);
