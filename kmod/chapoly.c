@@ -19,8 +19,17 @@ void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
 		key->word[i] = get_unaligned_le32(raw + i * sizeof(u32));
 }
 
+/* Some keystream, of which @len bytes will be needed. */
+static void sotto_chapoly_ahead(struct sotto_chapoly *c, unsigned int len)
+{
+	c->used = 0;
+	c->end = min_t(unsigned int, ALIGN(len, CHACHA_BLOCK_SIZE), sizeof(c->stream));
+	memset(c->stream, 0, c->end);
+	chacha20_crypt(&c->chacha, c->stream, c->stream, c->end);
+}
+
 /*
- * Block 0 keys Poly1305. The next ones come along: vector code makes four for the price of
+ * Block 0 keys Poly1305. The next ones come along: vector code makes many for the price of
  * one, and short packets need no more.
  */
 void sotto_chapoly_begin(struct sotto_chapoly *c, const struct sotto_chapoly_key *key,
@@ -31,17 +40,15 @@ void sotto_chapoly_begin(struct sotto_chapoly *c, const struct sotto_chapoly_key
 
 	memcpy(iv + sizeof(u32), nonce, SOTTO_CHAPOLY_NONCE_LEN);
 	chacha_init(&c->chacha, key->word, iv);
-	c->end = min_t(unsigned int, CHACHA_BLOCK_SIZE + ALIGN(len, CHACHA_BLOCK_SIZE),
-		       sizeof(c->stream));
-	memset(c->stream, 0, c->end);
-	chacha20_crypt(&c->chacha, c->stream, c->stream, c->end);
+	sotto_chapoly_ahead(c, CHACHA_BLOCK_SIZE + len);
 	poly1305_init(&c->poly, c->stream);
 	c->used = CHACHA_BLOCK_SIZE;
 
 	memcpy(block, aad, aad_len);
 	poly1305_update(&c->poly, block, sizeof(block));
 	c->aad_len = aad_len;
-	c->len = 0;
+	c->len = len;
+	c->left = len;
 }
 
 /* Packets are not aligned; crypto_xor_cpy() is slow then where that might matter. */
@@ -58,47 +65,46 @@ static void sotto_chapoly_xor(u8 *dst, const u8 *src, const u8 *stream, unsigned
 		*dst++ = *src++ ^ *stream++;
 }
 
-static void sotto_chapoly_crypt(struct sotto_chapoly *c, u8 *dst, const u8 *src,
-				unsigned int len, bool last)
+void sotto_chapoly_crypt(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len)
 {
 	unsigned int n = min(len, c->end - c->used);
 
+	c->left -= len;
 	sotto_chapoly_xor(dst, src, c->stream + c->used, n);
 	c->used += n;
+	dst += n;
+	src += n;
 	len -= n;
 	if (!len)
 		return;
 
 	/* A piece may end within a block, of which the next one has the rest. */
-	dst += n;
-	src += n;
-	n = last ? len : round_down(len, CHACHA_BLOCK_SIZE);
+	n = c->left ? round_down(len, sizeof(c->stream)) : len;
 	if (n)
 		chacha20_crypt(&c->chacha, dst, src, n);
 	len -= n;
 	if (!len)
 		return;
-	memset(c->stream, 0, CHACHA_BLOCK_SIZE);
-	chacha20_crypt(&c->chacha, c->stream, c->stream, CHACHA_BLOCK_SIZE);
+	sotto_chapoly_ahead(c, len + c->left);
 	sotto_chapoly_xor(dst + n, src + n, c->stream, len);
 	c->used = len;
-	c->end = CHACHA_BLOCK_SIZE;
 }
 
-void sotto_chapoly_seal(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
-			bool last)
+void sotto_chapoly_auth(struct sotto_chapoly *c, const u8 *sealed, unsigned int len)
 {
-	sotto_chapoly_crypt(c, dst, src, len, last);
-	poly1305_update(&c->poly, dst, len);
-	c->len += len;
+	poly1305_update(&c->poly, sealed, len);
 }
 
-void sotto_chapoly_open(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
-			bool last)
+void sotto_chapoly_seal(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len)
 {
-	poly1305_update(&c->poly, src, len);
-	sotto_chapoly_crypt(c, dst, src, len, last);
-	c->len += len;
+	sotto_chapoly_crypt(c, dst, src, len);
+	sotto_chapoly_auth(c, dst, len);
+}
+
+void sotto_chapoly_open(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len)
+{
+	sotto_chapoly_auth(c, src, len);
+	sotto_chapoly_crypt(c, dst, src, len);
 }
 
 /* RFC 8439 section 2.8: pad, then both lengths. */

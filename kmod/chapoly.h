@@ -22,8 +22,11 @@ struct sotto_chapoly_key {
 	u32 word[SOTTO_CHAPOLY_KEY_LEN / sizeof(u32)];
 };
 
-/* Keystream made at the start: the block that keys Poly1305, and some of the text's. */
-#define SOTTO_CHAPOLY_AHEAD	(4 * CHACHA_BLOCK_SIZE)
+/*
+ * Keystream made at the start: the block that keys Poly1305, and some of the text's. As many
+ * blocks as vector code makes at a time, so that a packet of 1500 bytes takes three times that.
+ */
+#define SOTTO_CHAPOLY_AHEAD	(8 * CHACHA_BLOCK_SIZE)
 
 /**
  * struct sotto_chapoly - one packet under way
@@ -33,16 +36,18 @@ struct sotto_chapoly_key {
  * @used: how much of that is used
  * @end: what there is
  * @aad_len: bytes of associated data
- * @len: bytes of text so far
+ * @len: bytes of text
+ * @left: bytes of it to come
  *
- * On the stack: sotto_chapoly_tag() or sotto_chapoly_authentic() wipe it.
+ * On the stack, of which it is a good part: in a function of its own (noinline_for_stack) where
+ * a packet goes on afterwards. sotto_chapoly_tag() or sotto_chapoly_authentic() wipe it.
  */
 struct sotto_chapoly {
 	struct chacha_state chacha;
 	struct poly1305_desc_ctx poly;
 	u8 stream[SOTTO_CHAPOLY_AHEAD];
 	unsigned int used, end;
-	unsigned int aad_len, len;
+	unsigned int aad_len, len, left;
 };
 
 void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
@@ -55,20 +60,25 @@ void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
  * @nonce: never used twice with @key
  * @aad: associated data
  * @aad_len: 1 to 16 bytes of it
- * @len: how much text is to follow: a hint
+ * @len: how much text is to follow
  */
 void sotto_chapoly_begin(struct sotto_chapoly *c, const struct sotto_chapoly_key *key,
 			 const u8 nonce[SOTTO_CHAPOLY_NONCE_LEN], const void *aad,
 			 unsigned int aad_len, unsigned int len);
 
 /*
- * The next @len bytes of text, from @src to @dst, which may be the same. @last: none
- * follow. Opening: what is at @dst is not to be looked at before it is authentic.
+ * The next @len bytes of text, from @src to @dst, which may be the same. Opening: what is
+ * at @dst is not to be looked at before it is authentic.
  */
-void sotto_chapoly_seal(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
-			bool last);
-void sotto_chapoly_open(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len,
-			bool last);
+void sotto_chapoly_seal(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len);
+void sotto_chapoly_open(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len);
+
+/*
+ * The halves of sotto_chapoly_seal(), for text that comes from several places and goes to one:
+ * encrypt all pieces, and then authenticate what came of them at once.
+ */
+void sotto_chapoly_crypt(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsigned int len);
+void sotto_chapoly_auth(struct sotto_chapoly *c, const u8 *sealed, unsigned int len);
 
 /* The end, sealing: the tag goes to @tag. */
 void sotto_chapoly_tag(struct sotto_chapoly *c, u8 tag[SOTTO_CHAPOLY_TAG_LEN]);

@@ -257,7 +257,7 @@ static void sotto_open_end(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 }
 
 bool sotto_open_text(struct sotto_chapoly *c, struct sotto_cursor *src, u8 *dst,
-		     unsigned int len, bool last)
+		     unsigned int len)
 {
 	const u8 *from;
 	unsigned int n;
@@ -267,7 +267,7 @@ bool sotto_open_text(struct sotto_chapoly *c, struct sotto_cursor *src, u8 *dst,
 		if (!from)
 			return false;
 		len -= n;
-		sotto_chapoly_open(c, dst, from, n, last && !len);
+		sotto_chapoly_open(c, dst, from, n);
 	}
 	return true;
 }
@@ -281,8 +281,9 @@ int sotto_open_icv(struct sotto_chapoly *c, struct sotto_cursor *src)
 }
 
 /* Open @in to @out, which may be the same, from @hdr on. */
-static int sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in,
-			      struct sk_buff *out, unsigned int hdr, u64 seq, __be64 iv)
+static noinline_for_stack int
+sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in, struct sk_buff *out,
+		   unsigned int hdr, u64 seq, __be64 iv)
 {
 	unsigned int left = in->len - hdr - SOTTO_ICV_LEN, n;
 	struct sotto_cursor src, dst;
@@ -296,7 +297,7 @@ static int sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in,
 	while (left && readable) {
 		to = sotto_cursor_piece(&dst, left, &n);
 		left -= n;
-		readable = to && sotto_open_text(&c, &src, to, n, !left);
+		readable = to && sotto_open_text(&c, &src, to, n);
 	}
 	return sotto_open_icv(&c, &src) ?: readable ? 0 : -EBADMSG;
 }

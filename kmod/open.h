@@ -42,11 +42,11 @@ bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, const struct nf_hook_state *state);
 
 /*
- * Open the next @len bytes at @src with ChaCha20-Poly1305 to @dst. @last: then comes the
- * ICV. Return: false when they cannot be read.
+ * Open the next @len bytes at @src with ChaCha20-Poly1305 to @dst. Return: false when they
+ * cannot be read.
  */
 bool sotto_open_text(struct sotto_chapoly *c, struct sotto_cursor *src, u8 *dst,
-		     unsigned int len, bool last);
+		     unsigned int len);
 
 /* The end of that. Return: 0 if it is authentic, or -EBADMSG. */
 int sotto_open_icv(struct sotto_chapoly *c, struct sotto_cursor *src);

@@ -575,14 +575,15 @@ static int sotto_burst_request(struct sotto_burst *b, __be64 iv, crypto_completi
 }
 
 /* The current segment, whose text is at @src, at once. */
-static int sotto_burst_chapoly(struct sotto_burst *b, __be64 iv, struct sotto_cursor *src)
+static noinline_for_stack int sotto_burst_chapoly(struct sotto_burst *b, __be64 iv,
+						  struct sotto_cursor *src)
 {
 	u8 *to = page_address(b->page) + b->at;
 	unsigned int len = sotto_burst_plain(b, b->i);
 	struct sotto_chapoly c;
 
 	sotto_chapoly_packet(&c, &b->sa->key, b->sa->salt, b->sa->spi, b->seq[b->i], iv, len);
-	sotto_open_text(&c, src, to, len, true);
+	sotto_open_text(&c, src, to, len);
 	return sotto_open_icv(&c, src);
 }
 

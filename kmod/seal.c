@@ -106,18 +106,9 @@ static void sotto_seal_finish(struct sotto_seal *s, int err)
 	}
 }
 
-void sotto_seal_text(const struct sotto_sa *sa, u64 seq, u8 *text, unsigned int len)
-{
-	struct sotto_chapoly c;
-
-	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), len);
-	sotto_chapoly_seal(&c, text, text, len, true);
-	sotto_chapoly_tag(&c, text + len);
-}
-
-/* The same for one packet, of which @hdr bytes are not encrypted, in pieces. */
-static int sotto_seal_pieces(const struct sotto_sa *sa, u64 seq, struct sk_buff *skb,
-			     unsigned int hdr)
+/* Encrypt one packet with ChaCha20-Poly1305, but for its first @hdr bytes, in pieces. */
+static noinline_for_stack int sotto_seal_pieces(const struct sotto_sa *sa, u64 seq,
+						struct sk_buff *skb, unsigned int hdr)
 {
 	unsigned int left = skb->len - hdr - SOTTO_ICV_LEN, n;
 	u8 tag[SOTTO_ICV_LEN], *text;
@@ -129,7 +120,7 @@ static int sotto_seal_pieces(const struct sotto_sa *sa, u64 seq, struct sk_buff 
 	while (left) {
 		text = sotto_cursor_piece(&cur, left, &n);
 		left -= n;
-		sotto_chapoly_seal(&c, text, text, n, !left);
+		sotto_chapoly_seal(&c, text, text, n);
 	}
 	sotto_chapoly_tag(&c, tag);
 	return skb_store_bits(skb, skb->len - SOTTO_ICV_LEN, tag, sizeof(tag));

@@ -64,11 +64,8 @@ void sotto_seal_exit(void);
 struct sotto_seal *sotto_seal_get(struct sotto_sa *sa);
 void sotto_seal_put(struct sotto_seal *s);
 
-/* Encrypt @len bytes at @text with ChaCha20-Poly1305. The ICV goes behind them. */
-void sotto_seal_text(const struct sotto_sa *sa, u64 seq, u8 *text, unsigned int len);
-
 /*
- * Encrypt, unless sotto_seal_text() has, and send. Consumes @s; @s->skb, @n and @seq are
+ * Encrypt, unless ChaCha20-Poly1305 has, and send. Consumes @s; @s->skb, @n and @seq are
  * set.
  */
 void sotto_seal_start(struct sotto_seal *s);

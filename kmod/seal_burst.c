@@ -175,6 +175,22 @@ static __wsum sotto_burst_copy(struct sotto_burst *b, u8 *to, unsigned int len)
 	return sum;
 }
 
+/* The next @len bytes, if they lie in one piece of memory. */
+static const u8 *sotto_burst_piece(struct sotto_burst *b, unsigned int len)
+{
+	const u8 *at;
+
+	if (!b->avail)
+		b->avail = skb_seq_read(b->consumed, &b->data, &b->st);
+	if (b->avail < len)
+		return NULL;
+	at = b->data;
+	b->data += len;
+	b->avail -= len;
+	b->consumed += len;
+	return at;
+}
+
 /* CWR is the first one's, FIN and PSH are the last one's. */
 static void sotto_burst_tcp(struct sotto_burst *b, struct tcphdr *th, unsigned int len,
 			    __wsum sum)
@@ -199,19 +215,42 @@ static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
 }
 
 /*
+ * Encrypt @n bytes at @head, of which the @len behind the transport header are at @text still:
+ * they go from there to where they belong. A program may change them under us (sendfile(),
+ * MSG_ZEROCOPY), as under any checksum in software: then the checksum inside is wrong. The ICV
+ * is not, for it is of what was written.
+ */
+static noinline_for_stack void
+sotto_burst_encrypt(struct sotto_burst *b, struct sotto_sa *sa, u64 seq, u8 *head,
+		    const u8 *text, unsigned int len, unsigned int n)
+{
+	u8 *to = head + b->head_len, *end = to + len;
+	struct sotto_chapoly c;
+
+	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), n);
+	sotto_chapoly_crypt(&c, head, head, b->head_len);
+	sotto_chapoly_crypt(&c, to, text, len);
+	sotto_chapoly_crypt(&c, end, end, head + n - end);
+	sotto_chapoly_auth(&c, head, n);
+	sotto_chapoly_tag(&c, head + n);
+}
+
+/*
  * Write the next segment. ChaCha20-Poly1305 encrypts it at once, while it is in the nearest
- * cache. Return: its ESP length.
+ * cache, and copies on the way. Return: its ESP length.
  */
 static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa, u8 *at)
 {
 	unsigned int len = min(b->mss, b->left), n;
 	u8 *head = at + sizeof(struct sotto_esp_hdr);
 	u64 seq = b->seq++;
+	const u8 *text;
 	__wsum sum;
 
 	sotto_seal_esp(sa, at, seq);
 	memcpy(head, b->head, b->head_len);
-	sum = sotto_burst_copy(b, head + b->head_len, len);
+	text = sa->key.aead ? NULL : sotto_burst_piece(b, len);
+	sum = text ? csum_partial(text, len, 0) : sotto_burst_copy(b, head + b->head_len, len);
 	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(b->head_len + len)));
 	b->left -= len;
 	b->segs--;
@@ -222,7 +261,7 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
 	b->first = false;
 	n = sotto_seal_trailer(head, b->head_len + len, b->p->proto);
 	if (!sa->key.aead)
-		sotto_seal_text(sa, seq, head, n);
+		sotto_burst_encrypt(b, sa, seq, head, text ?: head + b->head_len, len, n);
 	return sotto_esp_len(b->head_len + len);
 }
 

@@ -83,11 +83,11 @@ static int by_sotto(struct loop *l, u8 *text, bool seal)
 
 	sotto_chapoly_begin(&c, &l->chapoly, l->nonce, l->aad, AAD_LEN, size);
 	if (seal) {
-		sotto_chapoly_seal(&c, text, text, size, true);
+		sotto_chapoly_seal(&c, text, text, size);
 		sotto_chapoly_tag(&c, text + size);
 		return 0;
 	}
-	sotto_chapoly_open(&c, text, text, size, true);
+	sotto_chapoly_open(&c, text, text, size);
 	return sotto_chapoly_authentic(&c, text + size) ? 0 : -EBADMSG;
 }
 
