@@ -312,7 +312,7 @@ static void beginnings_of_the_revoked(void)
 
 /* ---- messages, sealed as they must be ---- */
 
-enum kind { REQUEST = 1, ANSWER = 2, NOTE = 3 };
+enum frame { REQUEST = 1, ANSWER = 2, NOTE = 3 };
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -321,7 +321,7 @@ static void put32(uint8_t *p, uint32_t v)
 }
 
 /* DATA with any contents: section 4 of the protocol, once more. */
-static void send_raw(struct sim *s, enum kind kind, uint32_t id, uint16_t type,
+static void send_raw(struct sim *s, enum frame kind, uint32_t id, uint16_t type,
 		     const uint8_t *body, size_t len)
 {
 	uint8_t frame[SOTTO_BODY_MAX + 8] = { kind, 0, type >> 8, type & 255 };
