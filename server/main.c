@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "authd.h"
 #include "buf.h"
@@ -331,6 +332,8 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	/* what whoever started it had open is none of its business */
+	close_range(STDERR_FILENO + 1, ~0u, 0);
 	sotto_log_init("sotto-authd", SOTTO_LOG_INFO);
 	if (sotto_secret_process()) {
 		fputs("sotto-authd: libsodium cannot be started\n", stderr);

@@ -224,14 +224,16 @@ static bool maps_database(pid_t pid)
 }
 
 /* The keeper has its socket, the storage process two and the database, and the
- * server no file, whatever it did until then.
+ * server no file, whatever it did until then, and whatever it was born with.
  */
 static void who_has_files(void)
 {
+	int inherited = open("/etc/passwd", O_RDONLY);
 	struct open_files of;
 	pid_t storage;
 
-	ASSERT(authd_start(&run, ""));
+	ASSERT(inherited > STDERR_FILENO && authd_start(&run, ""));
+	close(inherited);
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
 	of = files_of(keeper_of(run.pid));
 	EXPECT(of.sockets == 1 && !of.database && !of.others);
