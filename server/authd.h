@@ -9,7 +9,7 @@
  * process (storage.h), which alone has files.
  *
  * Functions of store.h are called by whoever has the lock, and by nobody else; they wait
- * for an answer, and meanwhile all workers handle nothing: some 50 us for a code that is
+ * for an answer, and meanwhile all workers handle nothing: two messages for a code that is
  * looked up, a commit on the disk for what changes the database. So mediation calls
  * nothing of it but store_grants(), which does not wait.
  */
