@@ -384,21 +384,25 @@ listening() {
 # More of one SA than a replay window may wait for the other processor: were they opened in any
 # order but their own, those that are late would look forged.
 flows_of_one_sa_stay_in_order() {
-	local server
+	local server late forged dropped
 
 	if [ "$(nproc)" = 1 ]; then
 		skip "there is one processor"
 		return
 	fi
+	late=$(stat b in_drop_replay)
+	forged=$(stat b in_drop_auth)
+	dropped=$(stat b in_drop_spread)
 	launch b timeout 90 iperf3 -s -1 >/dev/null
 	server=$!
 	await "the server listens" 10 listening b 5201
 	expect "eight flows" on a timeout 60 iperf3 -c $B4 -P 8 -n 32M >/dev/null
 	kill $server 2>/dev/null
 	wait $server
-	same "late" "$(stat b in_drop_replay)" 0
-	same "not authentic" "$(stat b in_drop_auth)" 0
-	same "dropped" "$(stat b in_drop_spread)" 0
+	same "late" "$(stat b in_drop_replay)" "$late"
+	same "not authentic" "$(stat b in_drop_auth)" "$forged"
+	# a full queue drops, and TCP makes do with that
+	note "no room: $(($(stat b in_drop_spread) - dropped))"
 }
 
 nothing_was_lost_count_of() {
