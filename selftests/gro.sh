@@ -358,7 +358,7 @@ single_packets_come_through() {
 
 # A processor that is busy opening hands what comes to another that idles.
 one_flow_uses_two_processors() {
-	local before
+	local before dropped
 
 	if [ "$(nproc)" = 1 ]; then
 		skip "there is one processor"
@@ -369,9 +369,11 @@ one_flow_uses_two_processors() {
 	fresh chacha20poly1305
 	one_way b $B4,$B6 a $A4,$A6 $CIPHER $((SPI + 0x10000))
 	before=$(stat b in_spread)
+	dropped=$(stat b in_drop_spread)
 	expect "one flow" bulk a b $B4 48
 	at_least "packets that were handed over" "$(stat b in_spread)" $((before + 1000))
-	same "dropped" "$(stat b in_drop_spread)" 0
+	# a full queue drops, and TCP makes do with that
+	note "no room: $(($(stat b in_drop_spread) - dropped))"
 	note "$(on b awk '/^TcpExt:/ && n++ == 0 { split($0, name) } /^TcpExt:/ && n == 2 {
 		for (i in name) if (name[i] == "TCPOFOQueue") print "out of order:", $i }' /proc/net/netstat)"
 }
@@ -401,7 +403,6 @@ flows_of_one_sa_stay_in_order() {
 	wait $server
 	same "late" "$(stat b in_drop_replay)" "$late"
 	same "not authentic" "$(stat b in_drop_auth)" "$forged"
-	# a full queue drops, and TCP makes do with that
 	note "no room: $(($(stat b in_drop_spread) - dropped))"
 }
 
