@@ -22,10 +22,11 @@ void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
 /* Some keystream, of which @len bytes will be needed. */
 static void sotto_chapoly_ahead(struct sotto_chapoly *c, unsigned int len)
 {
+	static const u8 zeros[SOTTO_CHAPOLY_AHEAD];
+
 	c->used = 0;
 	c->end = min_t(unsigned int, ALIGN(len, CHACHA_BLOCK_SIZE), sizeof(c->stream));
-	memset(c->stream, 0, c->end);
-	chacha20_crypt(&c->chacha, c->stream, c->stream, c->end);
+	chacha20_crypt(&c->chacha, c->stream, zeros, c->end);
 }
 
 /*
@@ -51,12 +52,34 @@ void sotto_chapoly_begin(struct sotto_chapoly *c, const struct sotto_chapoly_key
 	c->left = len;
 }
 
-/* Packets are not aligned; crypto_xor_cpy() is slow then where that might matter. */
+static u64 sotto_chapoly_word(const u8 *src, const u8 *stream)
+{
+	return get_unaligned((const u64 *)src) ^ get_unaligned((const u64 *)stream);
+}
+
+/*
+ * Packets are not aligned; crypto_xor_cpy() is slow where that might matter. A third of a full
+ * packet comes through here, so in steps of 32 bytes: half the time of single words.
+ */
 static void sotto_chapoly_xor(u8 *dst, const u8 *src, const u8 *stream, unsigned int len)
 {
+	u64 a, b, c, d;
+
+	for (; len >= 4 * sizeof(u64); len -= 4 * sizeof(u64)) {
+		a = sotto_chapoly_word(src, stream);
+		b = sotto_chapoly_word(src + 8, stream + 8);
+		c = sotto_chapoly_word(src + 16, stream + 16);
+		d = sotto_chapoly_word(src + 24, stream + 24);
+		put_unaligned(a, (u64 *)dst);
+		put_unaligned(b, (u64 *)(dst + 8));
+		put_unaligned(c, (u64 *)(dst + 16));
+		put_unaligned(d, (u64 *)(dst + 24));
+		dst += 4 * sizeof(u64);
+		src += 4 * sizeof(u64);
+		stream += 4 * sizeof(u64);
+	}
 	for (; len >= sizeof(u64); len -= sizeof(u64)) {
-		put_unaligned(get_unaligned((const u64 *)src) ^
-			      get_unaligned((const u64 *)stream), (u64 *)dst);
+		put_unaligned(sotto_chapoly_word(src, stream), (u64 *)dst);
 		dst += sizeof(u64);
 		src += sizeof(u64);
 		stream += sizeof(u64);
