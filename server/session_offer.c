@@ -282,20 +282,26 @@ void session_wait(struct session *s)
 		  s->ad->now_ms + AUTHD_RETURN_WAIT_MS);
 }
 
+static struct session *first_waiting(const struct member *m)
+{
+	const struct session_link *l = m->sessions;
+
+	while (l && !(l->session->b == m && l->session->waits))
+		l = l->next;
+	return l ? l->session : NULL;
+}
+
 void session_member_here(struct authd *ad, struct member *m)
 {
-	struct session_link *l, *next;
+	struct session *s;
 
 	if (ad->now_ms - ad->started_ms >
 	    AUTHD_RETURN_MS + AUTHD_RETURN_WAIT_MS)
 		return;
-	for (l = m->sessions; l; l = next) {
-		struct session *s = l->session;
+	/* an offer can end any other session of this list */
+	while ((s = first_waiting(m))) {
 		unsigned int reason;
 
-		next = l->next;
-		if (s->b != m || !s->waits)
-			continue;
 		s->waits = false;
 		wheel_del(&ad->wheel, &s->timer);
 		reason = session_offer(s);

@@ -434,6 +434,37 @@ static void peer_awaited(void)
 	stop();
 }
 
+/* A server that is new hears of sessions with somebody who is not back: ids from 1 to @n. */
+static void list_after_restart(struct sim *s, const struct sim *peer, uint64_t n)
+{
+	uint64_t id;
+
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	ASSERT(sim_open(s, false) && sim_hello(s, 1000));
+	for (id = 1; id <= n; id++)
+		EXPECT(sim_live(s, id, peer->pub));
+}
+
+/* The offer that waited for bob ends the oldest session of a pair that has its number. */
+static void awaited_by_a_full_pair(void)
+{
+	int n;
+
+	ASSERT(start_two());
+	list_after_restart(&a, &b, AUTHD_PAIR_SESSIONS);
+	EXPECT_EQ(sessions(), AUTHD_PAIR_SESSIONS);
+	n = sim_ask(&a, "10.0.0.2");
+	sim_wait(100);
+	EXPECT_EQ(pending(), 1);
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
+	SIM_UNTIL(a.asks[n].done, 10000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	EXPECT_EQ(sessions(), AUTHD_PAIR_SESSIONS);
+	stop();
+}
+
 static uint16_t unknown(struct sim *s, uint32_t spi, const char *src)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SPI_UNKNOWN };
@@ -658,6 +689,7 @@ static const struct ktap_test tests[] = {
 	{ "server_restarted", server_restarted },
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
+	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "spi_unknown", spi_unknown },
 	{ "server_stops", server_stops },
 	{ "grant_log", grant_log },
