@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "authd.h"
+#include "session.h"
 
 static uint64_t *listed(struct session *s, const struct member *m)
 {
@@ -60,6 +60,23 @@ void reconcile_hello(struct authd *ad, struct member *m,
 		sweep(ad, m);
 }
 
+/* As many as could have been granted; what a member says of itself has bounds, too. */
+static bool pair_is_full(struct authd *ad, const struct member *x,
+			 const struct member *y)
+{
+	uint64_t hash = pair_hash(ad, x, y);
+	struct hnode *n;
+	int live = 0;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		const struct session *s =
+			container_of(n, struct session, by_pair);
+
+		live += s->state == SESSION_LIVE && session_is_pair(s, x, y);
+	}
+	return live >= AUTHD_PAIR_SESSIONS;
+}
+
 /* 0: it is all right; else why it must go. */
 static unsigned int check_live(struct authd *ad, struct member *m,
 			       const struct sotto_live *live)
@@ -78,6 +95,8 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 		/* the other end's list was complete, and did not have it */
 		if (peer->live_state == LIVE_KNOWN)
 			return SOTTO_REFUSAL_RESTARTED;
+		if (pair_is_full(ad, m, peer))
+			return SOTTO_REFUSAL_LIMIT;
 		s = session_new(ad, m, peer, live->session_id);
 		if (!s)
 			return SOTTO_REFUSAL_INTERNAL;

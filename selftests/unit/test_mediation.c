@@ -465,6 +465,24 @@ static void awaited_by_a_full_pair(void)
 	stop();
 }
 
+/* What a member lists is taken over up to the number that its pair may have. */
+static void listed_without_end(void)
+{
+	ASSERT(start_two());
+	list_after_restart(&a, &b, AUTHD_PAIR_SESSIONS + 4);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 4, 10000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 4);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_LIMIT);
+	EXPECT_EQ(sessions(), AUTHD_PAIR_SESSIONS);
+	/* those that it has may be listed again */
+	EXPECT(sim_hello(&a, 2));
+	EXPECT(sim_live(&a, 1, b.pub) && sim_live(&a, 2, b.pub));
+	sim_wait(100);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 4);
+	EXPECT_EQ(sessions(), 2);
+	stop();
+}
+
 static uint16_t unknown(struct sim *s, uint32_t spi, const char *src)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SPI_UNKNOWN };
@@ -690,6 +708,7 @@ static const struct ktap_test tests[] = {
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
+	{ "listed_without_end", listed_without_end },
 	{ "spi_unknown", spi_unknown },
 	{ "server_stops", server_stops },
 	{ "grant_log", grant_log },
