@@ -14,6 +14,7 @@
 #define AUTHD_HALF_OPEN_MEMBER	4	/* unconfirmed handshakes of one member */
 #define AUTHD_ENROLLING_MAX	256	/* associations of enrolling hosts */
 #define AUTHD_ENROL_MS		60000	/* such an association's life */
+#define AUTHD_REGISTERS		16	/* registrations that it may ask for */
 #define AUTHD_COOKIE_RATE	200	/* INITs per second beyond which cookies are asked for */
 #define AUTHD_RESUME_RATE	20000	/* and RESUMEs beside that: they cost no Diffie-Hellman */
 #define AUTHD_SOURCE_RATE	50	/* handshakes per second of one source (IPv6: /64) */

@@ -57,6 +57,9 @@ static void accept_member(struct assoc *as, uint32_t id,
 		sotto_notice("member %s has new keys", sm->name);
 		assoc_member_rekeyed(as->ad, old);
 	}
+	/* who has had its answer already wants another secret from the keeper */
+	if (!first && !rekey)
+		limiter_take(&as->ad->failures, as->ad->now_ms, &as->path.peer);
 	if (!first)
 		return;
 	as->ad->stats.enrolments++;
@@ -77,7 +80,23 @@ static void log_refusal(struct assoc *as, enum sotto_refusal why)
 		sotto_log_limited(&limit_store, SOTTO_LOG_ERR, "%s", err.text);
 }
 
-void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+/*
+ * Each one waits for the disk, and each refusal is a line of the audit log. Its
+ * source counts, which is where the latest datagram says that it is from; and so
+ * does the association.
+ */
+static bool too_many(struct assoc *as)
+{
+	struct authd *ad = as->ad;
+
+	if (as->half->registers == AUTHD_REGISTERS ||
+	    limiter_empty(&ad->failures, ad->now_ms, &as->path.peer))
+		return true;
+	as->half->registers++;
+	return false;
+}
+
+static void do_register(struct assoc *as, uint32_t id)
 {
 	struct authd *ad = as->ad;
 	enum sotto_refusal why = SOTTO_REFUSAL_INTERNAL;
@@ -87,7 +106,6 @@ void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 				as->half->static_pub,
 				authd_wall(), &sm, &why, &err);
 
-	(void)m;
 	if (!rc) {
 		accept_member(as, id, &sm);
 	} else if (rc == SOTTO_E_REFUSED) {
@@ -100,4 +118,13 @@ void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 		refuse(as, id, SOTTO_REFUSAL_STORAGE);
 	}
 	sotto_wipe(&sm, sizeof(sm));
+}
+
+void register_request(struct assoc *as, uint32_t id, const struct sotto_msg *m)
+{
+	(void)m;
+	if (too_many(as))
+		refuse(as, id, SOTTO_REFUSAL_LIMIT);
+	else
+		do_register(as, id);
 }

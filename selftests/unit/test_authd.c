@@ -145,6 +145,20 @@ static void expired_code(void)
 	stop(&a, &b);
 }
 
+/* How often this is in the audit log. */
+static int audited(const char *event)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:i}", "cmd", "audit.list", "limit", 1000);
+	json_t *one;
+	size_t i;
+	int n = 0;
+
+	json_array_foreach(json_object_get(ans, "audit"), i, one)
+		n += !strcmp(authd_str(one, "event"), event);
+	json_decref(ans);
+	return n;
+}
+
 /* Guessing codes is slowed down: after a burst there is only "busy". */
 static void guessing(void)
 {
@@ -182,6 +196,30 @@ static void used_code_again(void)
 	}
 	EXPECT_EQ(sim_handshake(&b, true, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_BUSY);
+	stop(&a, &b);
+}
+
+/* Nor does one association get round that. */
+static void used_code_without_end(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_REGISTER };
+	char line[SOTTO_LINE_MAX];
+	int i;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true) && sim_register(&a));
+	sim_new(&b, &run, line);
+	ASSERT(sim_open(&b, true));
+	for (i = 0; i < 50; i++)
+		EXPECT_EQ(sim_call(&b, &m), SOTTO_MSG_ERROR);
+	EXPECT_EQ(b.answer.error.reason, SOTTO_REFUSAL_LIMIT);
+	EXPECT(audited("member.register.refused") <= 16);
+	/* the right key's secret is given as seldom, whatever it is asked on */
+	for (i = 0; i < 30; i++)
+		EXPECT(sim_call(&a, &m));
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_LIMIT);
 	stop(&a, &b);
 }
 
@@ -464,20 +502,6 @@ static void fill(const char *path)
 	fclose(f);
 }
 
-/* How often this is in the audit log. */
-static int audited(const char *event)
-{
-	json_t *ans = authd_ask(&run, "{s:s, s:i}", "cmd", "audit.list", "limit", 1000);
-	json_t *one;
-	size_t i;
-	int n = 0;
-
-	json_array_foreach(json_object_get(ans, "audit"), i, one)
-		n += !strcmp(authd_str(one, "event"), event);
-	json_decref(ans);
-	return n;
-}
-
 /* What goes on without the disk: bob and carol have a session; that its grant cannot be
  * logged is counted, and said.
  */
@@ -667,6 +691,7 @@ static const struct ktap_test tests[] = {
 	{ "expired_code", expired_code },
 	{ "guessing", guessing },
 	{ "used_code_again", used_code_again },
+	{ "used_code_without_end", used_code_without_end },
 	{ "wrong_secrets", wrong_secrets },
 	{ "junk", junk },
 	{ "replayed_init", replayed_init },
