@@ -108,7 +108,10 @@ static void do_register(struct assoc *as, uint32_t id)
 
 	if (!rc) {
 		accept_member(as, id, &sm);
-	} else if (rc == SOTTO_E_REFUSED) {
+	} else if (rc == SOTTO_E_REFUSED || rc == SOTTO_E_UNKNOWN) {
+		/* unknown: replaced, or its member revoked, while we spoke */
+		if (rc == SOTTO_E_UNKNOWN)
+			why = SOTTO_REFUSAL_CODE_EXPIRED;
 		limiter_take(&ad->failures, ad->now_ms, &as->path.peer);
 		log_refusal(as, why);
 		refuse(as, id, why);

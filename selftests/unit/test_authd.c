@@ -159,6 +159,25 @@ static int audited(const char *event)
 	return n;
 }
 
+/* A code that is replaced while its host enrols is no fault of the disk. */
+static void replaced_code(void)
+{
+	char line[SOTTO_LINE_MAX];
+	json_t *ans;
+
+	ASSERT(authd_start(&run, ""));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	ASSERT(sim_open(&a, true));
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.code", "name",
+			"alice");
+	json_decref(ans);
+	EXPECT(!sim_register(&a));
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_CODE_EXPIRED);
+	EXPECT_EQ(audited("member.register.refused"), 1);
+	stop(&a, NULL);
+}
+
 /* Guessing codes is slowed down: after a burst there is only "busy". */
 static void guessing(void)
 {
@@ -689,6 +708,7 @@ static const struct ktap_test tests[] = {
 	{ "admin", admin },
 	{ "enrolment", enrolment },
 	{ "expired_code", expired_code },
+	{ "replaced_code", replaced_code },
 	{ "guessing", guessing },
 	{ "used_code_again", used_code_again },
 	{ "used_code_without_end", used_code_without_end },
