@@ -124,29 +124,30 @@ void sql_audit_written(struct sql *st, bool committed)
 
 /* ---- reading, at the start ---- */
 
-/* "id N key HEX", as sql_member_revoke() writes it. */
-/* A key is one member's for ever; a member without one is known by a line that
- * the database does not have (@news) only.
+/*
+ * "id N key HEX", as sql_member_revoke() writes it. A key is one member's for ever.
+ * Where none has it, the database may be from before its member enrolled: that one
+ * waits there with a code that may be good still, and is known by @pending, a
+ * line that the database does not have.
  */
-static int revoke_again(struct sql *st, const json_t *line, bool news,
+static int revoke_again(struct sql *st, const json_t *line, bool pending,
 			struct sotto_errmsg *err)
 {
 	const char *detail = json_string_value(json_object_get(line, "detail"));
 	const char *name = json_string_value(json_object_get(line, "subject"));
+	int64_t id, at = json_integer_value(json_object_get(line, "at"));
 	uint8_t key[SOTTO_PUB_LEN];
 	char hex[2 * SOTTO_PUB_LEN + 1];
-	int64_t id;
+	int rc = 0;
 
 	if (!detail || !name || sscanf(detail, "id %" SCNd64 " key %64s", &id,
 				       hex) != 2)
 		return 0;
-	if (sotto_unhex(key, sizeof(key), hex))
-		memset(key, 0, sizeof(key));	/* it had none */
-	if (!news && sotto_all_zero(key, sizeof(key)))
-		return 0;
-	return sql_revoke_again(st, id, name, key,
-				json_integer_value(json_object_get(line, "at")),
-				err);
+	if (!sotto_unhex(key, sizeof(key), hex))
+		rc = sql_revoke_key_again(st, key, at, err);
+	if (!rc && pending)
+		rc = sql_revoke_pending_again(st, id, name, at, err);
+	return rc;
 }
 
 static int take_line(struct sql *st, const char *text, int64_t known,
@@ -157,9 +158,10 @@ static int take_line(struct sql *st, const char *text, int64_t known,
 	const char *event = json_string_value(json_object_get(o, "event"));
 	int rc = 0;
 
-	if (event && (!strcmp(event, "member.revoke") ||
-		      !strcmp(event, "member.rekey")))
+	if (event && !strcmp(event, "member.revoke"))
 		rc = revoke_again(st, o, id > known, err);
+	else if (event && !strcmp(event, "member.rekey"))
+		rc = revoke_again(st, o, false, err);	/* that key only */
 	if (rc > 0) {
 		(*revoked)++;
 		rc = 0;

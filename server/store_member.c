@@ -416,16 +416,11 @@ static int do_revoke(struct sql *st, const char *actor, int64_t id,
 	return rc;
 }
 
-int sql_revoke_again(struct sql *st, int64_t id, const char *name,
-		     const uint8_t key[SOTTO_PUB_LEN], int64_t at,
-		     struct sotto_errmsg *err)
+/* The one that a query finds, if it does. */
+static int revoke_row(struct sql *st, sqlite3_stmt *s, int64_t at,
+		      struct sotto_errmsg *err)
 {
-	bool keyed = !sotto_all_zero(key, SOTTO_PUB_LEN);
-	sqlite3_stmt *s = keyed ?
-		sql_prepare(st, err, "SELECT id FROM member WHERE static_pub = ? AND state <> 2",
-			    "b", key, SOTTO_PUB_LEN) :
-		sql_prepare(st, err, "SELECT id FROM member WHERE id = ? AND name = ? AND state = 0",
-			    "is", id, name);
+	int64_t id = 0;
 	int rc;
 
 	if (!s)
@@ -438,6 +433,22 @@ int sql_revoke_again(struct sql *st, int64_t id, const char *name,
 		return rc;
 	rc = do_revoke(st, "server", id, at, err);
 	return rc ? rc : 1;
+}
+
+int sql_revoke_key_again(struct sql *st, const uint8_t key[SOTTO_PUB_LEN],
+			 int64_t at, struct sotto_errmsg *err)
+{
+	return revoke_row(st, sql_prepare(st, err,
+			"SELECT id FROM member WHERE static_pub = ? AND state <> 2",
+			"b", key, SOTTO_PUB_LEN), at, err);
+}
+
+int sql_revoke_pending_again(struct sql *st, int64_t id, const char *name,
+			     int64_t at, struct sotto_errmsg *err)
+{
+	return revoke_row(st, sql_prepare(st, err,
+			"SELECT id FROM member WHERE id = ? AND name = ? AND state = 0",
+			"is", id, name), at, err);
 }
 
 int sql_member_revoke(struct sql *st, const char *actor, int64_t id,

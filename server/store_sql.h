@@ -173,12 +173,13 @@ int store_audit_open(struct sql *st, bool create, struct sotto_errmsg *err);
 int sql_audit_write(struct sql *st, struct sotto_errmsg *err);
 void sql_audit_written(struct sql *st, bool committed);
 
-/** sql_revoke_again() - the member with @key, or with @id and @name where it had
- * none: 1 if there is one and it was not revoked.
+/** sql_revoke_key_again(), sql_revoke_pending_again() - the member with @key, or the
+ * one that waits with @id and @name: 1 if there is one and it was not revoked.
  */
-int sql_revoke_again(struct sql *st, int64_t id, const char *name,
-		     const uint8_t key[SOTTO_PUB_LEN], int64_t at,
-		     struct sotto_errmsg *err);
+int sql_revoke_key_again(struct sql *st, const uint8_t key[SOTTO_PUB_LEN],
+			 int64_t at, struct sotto_errmsg *err);
+int sql_revoke_pending_again(struct sql *st, int64_t id, const char *name,
+			     int64_t at, struct sotto_errmsg *err);
 
 /** store_version_check() - SOTTO_E_VERSION for a newer schema than ours. */
 int store_version_check(const char *path, int version,

@@ -592,6 +592,43 @@ static void old_backup(void)
 	unlink(file);
 }
 
+/* A copy from before somebody enrolled, who was revoked since: the code that it has of
+ * him is as little good as his key.
+ */
+static void revoked_since(void)
+{
+	struct realm_keys keys = { 0 };
+	enum sotto_refusal why;
+	struct store_member m;
+	struct store_code sc;
+	uint8_t pub[32];
+	struct code c, c2, c3;
+	int64_t id, id2, id3;
+	char file[100];
+
+	snprintf(file, sizeof(file), "%s/backup", dir);
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	EXPECT_EQ(add("bob", "10.0.0.2", &c2, &id2), 0);
+	EXPECT_EQ(add("carol", "10.0.0.3", &c3, &id3), 0);
+	EXPECT_EQ(store_backup(path, file, &keys, 5, &err), 0);
+	randombytes_buf(pub, 32);
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	EXPECT_EQ(store_member_revoke(st, "test", id, 1600, &err), 0);
+	EXPECT_EQ(store_member_revoke(st, "test", id2, 1600, &err), 0);
+	store_close(st);
+	EXPECT_EQ(store_restore(file, path, &err), 0);
+	EXPECT_EQ(store_open(path, false, &key, &st, &err), 0);
+	EXPECT_EQ(members(), 3);
+	EXPECT_EQ(found[0].state, MEMBER_REVOKED);
+	EXPECT_EQ(found[1].state, MEMBER_REVOKED);
+	EXPECT_EQ(found[2].state, MEMBER_PENDING);
+	EXPECT_EQ(store_code_find(st, c.id, &sc, &err), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_code_find(st, c3.id, &sc, &err), 0);
+	store_close(st);
+	unlink(file);
+}
+
 /* A real full disk: a small tmpfs of our own. */
 static bool small_disk(const char *where)
 {
@@ -1026,6 +1063,7 @@ static const struct ktap_test tests[] = {
 	{ "versions", versions },
 	{ "migrates", migrates },
 	{ "old_backup", old_backup },
+	{ "revoked_since", revoked_since },
 	{ "full_disk", full_disk },
 	{ "read_only", read_only },
 	{ "half_way", half_way },
