@@ -23,8 +23,6 @@
 #include "secret.h"
 #include "store_sql.h"
 
-#define LINE_MAX_	4096	/* bytes of a line */
-
 static int fail(struct sql *st, struct sotto_errmsg *err)
 {
 	int e = errno;
@@ -172,24 +170,29 @@ static int take_line(struct sql *st, const char *text, int64_t known,
 	return rc;
 }
 
-/* Each line; one that a crash broke off is cut away. */
+/* Each line; one that a crash broke off is cut away, and one that cannot be read is not. */
 static int read_lines(struct sql *st, int64_t known, int *revoked,
 		      struct sotto_errmsg *err)
 {
-	char line[LINE_MAX_];
-	off_t good = 0;
-	int rc = 0;
 	FILE *f = fdopen(dup(st->audit_fd), "r");
+	char *line = NULL;
+	size_t cap = 0;
+	off_t good = 0;
+	ssize_t n = 0;
+	int rc = 0;
 
 	if (!f)
 		return fail(st, err);
 	rewind(f);
-	while (!rc && fgets(line, sizeof(line), f)) {
-		if (!strchr(line, '\n'))
+	while (!rc && (n = getline(&line, &cap, f)) > 0) {
+		if (line[n - 1] != '\n')
 			break;
-		good = ftell(f);
+		good += n;
 		rc = take_line(st, line, known, revoked, err);
 	}
+	if (n < 0 && !feof(f))
+		rc = fail(st, err);
+	free(line);
 	fclose(f);
 	if (!rc && ftruncate(st->audit_fd, good))
 		rc = fail(st, err);
@@ -259,18 +262,20 @@ static int sync_file(struct sql *st, struct sotto_errmsg *err)
 /* Line @id is there: then so is what came after it. */
 int store_audit_covers(const char *db, int64_t id, struct sotto_errmsg *err)
 {
-	char path[4096 + sizeof(STORE_AUDIT_END)], line[LINE_MAX_];
+	char path[4096 + sizeof(STORE_AUDIT_END)], *line = NULL;
 	bool found = false;
+	size_t cap = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s" STORE_AUDIT_END, db);
 	f = fopen(path, "r");
-	while (f && !found && fgets(line, sizeof(line), f)) {
+	while (f && !found && getline(&line, &cap, f) > 0) {
 		json_t *o = json_loads(line, 0, NULL);
 
 		found = json_integer_value(json_object_get(o, "id")) == id;
 		json_decref(o);
 	}
+	free(line);
 	if (f)
 		fclose(f);
 	if (found)

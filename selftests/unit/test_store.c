@@ -593,7 +593,7 @@ static void old_backup(void)
 }
 
 /* A copy from before somebody enrolled, who was revoked since: the code that it has of
- * him is as little good as his key.
+ * him is as little good as his key, however long a line of the log there is before.
  */
 static void revoked_since(void)
 {
@@ -604,9 +604,11 @@ static void revoked_since(void)
 	uint8_t pub[32];
 	struct code c, c2, c3;
 	int64_t id, id2, id3;
-	char file[100];
+	char file[100], detail[4000];
 
 	snprintf(file, sizeof(file), "%s/backup", dir);
+	memset(detail, '"', sizeof(detail) - 1);
+	detail[sizeof(detail) - 1] = 0;
 	fresh();
 	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
 	EXPECT_EQ(add("bob", "10.0.0.2", &c2, &id2), 0);
@@ -614,6 +616,7 @@ static void revoked_since(void)
 	EXPECT_EQ(store_backup(path, file, &keys, 5, &err), 0);
 	randombytes_buf(pub, 32);
 	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	EXPECT_EQ(store_policy_rules(st, "test", NULL, 0, false, detail, 1550, &err), 0);
 	EXPECT_EQ(store_member_revoke(st, "test", id, 1600, &err), 0);
 	EXPECT_EQ(store_member_revoke(st, "test", id2, 1600, &err), 0);
 	store_close(st);
