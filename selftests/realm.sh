@@ -215,7 +215,7 @@ sas() {
 
 # server_stat NAME: of the server's counters.
 server_stat() {
-	sotto gateway -j realm stats | jq -r ".$1 // 0"
+	sotto gateway -j realm stats | jq -r ".$1"
 }
 
 # control_path netem WORDS…: what agents and server send each other (and nothing else) meets

@@ -349,6 +349,7 @@ int admin_realm_stats(struct authd *ad, struct sotto_usock_conn *conn,
 	json_object_set_new(o, "half_open", json_integer(ad->half_open_n));
 	json_object_set_new(o, "enrolling", json_integer(ad->enrolling_n));
 	json_object_set_new(o, "pending", json_integer(ad->pending_n));
+	json_object_set_new(o, "sessions", json_integer(ad->sessions_n));
 	sotto_usock_ok(conn, json_pack("{s:o}", "stats", o));
 	return 0;
 }
