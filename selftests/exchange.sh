@@ -16,6 +16,7 @@ ECHO_PORT=5002
 ONE_PORT=5006
 FIRST_MS=10500		# the kernel's time for an acquire, and a little
 BACK=15			# seconds until an agent that lost its server is back
+GRANT_KEPT=31		# and until the server has done with a grant
 BAD="delay 500ms 100ms loss 30% duplicate 10%"	# jitter reorders
 ROUNDS=4 GLARES=8 FORGED=2000
 [ -z "${SOTTO_STRESS:-}" ] || ROUNDS=60 GLARES=1000 FORGED=100000
@@ -150,8 +151,14 @@ jump() {
 clocks_that_jump() {
 	local by session
 
+	forget_all_keys
 	work 5
 	session=$(session_of alice)
+	# nor does the server forget who has which keys, once it has done with their grant
+	jump 2600000
+	sleep $GRANT_KEPT
+	at_least "sessions that the server knows of" "$(server_stat sessions)" 1
+	jump -2600000
 	for by in 2600000 -5200000 2600000; do
 		numbered 300
 		jump $by

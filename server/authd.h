@@ -373,7 +373,7 @@ struct session {
 	uint64_t linked_ms;			/* when it came into the lists */
 	bool waits;				/* OFFERED: for B to come back */
 	uint64_t made_ms;			/* granted; 0 = before the server began */
-	int64_t made, hard_at;			/* wall clock, seconds */
+	int64_t made, hard_at;			/* wall clock, seconds; for people */
 	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
 	uint8_t cipher;
 	uint32_t spi_a, spi_b;

@@ -83,21 +83,29 @@ static void forget_grant(struct session *s)
 	s->request = NULL;
 }
 
+/* Its ends count by a clock that does not jump, and so do we: who is forgotten too
+ * early is not told when the other one is revoked.
+ */
+static uint64_t hard_ms(const struct session *s)
+{
+	uint64_t begin = s->made_ms ? s->made_ms : s->linked_ms;
+
+	return begin + (s->ad->conf.life.hard_s + 1) * 1000ull;
+}
+
 static void on_timer(struct wheel_timer *t)
 {
 	struct session *s = container_of(t, struct session, timer);
-	int64_t left = s->hard_at - authd_wall();
 
 	if (s->state == SESSION_OFFERED) {
 		session_fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
 		return;
 	}
 	forget_grant(s);
-	if (left <= 0) {
+	if (hard_ms(s) <= sotto_now_ms())
 		session_free(s);
-		return;
-	}
-	wheel_set(&s->ad->wheel, t, sotto_now_ms() + (left + 1) * 1000);
+	else
+		wheel_set(&s->ad->wheel, t, hard_ms(s));
 }
 
 struct session *session_new(struct authd *ad, struct member *a,
