@@ -114,7 +114,7 @@ struct authd {
 	struct tickets *tickets;	/* in secret memory */
 	unsigned int half_open_n, enrolling_n;
 	struct limiter sources, failures;
-	struct bucket inits, resumes, hints;
+	struct bucket inits, resumes, hints, cookies_given;
 
 	/* member.c */
 	struct htab members_by_key, members_by_name, members_by_addr,

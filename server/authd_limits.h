@@ -21,7 +21,8 @@
 #define AUTHD_SOURCE_BURST	4	/* seconds of that at once */
 #define AUTHD_FAIL_RATE_MIN	6	/* failed enrolments per minute of one source */
 #define AUTHD_FAIL_BURST	20
-#define AUTHD_HINT_RATE		200	/* hints and cookies per second */
+#define AUTHD_HINT_RATE		200	/* hints per second */
+#define AUTHD_COOKIES_RATE	20000	/* cookies given per second: less than was sent for them */
 #define AUTHD_SOURCES		4096	/* sources remembered for these limits */
 #define AUTHD_PENDING_MEMBER	256	/* mediations that one member asked for */
 #define AUTHD_OFFERS_MEMBER	192	/* mediations offered to one member */

@@ -36,29 +36,26 @@ struct begin {
 
 /* ---- answers to strangers ---- */
 
-static bool small_permitted(struct authd *ad)
-{
-	return bucket_take(&ad->hints, ad->now_ms, AUTHD_HINT_RATE * 60,
-			   AUTHD_HINT_RATE);
-}
-
 void begin_hint(struct authd *ad, const struct path *to,
 		enum sotto_hint hint, uint32_t index, const uint8_t *echo)
 {
 	uint8_t out[SOTTO_SMALL_MAX];
 
-	if (!small_permitted(ad))
+	if (!bucket_take(&ad->hints, ad->now_ms, AUTHD_HINT_RATE * 60,
+			 AUTHD_HINT_RATE))
 		return;
 	ad->stats.hints++;
 	net_send(ad, to, out, sotto_hint_dgram(out, hint, index, echo));
 }
 
+/* Not one of the hints: who makes those run out shuts nobody out. */
 static void send_cookie(struct authd *ad, const struct path *to,
 			const struct sotto_init_view *v)
 {
 	uint8_t out[SOTTO_SMALL_MAX], cookie[SOTTO_COOKIE_LEN];
 
-	if (!small_permitted(ad))
+	if (!bucket_take(&ad->cookies_given, ad->now_ms,
+			 AUTHD_COOKIES_RATE * 60, AUTHD_COOKIES_RATE))
 		return;
 	ad->stats.cookies++;
 	sotto_cookie_make(&ad->cookies, ad->now_ms, &to->peer, to->port, cookie);

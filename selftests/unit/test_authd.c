@@ -378,6 +378,26 @@ static void cookie(void)
 	stop(&a, NULL);
 }
 
+/* Whatever strangers make the server hint at: who needs a cookie gets one. */
+static void cookie_among_hints(void)
+{
+	char line[SOTTO_LINE_MAX];
+	uint8_t stray[64] = { 3, SOTTO_PROTO_VERSION };
+	int i;
+
+	ASSERT(authd_start(&run, "[limits]\ncookie_rate = 0\n"));
+	sim_member_add(&run, "alice", "10.0.0.1", line);
+	sim_new(&a, &run, line);
+	for (i = 0; i < 1000; i++) {
+		(void)!send(a.fd, stray, sizeof(stray), 0);
+		if (i % 100 == 0)
+			sim_wait(1);
+	}
+	EXPECT_EQ(sim_handshake(&a, true, 300), SOTTO_HS_DONE);
+	EXPECT(stat_of("hints") >= 200);
+	stop(&a, NULL);
+}
+
 static void version_hint(void)
 {
 	char line[SOTTO_LINE_MAX];
@@ -717,6 +737,7 @@ static const struct ktap_test tests[] = {
 	{ "replayed_init", replayed_init },
 	{ "damaged_init", damaged_init },
 	{ "cookie", cookie },
+	{ "cookie_among_hints", cookie_among_hints },
 	{ "version_hint", version_hint },
 	{ "not_permitted", not_permitted },
 	{ "policy", policy },
