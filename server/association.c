@@ -244,6 +244,7 @@ static struct half_open *half_open_new(struct assoc *as,
 	if (!h)
 		return NULL;
 	h->as = as;
+	h->source = as->path.peer;
 	memcpy(h->echo, v->echo, sizeof(h->echo));
 	h->resp_len = len;
 	memcpy(h->resp, resp, len);

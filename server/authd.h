@@ -189,6 +189,7 @@ struct half_open {
 	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolling */
 	uint8_t static_pub[SOTTO_PUB_LEN];	/* likewise */
 	uint8_t registers;			/* likewise: asked for */
+	struct sotto_addr source;		/* likewise: where message 2 came to */
 	uint16_t resp_len;
 	uint8_t resp[];				/* message 2 */
 };

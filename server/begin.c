@@ -22,6 +22,7 @@ struct begin {
 	struct sotto_init_view v;	/* of the datagram, which stays where it is */
 	struct noise_hs hs;		/* INIT */
 	struct sotto_msg init;
+	bool proven;			/* its source, by a cookie */
 	int rc;				/* of reading it */
 	bool ready;			/* to be answered; then: answered */
 	int64_t member;			/* 0: it enrols */
@@ -54,6 +55,7 @@ static void send_cookie(struct authd *ad, const struct path *to,
 {
 	uint8_t out[SOTTO_SMALL_MAX], cookie[SOTTO_COOKIE_LEN];
 
+	ad->stats.cookies_missing++;
 	if (!bucket_take(&ad->cookies_given, ad->now_ms,
 			 AUTHD_COOKIES_RATE * 60, AUTHD_COOKIES_RATE))
 		return;
@@ -77,24 +79,31 @@ static bool take_without_cookie(struct authd *ad, bool resume)
 	return bucket_take(&ad->resumes, ad->now_ms, rate * 60, rate);
 }
 
+/* Somebody else may have sent what its source is too busy with: it is to show that
+ * it was itself, and counts anew.
+ */
+static void too_busy(struct authd *ad, const struct path *from,
+		     const struct sotto_init_view *v, bool proven)
+{
+	if (!proven) {
+		send_cookie(ad, from, v);
+		return;
+	}
+	ad->stats.init_limited++;
+	begin_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
+}
+
 /* Return routability while many come, then the limit of this source. */
 static bool init_admitted(struct authd *ad, const struct path *from,
-			  const struct sotto_init_view *v)
+			  const struct sotto_init_view *v, bool proven)
 {
-	bool cookie = sotto_cookie_valid(&ad->cookies, ad->now_ms, &from->peer,
-					 from->port, v->cookie);
-
-	if (!take_without_cookie(ad, v->kind == SOTTO_HS_RESUME) && !cookie) {
-		ad->stats.cookies_missing++;
+	if (!take_without_cookie(ad, v->kind == SOTTO_HS_RESUME) && !proven)
 		send_cookie(ad, from, v);
-		return false;
-	}
-	if (!limiter_take(&ad->sources, ad->now_ms, &from->peer)) {
-		ad->stats.init_limited++;
-		begin_hint(ad, from, SOTTO_HINT_BUSY, v->index, v->echo);
-		return false;
-	}
-	return true;
+	else if (!limiter_take(&ad->sources, ad->now_ms, &from->peer, proven))
+		too_busy(ad, from, v, proven);
+	else
+		return true;
+	return false;
 }
 
 /* The mac tells which of the realm's keys it is for, if any. */
@@ -129,7 +138,7 @@ static bool init_sound(struct authd *ad, const struct path *from,
 }
 
 static struct begin *begin_new(struct authd *ad, const struct incoming *in,
-			       const struct sotto_init_view *v)
+			       const struct sotto_init_view *v, bool proven)
 {
 	struct begin *b = calloc(1, sizeof(*b));
 
@@ -138,6 +147,7 @@ static struct begin *begin_new(struct authd *ad, const struct incoming *in,
 	b->ad = ad;
 	b->from = &in->from;
 	b->v = *v;
+	b->proven = proven;
 	return b;
 }
 
@@ -152,16 +162,21 @@ void begin_admit(struct authd *ad, struct incoming *in)
 	uint8_t type = in->len ? in->dgram[0] : 0;
 	struct sotto_init_view v;
 	struct half_open *h;
+	bool proven;
 
 	in->begin = NULL;
 	in->begins = type == SOTTO_DGRAM_INIT || type == SOTTO_DGRAM_RESUME;
 	if (!in->begins || !init_sound(ad, &in->from, &v, in->dgram, in->len))
 		return;
 	h = assoc_repeat(ad, &v);
-	if (h)
+	if (h) {
 		net_send(ad, &in->from, h->resp, h->resp_len);
-	else if (init_admitted(ad, &in->from, &v))
-		in->begin = begin_new(ad, in, &v);
+		return;
+	}
+	proven = sotto_cookie_valid(&ad->cookies, ad->now_ms, &in->from.peer,
+				    in->from.port, v.cookie);
+	if (init_admitted(ad, &in->from, &v, proven))
+		in->begin = begin_new(ad, in, &v, proven);
 }
 
 /* ---- reading: public-key work begins here ---- */
@@ -209,17 +224,26 @@ static void take_init(struct authd *ad, struct begin *b)
 		init_unknown(ad, b->from, &b->v, "the static key");
 }
 
+/* Also by what became of its registrations, see register.c. */
+static bool failed_too_often(struct authd *ad, const struct begin *b)
+{
+	return limiter_empty(&ad->failures, ad->now_ms, &b->from->peer, true) ||
+	       (!b->proven && limiter_empty(&ad->failures, ad->now_ms,
+					    &b->from->peer, false));
+}
+
 static void take_enrol(struct authd *ad, struct begin *b)
 {
-	if (limiter_empty(&ad->failures, ad->now_ms, &b->from->peer) ||
-	    ad->enrolling_n >= AUTHD_ENROLLING_MAX) {
-		ad->stats.init_limited++;
-		begin_hint(ad, b->from, SOTTO_HINT_BUSY, b->v.index, b->v.echo);
+	if (failed_too_often(ad, b)) {
+		too_busy(ad, b->from, &b->v, b->proven);
+	} else if (ad->enrolling_n >= AUTHD_ENROLLING_MAX) {
+		too_busy(ad, b->from, &b->v, true);
 	} else if (register_psk(ad, b->init.assoc_init.code_id, b->secret)) {
 		memcpy(b->static_pub, b->hs.rs, sizeof(b->static_pub));
 		b->ready = true;
 	} else {
-		limiter_take(&ad->failures, ad->now_ms, &b->from->peer);
+		limiter_take(&ad->failures, ad->now_ms, &b->from->peer,
+			     b->proven);
 		init_unknown(ad, b->from, &b->v, "the one-time code");
 	}
 }

@@ -56,13 +56,15 @@ void limiter_free(struct limiter *l)
 	l->slot = NULL;
 }
 
-static struct bucket *find(struct limiter *l, const struct sotto_addr *src)
+static struct bucket *find(struct limiter *l, const struct sotto_addr *src,
+			   bool proven)
 {
 	uint8_t key[16] = { 0 };
 	struct limiter_slot *s;
 	uint64_t hash;
 
 	memcpy(key, src->b, src->len == 4 ? 4 : 8);
+	key[14] = proven;
 	key[15] = src->len;
 	crypto_shorthash((uint8_t *)&hash, key, sizeof(key), l->key);
 	s = &l->slot[hash % l->n];
@@ -74,13 +76,13 @@ static struct bucket *find(struct limiter *l, const struct sotto_addr *src)
 }
 
 bool limiter_take(struct limiter *l, uint64_t now_ms,
-		  const struct sotto_addr *src)
+		  const struct sotto_addr *src, bool proven)
 {
-	return bucket_take(find(l, src), now_ms, l->rate_min, l->burst);
+	return bucket_take(find(l, src, proven), now_ms, l->rate_min, l->burst);
 }
 
 bool limiter_empty(struct limiter *l, uint64_t now_ms,
-		   const struct sotto_addr *src)
+		   const struct sotto_addr *src, bool proven)
 {
-	return bucket_empty(find(l, src), now_ms, l->rate_min);
+	return bucket_empty(find(l, src, proven), now_ms, l->rate_min);
 }

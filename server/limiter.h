@@ -30,9 +30,10 @@ struct limiter_slot {
 
 /**
  * struct limiter - buckets of sources in a table of fixed size
- * IPv4 sources count as they are, IPv6 sources by /64. Where two sources meet in
- * one slot, the later one takes it over with a full bucket: the total limits
- * bound what that could gain.
+ * IPv4 sources count as they are, IPv6 sources by /64. Anybody can write a source's
+ * address on a datagram: who is @proven to get what is sent there has a bucket of
+ * its own. Where two sources meet in one slot, the later one takes it over with a
+ * full bucket: the total limits bound what that could gain.
  */
 struct limiter {
 	struct limiter_slot *slot;
@@ -45,8 +46,8 @@ int limiter_init(struct limiter *l, uint32_t n, uint32_t rate_min,
 		 uint32_t burst);
 void limiter_free(struct limiter *l);
 bool limiter_take(struct limiter *l, uint64_t now_ms,
-		  const struct sotto_addr *src);
+		  const struct sotto_addr *src, bool proven);
 bool limiter_empty(struct limiter *l, uint64_t now_ms,
-		   const struct sotto_addr *src);
+		   const struct sotto_addr *src, bool proven);
 
 #endif /* SOTTO_LIMITER_H */

@@ -33,6 +33,12 @@ static void refuse(struct assoc *as, uint32_t id, enum sotto_refusal reason)
 			 sotto_refusal_text(reason));
 }
 
+/* Where it began: that its later datagrams come from where they say is not sure. */
+static void count_failure(struct assoc *as)
+{
+	limiter_take(&as->ad->failures, as->ad->now_ms, &as->half->source, true);
+}
+
 static void accept_member(struct assoc *as, uint32_t id,
 			  struct store_member *sm)
 {
@@ -59,7 +65,7 @@ static void accept_member(struct assoc *as, uint32_t id,
 	}
 	/* who has had its answer already wants another secret from the keeper */
 	if (!first && !rekey)
-		limiter_take(&as->ad->failures, as->ad->now_ms, &as->path.peer);
+		count_failure(as);
 	if (!first)
 		return;
 	as->ad->stats.enrolments++;
@@ -80,17 +86,13 @@ static void log_refusal(struct assoc *as, enum sotto_refusal why)
 		sotto_log_limited(&limit_store, SOTTO_LOG_ERR, "%s", err.text);
 }
 
-/*
- * Each one waits for the disk, and each refusal is a line of the audit log. Its
- * source counts, which is where the latest datagram says that it is from; and so
- * does the association.
- */
+/* Each one waits for the disk, and each refusal is a line of the audit log. */
 static bool too_many(struct assoc *as)
 {
 	struct authd *ad = as->ad;
 
 	if (as->half->registers == AUTHD_REGISTERS ||
-	    limiter_empty(&ad->failures, ad->now_ms, &as->path.peer))
+	    limiter_empty(&ad->failures, ad->now_ms, &as->half->source, true))
 		return true;
 	as->half->registers++;
 	return false;
@@ -112,7 +114,7 @@ static void do_register(struct assoc *as, uint32_t id)
 		/* unknown: replaced, or its member revoked, while we spoke */
 		if (rc == SOTTO_E_UNKNOWN)
 			why = SOTTO_REFUSAL_CODE_EXPIRED;
-		limiter_take(&ad->failures, ad->now_ms, &as->path.peer);
+		count_failure(as);
 		log_refusal(as, why);
 		refuse(as, id, why);
 	} else {

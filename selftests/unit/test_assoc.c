@@ -422,17 +422,18 @@ static void limits_by_source(void)
 	sotto_addr_parse(&same, "2001:db8:1:2:ffff::9");
 	sotto_addr_parse(&other, "2001:db8:1:3::1");
 	for (i = 0; i < 100; i++)
-		n += limiter_take(&l, 1000, i % 2 ? &one : &same);
+		n += limiter_take(&l, 1000, i % 2 ? &one : &same, false);
 	EXPECT_EQ(n, 10);
-	EXPECT(limiter_take(&l, 1000, &other));
-	EXPECT(!limiter_take(&l, 1900, &one));
-	EXPECT(limiter_take(&l, 2000, &one));
+	EXPECT(limiter_take(&l, 1000, &other, false));
+	EXPECT(limiter_take(&l, 1000, &one, true));
+	EXPECT(!limiter_take(&l, 1900, &one, false));
+	EXPECT(limiter_take(&l, 2000, &one, false));
 	sotto_addr_parse(&one, "192.0.2.1");
 	sotto_addr_parse(&other, "192.0.2.2");
 	for (i = 0, n = 0; i < 100; i++)
-		n += limiter_take(&l, 1000, &one);
+		n += limiter_take(&l, 1000, &one, false);
 	EXPECT_EQ(n, 10);
-	EXPECT(limiter_take(&l, 1000, &other));
+	EXPECT(limiter_take(&l, 1000, &other, false));
 	limiter_free(&l);
 }
 
