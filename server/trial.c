@@ -43,14 +43,10 @@ static void arm(struct authd *ad, double seconds)
 	ev_timer_start(ad->loop, &ad->policy->trial_timer);
 }
 
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void expire(struct authd *ad)
 {
-	struct authd *ad = w->data;
 	struct sotto_errmsg err;
 
-	(void)loop;
-	(void)revents;
-	ad->now_ms = sotto_now_ms();
 	if (take_back(ad, "server", "policy.expire", &err)) {
 		sotto_err_log("a policy on trial cannot be taken back: %s",
 			      err.text);
@@ -58,6 +54,16 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	sotto_warn("the policy on trial was not confirmed in time: the one before is in force again");
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct authd *ad = w->data;
+
+	(void)loop;
+	(void)revents;
+	ad->now_ms = sotto_now_ms();
+	expire(ad);
 }
 
 int trial_setup(struct authd *ad, struct sotto_errmsg *err)
@@ -73,8 +79,10 @@ int trial_setup(struct authd *ad, struct sotto_errmsg *err)
 	ad->policy->previous = t.previous;
 	ad->policy->trial_until = t.until;
 	left = t.until - authd_wall();
-	if (left <= 0)
-		return take_back(ad, "server", "policy.expire", err);
+	if (left <= 0) {
+		expire(ad);
+		return 0;
+	}
 	/* a clock that was set back prolongs nothing beyond the whole time */
 	arm(ad, left < t.seconds ? left : t.seconds);
 	return 0;

@@ -95,17 +95,22 @@ static void enrolment(void)
 	stop(&a, &b);
 }
 
-static void expire_codes(void)
+/* In the database, which a server may have; the caller closes it. */
+static sqlite3 *sql_open(const char *statement)
 {
-	char path[192];
 	sqlite3 *db;
+	char path[192];
 
 	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
 	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
 	sqlite3_busy_timeout(db, 2000);
-	EXPECT_EQ(sqlite3_exec(db, "UPDATE code SET expires = 1", NULL, NULL,
-			       NULL), SQLITE_OK);
-	sqlite3_close(db);
+	EXPECT_EQ(sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static void sql(const char *statement)
+{
+	sqlite3_close(sql_open(statement));
 }
 
 static void expired_code(void)
@@ -115,7 +120,7 @@ static void expired_code(void)
 
 	ASSERT(authd_start(&run, ""));
 	sim_member_add(&run, "alice", "10.0.0.1", line);
-	expire_codes();
+	sql("UPDATE code SET expires = 1");
 	sim_new(&a, &run, line);
 	ASSERT(sim_open(&a, true));
 	EXPECT(!sim_register(&a));
@@ -631,8 +636,35 @@ static void on_full_disk(const char *filler)
 	sim_free(&carol);
 }
 
+/* A server that is started serves, though it can neither make keys for tickets nor take a
+ * policy back: that it does once there is room.
+ */
+static void starts_on_full_disk(const char *filler)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s, s:i}", "cmd", "policy.apply",
+				"text", "protect 10.0.0.0/8\n", "confirm", 5);
+	sqlite3 *db;
+
+	EXPECT(json_is_true(json_object_get(ans, "ok")));
+	json_decref(ans);
+	/* kept open: who is the first to open it would need room for SQLite's own files */
+	db = sql_open("DELETE FROM meta WHERE key = 'ticket_keys'");
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	fill(filler);
+	usleep(5500000);
+	EXPECT(authd_begin(&run));
+	EXPECT(authd_said(&run, "no new key for tickets"));
+	EXPECT(authd_said(&run, "cannot be taken back"));
+	EXPECT(!authd_said(&run, "is in force again"));
+	unlink(filler);
+	SIM_UNTIL(authd_said(&run, "is in force again"), 10000);
+	EXPECT(authd_said(&run, "is in force again"));
+	EXPECT_EQ(audited("policy.expire"), 1);
+	sqlite3_close(db);
+}
+
 /* In a file system of its own, seen by this process and its server alone. */
-static void full_disk(void)
+static void on_small_disk(void (*fn)(const char *filler))
 {
 	char dir[] = "/tmp/sotto-disk-XXXXXX", log[] = "/tmp/sotto-log-XXXXXX", filler[64];
 	int fd;
@@ -652,7 +684,7 @@ static void full_disk(void)
 	authd_log = log;
 	snprintf(filler, sizeof(filler), "%s/filler", dir);
 	if (authd_start(&run, ""))
-		on_full_disk(filler);
+		fn(filler);
 	else
 		EXPECT(!"the server starts");
 	stop(NULL, NULL);
@@ -662,16 +694,14 @@ static void full_disk(void)
 	EXPECT(!umount(dir) && !rmdir(dir));
 }
 
-static void set_schema(int version)
+static void full_disk(void)
 {
-	char path[192], sql[64];
-	sqlite3 *db;
+	on_small_disk(on_full_disk);
+}
 
-	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
-	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
-	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
-	EXPECT_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
+static void full_disk_at_start(void)
+{
+	on_small_disk(starts_on_full_disk);
 }
 
 /* It says what to do, and leaves it as it is. */
@@ -682,12 +712,12 @@ static void newer_database(void)
 	ASSERT(authd_start(&run, ""));
 	sim_member_add(&run, "alice", "10.0.0.1", line);
 	EXPECT_EQ(authd_end(&run, SIGTERM), 0);
-	set_schema(99);
+	sql("PRAGMA user_version = 99");
 	EXPECT_EQ(authd_wait(authd_spawn(&run, NULL)), 1);
 	EXPECT(authd_said(&run, "made by a newer version (schema 99"));
 	EXPECT(authd_said(&run, "install that version"));
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--rekey")), 1);
-	set_schema(3);
+	sql("PRAGMA user_version = 3");
 	ASSERT(authd_begin(&run));
 	EXPECT_EQ(audited("member.add"), 1);
 	EXPECT_EQ(audited("realm.rekey"), 0);
@@ -771,6 +801,7 @@ static const struct ktap_test tests[] = {
 	{ "not_permitted", not_permitted },
 	{ "policy", policy },
 	{ "full_disk", full_disk },
+	{ "full_disk_at_start", full_disk_at_start },
 	{ "newer_database", newer_database },
 	{ "second_server", second_server },
 	{ "port_taken", port_taken },
