@@ -374,14 +374,37 @@ static uint32_t log_after(const struct policy *ps, uint64_t v)
 	return low;
 }
 
-static bool moved(const struct policy *ps, uint32_t from,
-		  const struct member *m, int64_t grp)
+/* Groups that one member came into or left. */
+struct moves {
+	uint32_t n;
+	int64_t grp[16];
+};
+
+static bool moved(const struct moves *mv, int64_t grp)
 {
-	for (; from < ps->log_n; from++)
-		if (ps->log[from].kind == CHANGE_MEMBERSHIP &&
-		    ps->log[from].member == m->id && ps->log[from].grp == grp)
+	uint32_t i;
+
+	for (i = 0; i < mv->n; i++)
+		if (mv->grp[i] == grp)
 			return true;
 	return false;
+}
+
+/* Once for a delta: the log is long. SOTTO_E_LIMIT: too many. */
+static int find_moves(const struct policy *ps, uint32_t from,
+		      const struct member *m, struct moves *mv)
+{
+	for (mv->n = 0; from < ps->log_n; from++) {
+		const struct store_change *c = &ps->log[from];
+
+		if (c->kind != CHANGE_MEMBERSHIP || c->member != m->id ||
+		    moved(mv, c->grp))
+			continue;
+		if (mv->n == sizeof(mv->grp) / sizeof(mv->grp[0]))
+			return SOTTO_E_LIMIT;
+		mv->grp[mv->n++] = c->grp;
+	}
+	return 0;
 }
 
 static int add_group(struct authd *ad, struct policy_view *v, int64_t grp)
@@ -396,16 +419,15 @@ static int add_group(struct authd *ad, struct policy_view *v, int64_t grp)
 }
 
 static int add_change(struct authd *ad, struct policy_view *v,
-		      const struct member *m, uint32_t from, uint32_t i)
+		      const struct member *m, const struct moves *mv,
+		      const struct store_change *c)
 {
-	const struct store_change *c = &ad->policy->log[i];
-
 	switch (c->kind) {
 	case CHANGE_ADDRESS:
 		return ad->conf.protect_members ? view_add(v, &c->prefix) : 0;
 	case CHANGE_NET:
 		if (c->grp && !rules_in_group(m, c->grp) &&
-		    !moved(ad->policy, from, m, c->grp))
+		    !moved(mv, c->grp))
 			return 0;
 		return view_add(v, &c->prefix);
 	case CHANGE_MEMBERSHIP:
@@ -421,10 +443,11 @@ static struct policy_view *delta(struct authd *ad, const struct member *m)
 	const struct policy *ps = ad->policy;
 	uint32_t from = log_after(ps, m->policy_version), i;
 	struct policy_view *v = view_new(ad, m->policy_version);
-	int rc = v ? 0 : SOTTO_E_NOMEM;
+	struct moves mv;
+	int rc = v ? find_moves(ps, from, m, &mv) : SOTTO_E_NOMEM;
 
 	for (i = from; i < ps->log_n && !rc; i++) {
-		rc = add_change(ad, v, m, from, i);
+		rc = add_change(ad, v, m, &mv, &ps->log[i]);
 		if (!rc && v->n > AUTHD_DELTA_MAX)
 			rc = SOTTO_E_LIMIT;
 	}
