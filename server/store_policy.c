@@ -493,7 +493,13 @@ static int do_group_del(struct sql *st, const char *group,
 		return sotto_err(err, SOTTO_E_STATE,
 				 "a rule or a network names the group '%s': change that first",
 				 group);
-	rc = sql_exec(st, err, "DELETE FROM grp_member WHERE grp = ?", "i", grp);
+	/* a line for the group that went before it is known by who was in it */
+	rc = sql_exec(st, err, "INSERT INTO policy_change(version, kind, grp, member)"
+		      " SELECT " SQL_VERSION ", 3, grp, member FROM grp_member WHERE grp = ?",
+		      "i", grp);
+	if (!rc)
+		rc = sql_exec(st, err, "DELETE FROM grp_member WHERE grp = ?",
+			      "i", grp);
 	return rc ? rc : sql_exec(st, err, "DELETE FROM grp WHERE id = ?", "i",
 				  grp);
 }
@@ -505,9 +511,9 @@ int sql_group_del(struct sql *st, const char *actor, const char *group,
 
 	if (rc)
 		return rc;
-	rc = do_group_del(st, group, err);
+	rc = sql_policy_changed(st, err);
 	if (!rc)
-		rc = sql_policy_changed(st, err);
+		rc = do_group_del(st, group, err);
 	if (!rc)
 		rc = change_rules(st, err);
 	if (!rc)

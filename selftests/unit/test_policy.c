@@ -288,6 +288,29 @@ static void deltas(void)
 	stop();
 }
 
+/* A line for a group goes, and at once the group, too: who was in it is told all the same,
+ * whether it is there or away.
+ */
+static void group_gone(void)
+{
+	ASSERT(three());
+	IS(apply("group web alice bob\nprotect 10.0.0.0/8\nbypass 10.1.0.0/16 @web\n", 0),
+	   "");
+	TOLD(&a, "10.1.0.0/16", SOTTO_ACTION_BYPASS);
+	TOLD(&b, "10.1.0.0/16", SOTTO_ACTION_BYPASS);
+	sim_wait(100);
+	sim_close_chan(&b);
+	json_decref(authd_ask(&run, "{s:s, s:s, s:s}", "cmd", "policy.del",
+			      "prefix", "10.1.0.0/16", "group", "web"));
+	IS(say("group.del", "group", "web", NULL, NULL), "");
+	TOLD(&a, "10.1.0.0/16", -1);
+	sim_connect(&b, run.port);
+	ASSERT(sim_associate(&b));
+	TOLD(&b, "10.1.0.0/16", -1);
+	EXPECT_EQ(told(&b, "10.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	stop();
+}
+
 /* Away while things changed: on coming back, the difference; after a restart too. */
 static void away(void)
 {
@@ -824,6 +847,7 @@ int main(void)
 		{ "rules_end_sessions", rules_end_sessions },
 		{ "deltas", deltas },
 		{ "away", away },
+		{ "group_gone", group_gone },
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },
