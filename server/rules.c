@@ -150,6 +150,7 @@ static void forget(struct authd *ad)
 	free(r->nets);
 	free(r->routes);
 	memset(r, 0, sizeof(*r));
+	r->deny_rest = true;	/* where new ones cannot be had */
 }
 
 void rules_free(struct authd *ad)
