@@ -512,6 +512,22 @@ static void answer_check(struct authd *ad, struct sotto_usock_conn *conn,
 	sotto_usock_ok(conn, o);
 }
 
+/* By the rule that lets one of them to what is behind the other, too: see policy_permits(). */
+static struct verdict judge_members(struct authd *ad, const struct member *a,
+				    const struct member *b)
+{
+	struct verdict v = rules_judge(ad, a, b);
+	struct sotto_prefixes nets;
+
+	if (v.allow)
+		return v;
+	rules_networks(ad, a, b, &nets);
+	if (nets.n)
+		return rules_judge_net(ad, a, &nets.p[0]);
+	rules_networks(ad, b, a, &nets);
+	return nets.n ? rules_judge_net(ad, b, &nets.p[0]) : v;
+}
+
 int admin_policy_check(struct authd *ad, struct sotto_usock_conn *conn,
 		       const json_t *req, struct sotto_errmsg *err)
 {
@@ -526,7 +542,7 @@ int admin_policy_check(struct authd *ad, struct sotto_usock_conn *conn,
 	if (rc)
 		return rc;
 	c.v = c.to_net ? rules_judge_net(ad, c.a, &c.net) :
-	      rules_judge(ad, c.a, c.b);
+	      judge_members(ad, c.a, c.b);
 	answer_check(ad, conn, &c);
 	return 0;
 }

@@ -368,6 +368,11 @@ static void networks(void)
 	IS(verdict("alice", "10.8.1.5"), "allowed by allow alice 10.8.0.0/16");
 	IS(verdict("bob", "10.8.1.5"), "denied by default deny");
 	IS(verdict("bob", "10.8.5.1"), "denied by deny bob 10.8.5.0/24");
+	/* between such two, either way, it is that rule, too */
+	IS(verdict("alice", "carol"), "allowed by allow alice 10.8.0.0/16");
+	IS(verdict("carol", "alice"), "allowed by allow alice 10.8.0.0/16");
+	IS(verdict("bob", "carol"), "allowed by allow bob 10.8.4.0/22");
+	IS(verdict("alice", "bob"), "denied by default deny");
 	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
 	ask = &a.asks[a.asks_n - 1];
 	EXPECT_EQ(ask->grant.mode, SOTTO_MODE_TUNNEL);
