@@ -373,6 +373,7 @@ struct session {
 	uint64_t listed_a, listed_b;		/* the listing it was last in */
 	uint64_t linked_ms;			/* when it came into the lists */
 	bool waits;				/* OFFERED: for B to come back */
+	bool either;				/* B may have begun it: a rekey, or taken over */
 	uint64_t made_ms;			/* granted; 0 = before the server began */
 	int64_t made, hard_at;			/* wall clock, seconds; for people */
 	struct wheel_timer timer;		/* grant's wiping, then hard expiry */

@@ -101,6 +101,7 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 		if (!s)
 			return SOTTO_REFUSAL_INTERNAL;
 		s->state = SESSION_LIVE;
+		s->either = true;	/* who lists it first is A here */
 		wheel_set(&ad->wheel, &s->timer,
 			  ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	} else if (!((s->a == m && s->b == peer) ||

@@ -118,7 +118,8 @@ static bool still_right(struct authd *ad, const struct session *s)
 	/* one that was taken over after a restart: its networks are not known */
 	if (s->networks != session_networks_mark(&g) && s->made_ms)
 		return false;
-	return policy_permits(ad, s->a, s->b);
+	return policy_permits(ad, s->a, s->b) ||
+	       (s->either && policy_permits(ad, s->b, s->a));
 }
 
 static void end_both(struct session *s, enum sotto_refusal reason)

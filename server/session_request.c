@@ -154,14 +154,20 @@ static bool may_return(const struct authd *ad, const struct member *b)
 	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
 }
 
-/* @b has @dst itself, or leads to it. A session that is live may be replaced by
- * either end.
- */
+/* A session that is live may be replaced by either end. */
+static bool replaces(struct authd *ad, const struct member *a,
+		     const struct member *b, uint64_t rekey_of)
+{
+	const struct session *old = rekey_of ? session_by_id(ad, rekey_of) :
+					       NULL;
+
+	return old && old->state == SESSION_LIVE && session_is_pair(old, a, b);
+}
+
+/* @b has @dst itself, or leads to it. */
 static bool permitted(struct authd *ad, struct member *a, struct member *b,
 		      const struct sotto_msg_session_request *req)
 {
-	const struct session *old = req->rekey_of ?
-				    session_by_id(ad, req->rekey_of) : NULL;
 	struct sotto_prefix net = {
 		.addr = req->dst,
 		.plen = req->dst.len * 8,
@@ -170,8 +176,7 @@ static bool permitted(struct authd *ad, struct member *a, struct member *b,
 	if (!member_has_addr(b, &req->dst))
 		return rules_judge_net(ad, a, &net).allow;
 	return policy_permits(ad, a, b) ||
-	       (old && old->state == SESSION_LIVE && session_is_pair(old, a, b) &&
-		policy_permits(ad, b, a));
+	       (replaces(ad, a, b, req->rekey_of) && policy_permits(ad, b, a));
 }
 
 /* 0: permitted so far; else the reason. */
@@ -210,6 +215,7 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->made_ms = ad->now_ms;
 	s->spi_a = req->spi;
 	s->dst = req->dst;
+	s->either = replaces(ad, s->a, b, req->rekey_of);
 	s->call = call;
 	s->call_index = as->chan.keys.local_index;
 	s->request = malloc(sizeof(*s->request));

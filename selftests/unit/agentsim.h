@@ -25,7 +25,7 @@
 
 /* What came of a session request. */
 struct sim_ask {
-	uint64_t request_id;
+	uint64_t request_id, rekey_of;
 	struct sotto_addr dst;
 	uint8_t eph[32], eph_pub[32];
 	uint32_t spi;
@@ -574,6 +574,7 @@ static inline int sim_send_ask(struct sim *s, int n)
 	ref->s = s;
 	ref->n = n;
 	m.request.request_id = a->request_id;
+	m.request.rekey_of = a->rekey_of;
 	m.request.dst = a->dst;
 	memcpy(m.request.eph_pub, a->eph_pub, 32);
 	m.request.spi = a->spi;
@@ -584,17 +585,23 @@ static inline int sim_send_ask(struct sim *s, int n)
 	return n;
 }
 
-/* Asks for a session; returns its number in s->asks. */
-static inline int sim_ask(struct sim *s, const char *dst)
+/* Asks for one in the place of another; returns its number in s->asks. */
+static inline int sim_ask_rekey(struct sim *s, const char *dst, uint64_t rekey_of)
 {
 	struct sim_ask *a = &s->asks[s->asks_n];
 
 	memset(a, 0, sizeof(*a));
 	a->request_id = s->next_request++;
+	a->rekey_of = rekey_of;
 	sotto_addr_parse(&a->dst, dst);
 	noise_keypair(a->eph, a->eph_pub);
 	a->spi = 3000 + s->asks_n;
 	return sim_send_ask(s, s->asks_n++);
+}
+
+static inline int sim_ask(struct sim *s, const char *dst)
+{
+	return sim_ask_rekey(s, dst, 0);
 }
 
 /* Asks, and waits: 0 when granted, else the reason, or -1. */

@@ -236,6 +236,40 @@ static void rules_end_sessions(void)
 	stop();
 }
 
+/* Bob may not begin one, but replace it: that one is as right as what it replaced, and so it is
+ * to a server that has only heard of it.
+ */
+static void rules_spare_rekeys(void)
+{
+	uint64_t id;
+	int n;
+
+	ASSERT(three());
+	IS(apply("default deny\nallow alice bob\n", 0), "");
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&b, "10.0.0.1"), SOTTO_REFUSAL_DENIED);
+	n = sim_ask_rekey(&b, "10.0.0.1", a.asks[0].session_id);
+	SIM_UNTIL(b.asks[n].done, 10000);
+	ASSERT(b.asks[n].granted);
+	EXPECT(sim_agree(&b.asks[n], &a));
+	id = b.asks[n].session_id;
+	IS(say("policy.add", "prefix", "10.0.0.0/8", "action", "protect"), "");
+	TOLD(&b, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1) && sim_live(&b, id, a.pub));
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1) && sim_live(&a, id, b.pub));
+	IS(say("policy.add", "prefix", "11.0.0.0/8", "action", "protect"), "");
+	TOLD(&b, "11.0.0.0/8", SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	IS(apply("default deny\n", 0), "");
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 5000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_DENIED);
+	stop();
+}
+
 /* A change goes to those whom it concerns, and only the change. */
 static void deltas(void)
 {
@@ -850,6 +884,7 @@ int main(void)
 		{ "bad_text", bad_text },
 		{ "rules", rules },
 		{ "rules_end_sessions", rules_end_sessions },
+		{ "rules_spare_rekeys", rules_spare_rekeys },
 		{ "deltas", deltas },
 		{ "away", away },
 		{ "group_gone", group_gone },
