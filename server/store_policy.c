@@ -379,6 +379,24 @@ static int group_id(struct sql *st, const char *name, int64_t *id,
 	return rc < 0 ? rc : 0;
 }
 
+/* What is stored must be loadable: of each thing no more than there may be in a realm. */
+static int check_number(struct sql *st, const char *count, int64_t max,
+			const char *what, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, count, "");
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		rc = sqlite3_column_int64(s, 0) <= max ? 0 :
+		     sotto_err(err, SOTTO_E_LIMIT, "more than %d %s", (int)max,
+			       what);
+	sqlite3_finalize(s);
+	return rc;
+}
+
 static int do_net(struct sql *st, const struct policy_net *n, bool add,
 		  const char *text, struct sotto_errmsg *err)
 {
@@ -401,6 +419,9 @@ static int do_net(struct sql *st, const struct policy_net *n, bool add,
 	if (!rc && !sqlite3_changes(st->db))
 		rc = sotto_err(err, SOTTO_E_UNKNOWN,
 			       "there is no policy for %s", text);
+	if (!rc && add)
+		rc = check_number(st, "SELECT count(*) FROM policy",
+				  POLICY_NETS_MAX, "networks", err);
 	if (!rc)
 		rc = sql_policy_changed(st, err);
 	if (!rc)
@@ -453,6 +474,9 @@ static int do_member(struct sql *st, const char *group, int64_t member,
 		rc = sotto_err(err, add ? SOTTO_E_EXISTS : SOTTO_E_UNKNOWN,
 			       "'%s' is %s in group '%s'", name,
 			       add ? "already" : "not", group);
+	if (!rc && add)
+		rc = check_number(st, "SELECT count(*) FROM grp",
+				  POLICY_GROUPS_MAX, "groups", err);
 	if (!rc)
 		rc = sql_policy_changed(st, err);
 	if (!rc)

@@ -336,6 +336,39 @@ static int sql_int(const char *sql)
 	return n;
 }
 
+/* One more than can be loaded would leave a realm that does not start. */
+static void full_realm(void)
+{
+	struct policy_net p = { .action = SOTTO_ACTION_PREFER };
+	struct policy_doc doc;
+	struct code c;
+	int64_t id;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	sql_int("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1024)"
+		" INSERT INTO grp(name) SELECT 'g' || i FROM n");
+	sql_int("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 65536)"
+		" INSERT INTO policy SELECT CAST(char(i / 4096 + 1, i / 64 % 64 + 1, i % 64 + 1, 1) AS BLOB),"
+		" 32, 0, 1 FROM n");
+	EXPECT_EQ(sql_int("SELECT count(*) FROM policy"), POLICY_NETS_MAX);
+	EXPECT_EQ(store_group_member(st, "test", "g1", id, "alice", true, 1, &err), 0);
+	EXPECT_EQ(store_group_member(st, "test", "one-more", id, "alice", true, 1, &err),
+		  SOTTO_E_LIMIT);
+	sotto_prefix_parse(&p.prefix, "fd00::/16");
+	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), SOTTO_E_LIMIT);
+	EXPECT(strstr(err.text, "65536 networks"));
+	/* another action for one that there is */
+	sotto_prefix_parse(&p.prefix, "1.1.2.1/32");
+	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	EXPECT_EQ(doc.groups_n, POLICY_GROUPS_MAX);
+	EXPECT_EQ(doc.nets_n, POLICY_NETS_MAX);
+	policy_doc_free(&doc);
+	store_close(st);
+}
+
 static void grants(void)
 {
 	struct store_grant g[3] = {
@@ -1050,6 +1083,7 @@ FAR(life)
 FAR(policies)
 FAR(whole_policy)
 FAR(small_things)
+FAR(full_realm)
 FAR(grants)
 FAR(sealed_at_rest)
 FAR(full_disk)
@@ -1061,6 +1095,7 @@ static const struct ktap_test tests[] = {
 	{ "policies", policies },
 	{ "whole_policy", whole_policy },
 	{ "small_things", small_things },
+	{ "full_realm", full_realm },
 	{ "grants", grants },
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
@@ -1075,6 +1110,7 @@ static const struct ktap_test tests[] = {
 	{ "far_policies", far_policies },
 	{ "far_whole_policy", far_whole_policy },
 	{ "far_small_things", far_small_things },
+	{ "far_full_realm", far_full_realm },
 	{ "far_grants", far_grants },
 	{ "far_sealed_at_rest", far_sealed_at_rest },
 	{ "far_full_disk", far_full_disk },
