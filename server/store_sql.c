@@ -272,6 +272,7 @@ int sql_open_again(const struct sql *first, struct sql **out,
 	if (!st)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	st->audit_fd = -1;
+	strcpy(st->path, first->path);
 	if (sqlite3_open_v2(first->path, &st->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
 		rc = sql_error(st, "open", err);
 	if (!rc)

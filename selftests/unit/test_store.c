@@ -420,7 +420,7 @@ static void slow_storage(void)
 		rc = store_grants_failed(st, &err);
 	}
 	EXPECT_EQ(rc, 7);
-	EXPECT(strstr(err.text, "grant_log"));
+	EXPECT(strstr(err.text, "grant_log") && strstr(err.text, path));
 	store_close(st);
 	far = false;
 }
