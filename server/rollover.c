@@ -29,7 +29,8 @@ static int remove_key(const char *name, struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
 
-	if (!unlink(sotto_path(path, SOTTO_STATE, name)) || errno == ENOENT)
+	sotto_path(path, SOTTO_STATE, name);
+	if ((!unlink(path) || errno == ENOENT) && !sotto_sync_folder(path))
 		return 0;
 	return sotto_err_errno(err, path);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "paths.h"
 #include "secret.h"
 #include "store_sql.h"
@@ -48,7 +49,8 @@ static int settle(struct sql *st, const char *name, struct sotto_errmsg *err)
 	sqlite3_close(st->db);
 	st->db = NULL;
 	fd = open(st->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) || close(fd) || rename(st->path, name))
+	if (fd < 0 || fsync(fd) || close(fd) || rename(st->path, name) ||
+	    sotto_sync_folder(name))
 		return sotto_err_errno(err, name);
 	return 0;
 }

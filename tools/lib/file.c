@@ -108,8 +108,7 @@ static void folder_of(const char *path, char *out)
 			 slash == path ? 1 : (int)(slash - path), path);
 }
 
-/* A rename lasts only once its folder is on the disk. */
-static int sync_folder(const char *path)
+int sotto_sync_folder(const char *path)
 {
 	char dir[SOTTO_PATH_MAX];
 	int fd, rc;
@@ -154,7 +153,7 @@ int sotto_file_write(const char *path, mode_t mode, bool replace,
 		unlink(tmp);
 		return rc;
 	}
-	return sync_folder(path) ? sotto_err_errno(err, path) : 0;
+	return sotto_sync_folder(path) ? sotto_err_errno(err, path) : 0;
 }
 
 int sotto_mkdirs(const char *path, mode_t mode, struct sotto_errmsg *err)
