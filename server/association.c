@@ -349,7 +349,8 @@ static void on_opened(void *arg)
 {
 	struct assoc *as = arg;
 
-	as->path = *as->ad->from;	/* authenticated: follow a peer that moved */
+	if (as->ad->from)
+		as->path = *as->ad->from;	/* authenticated: follow a peer that moved */
 	if (as->state == ASSOC_HALF_OPEN)
 		confirm(as);
 }
@@ -368,7 +369,9 @@ static void take_opened(struct authd *ad, struct incoming *in)
 	struct assoc *as = in->as;
 
 	if (as && !as->dead) {
-		ad->from = &in->from;
+		/* one that was overtaken tells where it was, not where it is */
+		ad->from = in->opening.counter >= as->chan.rx_top ?
+			   &in->from : NULL;
 		if (!sotto_chan_opened(&as->chan, ad->now_ms, &in->opening,
 				       in->len, &in->frame_len)) {
 			assoc_rearm(as);

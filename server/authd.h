@@ -104,7 +104,7 @@ struct authd {
 	struct wheel wheel;		/* timers of associations and sessions */
 
 	/* association.c */
-	const struct path *from;	/* of the datagram in hand */
+	const struct path *from;	/* of the datagram in hand; NULL: it was overtaken */
 	uint8_t mac_key[32], former_mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */

@@ -568,6 +568,41 @@ static void moved(void)
 	stop();
 }
 
+static uint8_t held[SOTTO_DGRAM_MAX];
+static size_t held_len;
+
+static void hold(void *arg, const uint8_t *p, size_t len)
+{
+	(void)arg;
+	memcpy(held, p, len);
+	held_len = len;
+}
+
+/* But not back to where it was, by something from there that is late. */
+static void overtaken(void)
+{
+	struct sotto_chan_ops holding = sim_ops;
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+	int before;
+
+	ASSERT(start_two());
+	sim_wait(200);
+	holding.send = hold;
+	b.chan.ops = &holding;
+	EXPECT_EQ(sotto_chan_note(&b.chan, sotto_now_ms(), &m), 0);
+	b.chan.ops = &sim_ops;
+	before = b.fd;
+	b.fd = -1;
+	sim_connect(&b, run.port);
+	EXPECT(sim_hello(&b, 0));
+	EXPECT_EQ(send(before, held, held_len, 0), (ssize_t)held_len);
+	sim_wait(100);
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT(sim_agree(&a.asks[0], &b));
+	close(before);
+	stop();
+}
+
 static void pending_limit(void)
 {
 	int i, limited = 0, waiting = 0;
@@ -714,6 +749,7 @@ static const struct ktap_test tests[] = {
 	{ "grant_log", grant_log },
 	{ "renewed", renewed },
 	{ "moved", moved },
+	{ "overtaken", overtaken },
 	{ "pending_limit", pending_limit },
 };
 
