@@ -39,7 +39,6 @@ struct listing {
 	uint64_t id;
 	struct sotto_live *v;
 	size_t n, sent;
-	unsigned int in_flight;
 };
 
 struct agent {
@@ -55,7 +54,9 @@ struct agent {
 	struct peers pins;
 	bool realm_first_use;		/* the realm pins whom its members meet */
 	struct realm_policy policy;
-	struct listing listing;
+	struct listing listing;		/* of the association that stands */
+	struct listing next_listing;	/* of one whose hello is not answered */
+	unsigned int live_out;		/* messages of either that are not answered */
 	struct sotto_usock *ctl;
 	struct sotto_signals signals;
 	uint64_t started_ms;

@@ -509,6 +509,8 @@ static void on_keepalive(void *arg, int err, const struct sotto_msg *m)
 	ag->assoc.keepalive_out = false;
 	if (!err && m->type == SOTTO_MSG_ACK && m->ack.seen.len)
 		look_for_nat(ag, &m->ack.seen);
+	if (!err)
+		report_more(ag);
 	if (err == SOTTO_E_TIMEOUT)
 		assoc_doubt(ag);
 }

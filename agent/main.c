@@ -19,6 +19,7 @@
 #include "ask.h"
 #include "ctl.h"
 #include "daemon.h"
+#include "requests.h"
 #include "sandbox.h"
 
 /* As the CLI has them. */
@@ -180,7 +181,7 @@ static void stop(struct agent *ag)
 	policy_free(ag);
 	peers_free(&ag->peers);
 	peers_free(&ag->pins);
-	free(ag->listing.v);
+	report_free(ag);
 	identity_free(ag->id);
 }
 

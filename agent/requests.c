@@ -82,11 +82,12 @@ static void add_live(struct session *s, void *arg)
 
 /*
  * What the kernel holds now. The count in HELLO and the list that follows must
- * agree, whatever happens to sessions meanwhile.
+ * agree, whatever happens to sessions meanwhile. The list before goes on until
+ * that HELLO is answered: perhaps it never is.
  */
 static void take_listing(struct agent *ag)
 {
-	struct listing *l = &ag->listing;
+	struct listing *l = &ag->next_listing;
 
 	free(l->v);
 	memset(l, 0, sizeof(*l));
@@ -103,8 +104,8 @@ int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn)
 
 	take_listing(ag);
 	m.hello.instance = ag->kernel.instance;
-	m.hello.listing = ag->listing.id;
-	m.hello.live_count = ag->listing.n;
+	m.hello.listing = ag->next_listing.id;
+	m.hello.live_count = ag->next_listing.n;
 	m.hello.policy_version = ag->policy.kept.realm_version;
 	m.hello.ciphers = ag->conf.ciphers;
 	m.hello.data_port = ag->kernel.data_port;
@@ -127,18 +128,20 @@ static void on_live_ack(void *arg, int err, const struct sotto_msg *m)
 	struct agent *ag = arg;
 
 	on_ack(arg, err, m);
-	ag->listing.in_flight--;
-	/* of an association that is gone: the next one lists anew */
-	if (err != SOTTO_E_CLOSED)
-		report_live(ag);
+	ag->live_out--;
+	/* of an association that is gone, or will be: the next one lists anew */
+	if (err == SOTTO_E_TIMEOUT)
+		assoc_doubt(ag);
+	else if (err != SOTTO_E_CLOSED)
+		report_more(ag);
 }
 
 /* A few messages at a time, in order. */
-void report_live(struct agent *ag)
+void report_more(struct agent *ag)
 {
 	struct listing *l = &ag->listing;
 
-	while (assoc_channel(ag) && l->sent < l->n && l->in_flight < LISTING_IN_FLIGHT) {
+	while (assoc_channel(ag) && l->sent < l->n && ag->live_out < LISTING_IN_FLIGHT) {
 		struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
 		size_t n = l->n - l->sent;
 
@@ -151,9 +154,23 @@ void report_live(struct agent *ag)
 			return;
 		}
 		l->sent += m.live.live.n;
-		l->in_flight++;
+		ag->live_out++;
 	}
 	assoc_kick(ag);
+}
+
+void report_live(struct agent *ag)
+{
+	free(ag->listing.v);
+	ag->listing = ag->next_listing;
+	memset(&ag->next_listing, 0, sizeof(ag->next_listing));
+	report_more(ag);
+}
+
+void report_free(struct agent *ag)
+{
+	free(ag->listing.v);
+	free(ag->next_listing.v);
 }
 
 void request_policy(struct agent *ag)

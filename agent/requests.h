@@ -22,8 +22,12 @@ int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn);
 /** request_policy() - all of the realm's policy, please */
 void request_policy(struct agent *ag);
 
-/** report_live() - tell the server which sessions the kernel holds */
+/** report_live() - hello is answered: tell the server which sessions the kernel holds */
 void report_live(struct agent *ag);
+/** report_more() - go on with that, if it was held up */
+void report_more(struct agent *ag);
+/** report_free() - at the end */
+void report_free(struct agent *ag);
 
 /**
  * report_closed_all() - @n sessions ended here, in as few messages as can be
