@@ -23,6 +23,7 @@
 #include "identity.h"
 #include "kernel.h"
 #include "netwatch.h"
+#include "offer.h"
 #include "peers.h"
 #include "pins.h"
 #include "policy.h"
@@ -50,6 +51,7 @@ struct agent {
 	struct association assoc;
 	struct netwatch netwatch;
 	struct sessions sessions;
+	struct early_offers early;
 	struct peers peers;
 	struct peers pins;
 	bool realm_first_use;		/* the realm pins whom its members meet */

@@ -461,6 +461,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	take_own_name(ag, &m->hello_ack);
 	take_realm_key(ag, m->hello_ack.realm_key);
 	look_for_nat(ag, &m->hello_ack.seen_addr);
+	offers_now(ag, assoc_channel(ag));
 	report_live(ag);
 	ask_retry(ag);
 }
@@ -473,6 +474,7 @@ void handshake_done(struct agent *ag, struct sotto_hs_result *res)
 
 	if (c->open)
 		sotto_chan_close(&c->ch);
+	offers_forget(ag);
 	c->ag = ag;
 	c->open = true;
 	c->sock = a->sock;
@@ -494,6 +496,7 @@ void assoc_settle(struct agent *ag)
 		sotto_chan_close(&next(ag)->ch);
 		next(ag)->open = false;
 	}
+	offers_forget(ag);
 	if (!a->trouble.error[0])
 		assoc_trouble(ag, "no_answer", "the agent goes on trying",
 			      "%s went silent", a->server_text);

@@ -62,6 +62,30 @@ static void repeat(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 	accept_offer(ag, ch, id, &part);
 }
 
+static bool wait_for_hello(struct agent *ag, uint32_t id,
+			   const struct sotto_msg_session_offer *o)
+{
+	struct early_offers *early = &ag->early;
+
+	if (early->n == OFFERS_EARLY)
+		return false;
+	early->v[early->n].id = id;
+	early->v[early->n++].offer = *o;
+	return true;
+}
+
+void offers_forget(struct agent *ag)
+{
+	sotto_wipe(&ag->early, sizeof(ag->early));
+}
+
+void offers_now(struct agent *ag, struct sotto_chan *ch)
+{
+	for (unsigned int i = 0; i < ag->early.n; i++)
+		offer_take(ag, ch, ag->early.v[i].id, &ag->early.v[i].offer);
+	offers_forget(ag);
+}
+
 void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 		const struct sotto_msg_session_offer *o)
 {
@@ -75,7 +99,8 @@ void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 	}
 	/* HELLO's answer may bring the realm's new key, which session keys depend on */
 	if (!assoc_is_current(ag, ch)) {
-		refuse(ag, ch, id, o, SOTTO_REFUSAL_LIMIT);
+		if (!wait_for_hello(ag, id, o))
+			refuse(ag, ch, id, o, SOTTO_REFUSAL_LIMIT);
 		return;
 	}
 	if (ag->leaving) {
