@@ -7,11 +7,14 @@
  */
 #include "policy.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../tools/lib/log.h"
+#include "../tools/lib/paths.h"
 #include "agent.h"
 #include "requests.h"
 
@@ -46,6 +49,56 @@ static int set_addrs(struct saved *s, const struct identity *id)
 	return ret;
 }
 
+/* "sotto policy save" writes the same file. */
+static void look_at_file(struct stat *st)
+{
+	char path[SOTTO_PATH_MAX];
+
+	if (stat(sotto_path(path, SOTTO_STATE, SAVED_FILE), st))
+		memset(st, 0, sizeof(*st));
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* What was added by hand, and saved, since this agent read or wrote the file. */
+static void take_local(struct realm_policy *p, struct saved *now)
+{
+	struct sotto_errmsg err;
+	struct saved file;
+	struct stat st;
+	int ret;
+
+	look_at_file(&st);
+	if (same_file(&st, &p->file))
+		return;
+	ret = saved_read(&file, &err);
+	if (ret) {
+		if (ret != SOTTO_E_UNKNOWN)
+			sotto_warn("what was added by hand is not kept: %s", err.text);
+		return;
+	}
+	/* in the kernel it is already, or has been taken away again */
+	if (saved_take_local(&p->kept, &file) || saved_take_local(now, &file))
+		sotto_err_log("out of memory: what was added by hand is not kept");
+	saved_free(&file);
+}
+
+/*
+ * The kernel has not taken all of @now. So nothing is taken away, and there is no
+ * version: with the next association the realm says all of it once more.
+ */
+static void stay_with_both(struct realm_policy *p, struct saved *now)
+{
+	now->realm_version = 0;
+	if (saved_keep(now, &p->kept))
+		sotto_err_log("out of memory: old policy is not kept for the next start");
+}
+
 /* @now in the place of what was kept. */
 static int put_in_force(struct agent *ag, struct saved *now, bool all)
 {
@@ -53,16 +106,23 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 	struct sotto_errmsg err;
 	int ret;
 
-	ret = all ? saved_apply(ag->kernel.req, now) :
-		    saved_apply_changes(ag->kernel.req, &p->kept, now);
+	take_local(p, now);
+	ret = all || p->partial ? saved_apply(ag->kernel.req, now) :
+				  saved_apply_changes(ag->kernel.req, &p->kept, now);
 	if (ret)
 		sotto_err_log("the kernel refuses a part of the policy: %s",
 			      sgenl_error(ag->kernel.req));
+	p->partial = ret && ret != -ENOSPC;
+	if (p->partial)
+		stay_with_both(p, now);
 	if (saved_write(now, &err))
 		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
+	look_at_file(&p->file);
 	if (saved_retire(ag->kernel.req, &p->kept, now))
 		sotto_err_log("the kernel does not let go of old policy: %s",
 			      sgenl_error(ag->kernel.req));
+	if (ret == -ENOSPC)	/* now there is room, unless the whole is too much */
+		ret = saved_apply(ag->kernel.req, now);
 	saved_free(&p->kept);
 	p->kept = *now;
 	memset(now, 0, sizeof(*now));
@@ -73,8 +133,10 @@ int policy_start(struct agent *ag, struct sotto_errmsg *err)
 {
 	struct realm_policy *p = &ag->policy;
 	struct saved now;
-	int ret = saved_read(&p->kept, err);
+	int ret;
 
+	look_at_file(&p->file);
+	ret = saved_read(&p->kept, err);
 	if (ret && ret != SOTTO_E_UNKNOWN)
 		return ret;
 	if (copy(&now, &p->kept) || set_addrs(&now, ag->id))
@@ -249,9 +311,9 @@ static void finish(struct agent *ag)
 
 	if (protect_pinned(ag, &p->next))
 		sotto_err_log("out of memory: pinned peers are protected as the realm says, not more");
-	put_in_force(ag, &p->next, false);
-	sotto_notice("policy: version %" PRIu64 " of the realm is in force, %zu prefixes",
-		     version, p->kept.n_policies);
+	if (!put_in_force(ag, &p->next, false))
+		sotto_notice("policy: version %" PRIu64 " of the realm is in force, %zu prefixes",
+			     version, p->kept.n_policies);
 }
 
 static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
@@ -263,12 +325,21 @@ static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
 			   m->version);
 		return false;
 	}
+	/* the kept file has no larger numbers, and must be readable at the next start */
+	if (m->version > INT64_MAX) {
+		sotto_warn("policy: %" PRIu64 " is no version; left out", m->version);
+		return false;
+	}
+	/* late, and would undo what came of a newer one meanwhile */
+	if (m->version < p->newest)
+		return false;
 	if (m->base && m->base != p->kept.realm_version) {
 		sotto_info("policy: version %" PRIu64 " is a change to another than ours; asking for all of it",
 			   m->version);
 		request_policy(ag);
 		return false;
 	}
+	p->newest = m->version;
 	return true;
 }
 
@@ -296,6 +367,11 @@ void policy_take(struct agent *ag, const struct sotto_msg_policy *m)
 		p->have = 0;
 		finish(ag);
 	}
+}
+
+void policy_anew(struct agent *ag)
+{
+	ag->policy.newest = 0;
 }
 
 void policy_free(struct agent *ag)

@@ -6,6 +6,8 @@
 #ifndef SOTTO_AGENT_POLICY_H
 #define SOTTO_AGENT_POLICY_H
 
+#include <sys/stat.h>
+
 #include "../tools/lib/genl_saved.h"
 #include "../tools/lib/proto.h"
 
@@ -17,11 +19,15 @@ struct agent;
  * struct realm_policy - what is in force, and what is being put together
  * @kept: as on disk
  * @next: the version under construction
+ * @file: as it was read or written last
  */
 struct realm_policy {
 	struct saved kept;
 	struct saved next;
+	struct stat file;
 	uint64_t next_base;			/* 0: it is whole, not a change */
+	uint64_t newest;			/* version seen since hello, or policy-get */
+	bool partial;				/* the kernel refused a part of @kept */
 	size_t n_local;				/* entries that it began with */
 	uint16_t parts, have;
 	uint8_t got[POLICY_PARTS_MAX / 8];	/* bit per part */
@@ -32,6 +38,9 @@ int policy_start(struct agent *ag, struct sotto_errmsg *err);
 
 /** policy_take() - one part of a version */
 void policy_take(struct agent *ag, const struct sotto_msg_policy *m);
+
+/** policy_anew() - the realm is about to say all of it: perhaps by an older version at first */
+void policy_anew(struct agent *ag);
 
 /** policy_own_addrs() - the identity's addresses changed */
 void policy_own_addrs(struct agent *ag);

@@ -103,6 +103,7 @@ int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn)
 	struct sotto_msg m = { .type = SOTTO_MSG_HELLO };
 
 	take_listing(ag);
+	policy_anew(ag);
 	m.hello.instance = ag->kernel.instance;
 	m.hello.listing = ag->next_listing.id;
 	m.hello.live_count = ag->next_listing.n;
@@ -177,6 +178,7 @@ void request_policy(struct agent *ag)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_POLICY_GET };
 
+	policy_anew(ag);
 	if (assoc_channel(ag))
 		sotto_chan_request(assoc_channel(ag), sotto_now_ms(), &m, 0, on_ack, ag, NULL);
 }

@@ -380,6 +380,44 @@ static int retire_policies(struct sgenl *g, const struct saved *old,
 	return first;
 }
 
+int saved_keep(struct saved *now, const struct saved *old)
+{
+	struct saved_policy *have = sorted_policies(now);
+	size_t n = now->n_policies;
+	int ret = have ? 0 : SOTTO_E_NOMEM;
+
+	for (size_t i = 0; !ret && i < old->n_policies; i++)
+		if (!bsearch(&old->policies[i], have, n, sizeof(*have), compare_policies))
+			ret = saved_append_policy(now, &old->policies[i].policy,
+						  old->policies[i].origin);
+	free(have);
+	return ret;
+}
+
+int saved_take_local(struct saved *s, const struct saved *file)
+{
+	size_t n = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < s->n_policies; i++)
+		if (s->policies[i].origin != SAVED_LOCAL)
+			s->policies[n++] = s->policies[i];
+	s->n_policies = n;
+	for (size_t i = n = 0; i < s->n_addrs; i++)
+		if (s->addrs[i].origin != SAVED_LOCAL)
+			s->addrs[n++] = s->addrs[i];
+	s->n_addrs = n;
+	for (size_t i = 0; !ret && i < file->n_policies; i++)
+		if (file->policies[i].origin == SAVED_LOCAL &&
+		    !saved_find_policy(s, &file->policies[i].policy.prefix))
+			ret = saved_append_policy(s, &file->policies[i].policy, SAVED_LOCAL);
+	for (size_t i = 0; !ret && i < file->n_addrs; i++)
+		if (file->addrs[i].origin == SAVED_LOCAL &&
+		    !saved_find_local(s, &file->addrs[i].prefix))
+			ret = saved_add_local(s, &file->addrs[i].prefix, SAVED_LOCAL);
+	return ret;
+}
+
 int saved_retire(struct sgenl *g, const struct saved *old,
 		 const struct saved *now)
 {

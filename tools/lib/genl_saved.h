@@ -93,6 +93,15 @@ int saved_apply(struct sgenl *g, const struct saved *s);
 int saved_apply_changes(struct sgenl *g, const struct saved *old,
 			const struct saved *now);
 
+/** saved_keep() - @now gets the policies that @old has and it lacks; 0 or SOTTO_E_NOMEM */
+int saved_keep(struct saved *now, const struct saved *old);
+
+/**
+ * saved_take_local() - what was added by hand is as @file has it
+ * The realm's own entry for the same prefix stays. Returns 0 or SOTTO_E_NOMEM.
+ */
+int saved_take_local(struct saved *s, const struct saved *file);
+
 /**
  * saved_retire() - take from the kernel what @old has and @now lacks
  */
