@@ -587,6 +587,19 @@ static void attempt_tick(struct agent *ag, uint64_t now)
 		mark_down(ag, a->hs_begun_ms);
 }
 
+/* No renewal came to an end for so long: the keys do not outlive that. */
+static void wipe_overdue(struct agent *ag, uint64_t now)
+{
+	struct assoc_chan *c = current(ag);
+
+	if (!c->open || now - c->ch.made_ms < SOTTO_ASSOC_HARD_MS)
+		return;
+	c->open = false;
+	sotto_chan_close(&c->ch);
+	mark_down(ag, now);
+	ag->assoc.renew_ms = now;
+}
+
 static uint64_t min_ms(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -614,6 +627,8 @@ void assoc_kick(struct agent *ag)
 	uint64_t at;
 
 	at = min_ms(attempt_due(ag), keepalive_due(ag));
+	if (current(ag)->open)
+		at = min_ms(at, current(ag)->ch.made_ms + SOTTO_ASSOC_HARD_MS);
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open)
 			at = min_ms(at, sotto_chan_next(&a->chans[i].ch));
@@ -632,6 +647,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		if (a->chans[i].open)
 			sotto_chan_tick(&a->chans[i].ch, now);
 	assoc_settle(ag);
+	wipe_overdue(ag, now);
 	keepalive(ag, now);
 	attempt_tick(ag, now);
 	assoc_kick(ag);
