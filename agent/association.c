@@ -197,18 +197,27 @@ void assoc_doubt(struct agent *ag)
 }
 
 /* The realm wants no sessions that it cannot take back. */
-static void on_loss(struct ev_loop *loop, ev_timer *w, int revents)
+static void look_for_loss(struct agent *ag, uint64_t now)
 {
-	struct agent *ag = w->data;
+	struct association *a = &ag->assoc;
 
-	(void)loop;
-	(void)revents;
+	if (!a->loss_at_ms || now < a->loss_at_ms)
+		return;
+	a->loss_at_ms = 0;
 	sotto_warn("no server for so long that the realm wants no sessions: %u are dropped",
 		   session_count(ag));
 	session_drop_all(ag);
 }
 
-/* @since: monotonic ms; what waits for an answer fails ASSOC_PATIENCE_MS later */
+static void begin_loss(struct agent *ag)
+{
+	struct association *a = &ag->assoc;
+
+	if (ag->id->server_loss_s)
+		a->loss_at_ms = a->down_ms + ag->id->server_loss_s * 1000ull;
+}
+
+/* @since: in ms; what waits for an answer fails ASSOC_PATIENCE_MS later */
 static void mark_down(struct agent *ag, uint64_t since)
 {
 	struct association *a = &ag->assoc;
@@ -218,10 +227,7 @@ static void mark_down(struct agent *ag, uint64_t since)
 	a->down_ms = since;
 	sotto_warn("server %s: association lost; sessions that stand live on",
 		   a->server_text);
-	if (a->server_loss_ms) {
-		ev_timer_set(&a->loss_timer, a->server_loss_ms / 1000.0, 0.0);
-		ev_timer_start(ag->loop, &a->loss_timer);
-	}
+	begin_loss(ag);
 	ask_retry(ag);
 }
 
@@ -321,6 +327,16 @@ void resolve_done(struct agent *ag, unsigned int server,
 
 /* ---- a new channel ---- */
 
+/* Kept, so that it holds for an agent that starts while there is no server. */
+static void take_loss(struct agent *ag, const struct sotto_msg_hello_ack *ack)
+{
+	if (ag->id->server_loss_s == ack->server_loss_s)
+		return;
+	ag->id->server_loss_s = ack->server_loss_s;
+	if (identity_keep(ag->id, NULL))
+		sotto_warn("cannot keep how long sessions may last without a server");
+}
+
 static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 {
 	struct identity *id = ag->id;
@@ -410,8 +426,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	memcpy(a->ticket_secret, ack->ticket_secret, sizeof(a->ticket_secret));
 	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
 	a->keepalive_out = false;
-	a->server_loss_ms = ack->server_loss_s * 1000ull;
-	ev_timer_stop(ag->loop, &a->loss_timer);
+	a->loss_at_ms = 0;
 	pins_realm(ag, ack->first_use);
 	memset(&a->trouble, 0, sizeof(a->trouble));
 	snprintf(a->server_version, sizeof(a->server_version), "%s", ack->version);
@@ -459,6 +474,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	}
 	promote(ag, &m->hello_ack);
 	take_own_name(ag, &m->hello_ack);
+	take_loss(ag, &m->hello_ack);
 	take_realm_key(ag, m->hello_ack.realm_key);
 	look_for_nat(ag, &m->hello_ack.seen_addr);
 	offers_now(ag, assoc_channel(ag));
@@ -629,6 +645,8 @@ void assoc_kick(struct agent *ag)
 	at = min_ms(attempt_due(ag), keepalive_due(ag));
 	if (current(ag)->open)
 		at = min_ms(at, current(ag)->ch.made_ms + SOTTO_ASSOC_HARD_MS);
+	if (a->loss_at_ms)
+		at = min_ms(at, a->loss_at_ms);
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open)
 			at = min_ms(at, sotto_chan_next(&a->chans[i].ch));
@@ -648,6 +666,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 			sotto_chan_tick(&a->chans[i].ch, now);
 	assoc_settle(ag);
 	wipe_overdue(ag, now);
+	look_for_loss(ag, now);
 	keepalive(ag, now);
 	attempt_tick(ag, now);
 	assoc_kick(ag);
@@ -662,8 +681,6 @@ void assoc_init(struct agent *ag)
 		a->socks[i].fd = -1;
 	}
 	a->sock = &a->socks[0];
-	ev_init(&a->loss_timer, on_loss);
-	a->loss_timer.data = ag;
 }
 
 void assoc_start(struct agent *ag)
@@ -673,6 +690,7 @@ void assoc_start(struct agent *ag)
 	a->backoff_ms = ASSOC_BACKOFF_FIRST_MS;
 	a->keepalive_ms = SOTTO_KEEPALIVE_MS;
 	a->down_ms = sotto_now_ms();
+	begin_loss(ag);
 	ev_init(&a->timer, on_timer);
 	a->timer.data = ag;
 	handshake_begin(ag);
@@ -695,7 +713,6 @@ void assoc_stop(struct agent *ag)
 	sotto_wipe(&a->ticket, sizeof(a->ticket));
 	sotto_wipe(a->ticket_secret, sizeof(a->ticket_secret));
 	ev_timer_stop(ag->loop, &a->timer);
-	ev_timer_stop(ag->loop, &a->loss_timer);
 	for (int i = 0; i < 2; i++)
 		assoc_close_sock(&a->socks[i]);
 }

@@ -93,8 +93,7 @@ struct association {
 	uint64_t down_ms;		/* no association since; 0 = there is one */
 	uint64_t renew_ms;		/* new handshake due, a full one */
 	uint64_t hint_ms;		/* last acted upon a hint */
-	uint64_t server_loss_ms;	/* then no sessions; 0 = they last */
-	ev_timer loss_timer;
+	uint64_t loss_at_ms;		/* then no sessions; 0 = they last */
 	uint32_t keepalive_ms;
 	bool keepalive_out;
 	char server_version[SOTTO_NAME_MAX];

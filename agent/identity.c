@@ -138,6 +138,18 @@ static int get_servers(struct identity *id, const json_t *o, struct sotto_errmsg
 	return ret;
 }
 
+/* Absent: the realm says nothing of it. */
+static int get_loss(struct identity *id, const json_t *o, struct sotto_errmsg *err)
+{
+	uint64_t s = 0;
+	int ret = 0;
+
+	if (json_object_get(o, "server_loss_s"))
+		ret = sotto_jx_u64(o, "server_loss_s", 0, UINT32_MAX, &s, err);
+	id->server_loss_s = s;
+	return ret;
+}
+
 static int parse(struct identity *id, const json_t *o, struct sotto_errmsg *err)
 {
 	uint64_t version;
@@ -154,6 +166,8 @@ static int parse(struct identity *id, const json_t *o, struct sotto_errmsg *err)
 		ret = get_addresses(id, o, err);
 	if (!ret)
 		ret = get_servers(id, o, err);
+	if (!ret)
+		ret = get_loss(id, o, err);
 	return ret;
 }
 
@@ -280,6 +294,8 @@ int identity_keep(const struct identity *id, struct sotto_errmsg *err)
 		      "version", ENROLMENT_VERSION, "name", id->name,
 		      "server_key", server_key, "static_key", static_key,
 		      "addresses", addresses_json(id), "servers", servers_json(id));
+	if (o && id->server_loss_s)
+		json_object_set_new(o, "server_loss_s", json_integer(id->server_loss_s));
 	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
 	json_decref(o);
 	if (!text)

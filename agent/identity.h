@@ -29,6 +29,7 @@ struct identity {
 	struct sotto_endpoint servers[SOTTO_SERVERS_MAX];
 	/* what each host name meant last time; len 0 = not known */
 	struct sotto_addr resolved[SOTTO_SERVERS_MAX];
+	uint32_t server_loss_s;	/* sessions end so long after the server is lost; 0 = they last */
 	uint8_t static_priv[SOTTO_SECRET_LEN];
 	uint8_t static_pub[SOTTO_PUB_LEN];
 	struct sotto_token *token;
