@@ -178,6 +178,8 @@ static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 		agent_stop(ag, 4);
 	} else {
 		ag->kernel.acquire_ms = ns.num[SOTTO_A_NS_ACQUIRE_TIMEOUT];
+		/* timers stand still while the machine sleeps */
+		assoc_kick(ag);
 	}
 }
 

@@ -10,7 +10,7 @@
 
 #include "err.h"
 
-/** sotto_now_ms() - monotonic milliseconds. */
+/** sotto_now_ms() - milliseconds, never set; a machine's sleep counts. */
 uint64_t sotto_now_ms(void);
 
 /** struct sotto_signals - SIGINT, SIGTERM, SIGHUP on a loop. */
