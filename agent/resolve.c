@@ -15,17 +15,28 @@ struct resolve_job {
 	ev_async *done;
 	unsigned int server;
 	char host[SOTTO_HOST_MAX];
+	struct sotto_addr failed;	/* the one that was tried last; len 0 = none */
 	struct sotto_addr addr;		/* answer; len 0 = none */
 	char why[128];
 };
 
-static void take_first(struct resolve_job *job, const struct addrinfo *ai)
+/* The first; but of several addresses the one behind that which has failed. */
+static void take_next(struct resolve_job *job, const struct addrinfo *ai)
 {
-	for (; ai && !job->addr.len; ai = ai->ai_next) {
+	bool next = false;
+
+	for (; ai; ai = ai->ai_next) {
 		struct sockaddr_storage ss = { 0 };
+		struct sotto_addr addr;
 
 		memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
-		sotto_addr_from_sockaddr(&job->addr, NULL, &ss);
+		if (sotto_addr_from_sockaddr(&addr, NULL, &ss))
+			continue;
+		if (!job->addr.len || next)
+			job->addr = addr;
+		if (next)
+			return;
+		next = sotto_addr_eq(&addr, &job->failed);
 	}
 }
 
@@ -39,7 +50,7 @@ static void *run(void *arg)
 	if (ret) {
 		snprintf(job->why, sizeof(job->why), "%s", gai_strerror(ret));
 	} else {
-		take_first(job, list);
+		take_next(job, list);
 		freeaddrinfo(list);
 	}
 	ev_async_send(job->loop, job->done);
@@ -82,6 +93,7 @@ void resolve_start(struct agent *ag, unsigned int server)
 	job->done = &a->resolved;
 	job->server = server;
 	snprintf(job->host, sizeof(job->host), "%s", ag->id->servers[server].host);
+	job->failed = ag->id->resolved[server];
 	a->job = job;
 	a->resolver_runs = !pthread_create(&a->resolver, NULL, run, job);
 	if (!a->resolver_runs) {
