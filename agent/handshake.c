@@ -152,6 +152,7 @@ static void send_init(struct agent *ag, uint64_t now)
 	uint32_t quarter = a->hs_pause_ms / 4;
 
 	assoc_send(a->sock, a->hs.dgram, a->hs.len);
+	a->hs_resps = 0;
 	a->hs_resend_ms = now + a->hs_pause_ms - quarter +
 			  randombytes_uniform(2 * quarter + 1);
 	if (++a->hs_sent >= ASSOC_FAST_INITS)
@@ -256,6 +257,9 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 	struct association *a = &ag->assoc;
 	struct sotto_hs_result res;
 
+	/* whoever has seen message 1 can send as many as he likes */
+	if (dgram[0] == SOTTO_DGRAM_RESP && a->hs_resps++ >= ASSOC_RESPS_MAX)
+		return;
 	switch (sotto_hs_client_input(&a->hs, dgram, len, &res)) {
 	case SOTTO_HS_DONE:
 		handshake_done(ag, &res);
