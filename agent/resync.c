@@ -50,6 +50,14 @@ static struct session *adopt(struct agent *ag, const struct sgenl_sa *sa)
 	return s;
 }
 
+/* The kernel says it once, and perhaps there was nobody to hear. */
+static bool past_soft(const struct sgenl_sa *sa)
+{
+	return (sa->soft_seconds && sa->age_ms / 1000 >= sa->soft_seconds) ||
+	       (sa->soft_packets && sa->packets >= sa->soft_packets) ||
+	       (sa->soft_bytes && sa->bytes >= sa->soft_bytes);
+}
+
 static void take_sa(struct agent *ag, const struct sgenl_sa *sa)
 {
 	struct session *s = session_find(ag, sa->session);
@@ -59,6 +67,7 @@ static void take_sa(struct agent *ag, const struct sgenl_sa *sa)
 	if (!s)
 		return;
 	s->seen = true;
+	s->past_soft |= past_soft(sa);
 	if (sa->dir == SOTTO_SA_OUT) {
 		s->spi_out = sa->spi;
 		return;
@@ -73,15 +82,18 @@ static void forget_seen(struct session *s, void *arg)
 {
 	(void)arg;
 	s->seen = false;
+	s->past_soft = false;
 	s->spi_out = 0;
 }
 
-/* The way out is another's already: an overlap that a restart cut short. */
-static void retire_halves(struct session *s, void *arg)
+static void go_on(struct session *s, void *arg)
 {
 	(void)arg;
+	/* the way out is another's already: an overlap that a restart cut short */
 	if (!s->spi_out)
 		session_retire(s);
+	else if (s->past_soft && s->confirmed)
+		session_soft(s->ag, s->id);
 }
 
 /* Entries without an SA in the dump, collected: the table must not change. */
@@ -128,6 +140,6 @@ void session_resync(struct agent *ag, const struct sgenl_sa *v, size_t n)
 		if (v[i].session)
 			take_sa(ag, &v[i]);
 	drop_vanished(ag);
-	session_each(ag, retire_halves, NULL);
+	session_each(ag, go_on, NULL);
 	sotto_debug("the kernel holds %u sessions", session_count(ag));
 }

@@ -49,6 +49,7 @@ struct session {
 	bool nat;			/* one is between */
 	bool confirmed;			/* the inbound SA authenticated a packet */
 	bool seen;			/* by the dump under way */
+	bool past_soft;			/* so says that dump */
 	uint64_t replaces;		/* session id, 0 = none */
 	bool due;			/* its soft limit was reached */
 	bool retired;			/* another one is in use: deleted soon */
