@@ -540,6 +540,9 @@ static uint64_t keepalive_due(struct agent *ag)
 
 	if (!ch || ag->assoc.keepalive_out || ag->assoc.down_ms)
 		return UINT64_MAX;
+	/* nothing more can be asked, and what is unanswered says as much */
+	if (ch->calls_n >= SOTTO_CALLS_MAX)
+		return UINT64_MAX;
 	return ch->rx_ms + ag->assoc.keepalive_ms;
 }
 
