@@ -444,7 +444,8 @@ static void look_for_nat(struct agent *ag, const struct sotto_addr *addr)
 	struct sotto_addr ours;
 	bool natted, moved;
 
-	if (!handshake_local(ag, &ours))
+	/* that of the channel which brought this: another one may be tried beside it */
+	if (!assoc_local(current(ag)->sock, &ours))
 		return;
 	natted = !sotto_addr_eq(&ours, addr);
 	moved = !sotto_addr_eq(&a->seen, addr);

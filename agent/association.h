@@ -152,8 +152,8 @@ const char *assoc_state_name(const struct agent *ag);
 
 /** handshake_begin() - socket, exemption and message 1, or a lookup first */
 void handshake_begin(struct agent *ag);
-/** handshake_local() - the address that the socket sends from */
-bool handshake_local(struct agent *ag, struct sotto_addr *ours);
+/** assoc_local() - the address that @s sends from */
+bool assoc_local(const struct assoc_sock *s, struct sotto_addr *ours);
 /** handshake_moved() - the socket's address is not the one the kernel would choose */
 bool handshake_moved(struct agent *ag);
 /** handshake_input() - RESP, COOKIE or HINT */

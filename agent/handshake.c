@@ -121,13 +121,12 @@ static int fresh_address(const struct sockaddr_storage *peer, socklen_t len,
 	return ret;
 }
 
-bool handshake_local(struct agent *ag, struct sotto_addr *ours)
+bool assoc_local(const struct assoc_sock *s, struct sotto_addr *ours)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
-	int fd = ag->assoc.sock->fd;
 
-	return fd >= 0 && !getsockname(fd, (struct sockaddr *)&ss, &n) &&
+	return s->fd >= 0 && !getsockname(s->fd, (struct sockaddr *)&ss, &n) &&
 	       !sotto_addr_from_sockaddr(ours, NULL, &ss);
 }
 
@@ -137,7 +136,7 @@ bool handshake_moved(struct agent *ag)
 	socklen_t n = sizeof(ss);
 	struct sotto_addr ours, fresh;
 
-	if (!handshake_local(ag, &ours))
+	if (!assoc_local(ag->assoc.sock, &ours))
 		return false;
 	/* without a way to the server there is nothing better to be had */
 	if (getpeername(ag->assoc.sock->fd, (struct sockaddr *)&ss, &n) ||

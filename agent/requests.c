@@ -111,7 +111,7 @@ int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn)
 	m.hello.ciphers = ag->conf.ciphers;
 	m.hello.data_port = ag->kernel.data_port;
 	snprintf(m.hello.version, sizeof(m.hello.version), "%s", SOTTO_VERSION);
-	handshake_local(ag, &m.hello.local);
+	assoc_local(ag->assoc.sock, &m.hello.local);
 	return sotto_chan_request(ch, sotto_now_ms(), &m, HELLO_MS, fn, ag, NULL);
 }
 
