@@ -344,7 +344,8 @@ static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ac
 		       memcmp(id->addrs.a, ack->addrs.a,
 			      ack->addrs.n * sizeof(ack->addrs.a[0]));
 
-	if (!changed)
+	/* without any there would be nothing to read back at the next start */
+	if (!changed || !ack->addrs.n)
 		return;
 	sotto_notice("the server knows this host as %s with %u addresses now",
 		     ack->name, ack->addrs.n);
