@@ -250,14 +250,19 @@ static int flow_of(int fd, struct sotto_addr *local, uint16_t *lport,
 
 int kernel_exempt(struct agent *ag, int fd)
 {
+	struct kernel *k = &ag->kernel;
 	struct sotto_addr local, remote;
 	uint16_t lport, rport;
+	int ret;
 
 	if (flow_of(fd, &local, &lport, &remote, &rport))
 		return SOTTO_E_IO;
-	if (sgenl_agent_register(ag->kernel.ev, &local, lport, &remote, rport)) {
+	ret = sgenl_agent_register(k->ev, &local, lport, &remote, rport);
+	if (sgenl_lost(k->ev))
+		ev_feed_event(ag->loop, &k->io, EV_READ);
+	if (ret) {
 		sotto_err_log("the kernel refuses to exempt the control flow: %s",
-			      sgenl_error(ag->kernel.ev));
+			      sgenl_error(k->ev));
 		return SOTTO_E_IO;
 	}
 	return 0;

@@ -31,6 +31,7 @@ struct sgenl {
 	uint32_t seq;
 	sgenl_fn event_fn;
 	void *event_arg;
+	bool lost;		/* events, and nobody was told yet */
 	char error[ERROR_MAX];
 	uint32_t error_at;
 	uint8_t buf[RECV_BUF] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -332,8 +333,10 @@ static int finish(struct sgenl *g, struct call *c)
 
 		if (n == -EAGAIN)
 			n = wait_readable(g) ?: receive(g, 0);
-		if (n == -ENOBUFS && g->event_fn)
-			continue;	/* an event was lost, not our answer */
+		if (n == -ENOBUFS && g->event_fn) {
+			g->lost = true;	/* an event, not our answer */
+			continue;
+		}
 		if (n < 0)
 			return set_error(g, n);
 		ret = take_datagram(g, n, c);
@@ -416,8 +419,17 @@ int sgenl_listen(struct sgenl *g)
 	return 0;
 }
 
+bool sgenl_lost(const struct sgenl *g)
+{
+	return g->lost;
+}
+
 int sgenl_read_events(struct sgenl *g)
 {
+	if (g->lost) {
+		g->lost = false;
+		return set_error(g, -ENOBUFS);
+	}
 	for (int i = 0; i < SGENL_EVENTS_PER_CALL; i++) {
 		ssize_t n = receive(g, MSG_DONTWAIT);
 		int ret;

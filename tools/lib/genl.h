@@ -108,4 +108,7 @@ int sgenl_listen(struct sgenl *g);
  */
 int sgenl_read_events(struct sgenl *g);
 
+/** sgenl_lost() - events were lost while an answer was waited for: read them now */
+bool sgenl_lost(const struct sgenl *g);
+
 #endif /* SOTTO_GENL_H */
