@@ -200,15 +200,25 @@ void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LE
 		memset(pub, 0, SOTTO_PUB_LEN);
 }
 
-/* One short write with O_APPEND: whole or not at all, as far as it matters. */
+/* A full disk, or the end of the machine, left a part of a line: what follows is its own. */
+static bool end_line(int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	char last = '\n';
+
+	if (end > 0 && pread(fd, &last, 1, end - 1) != 1)
+		return false;
+	return last == '\n' || write(fd, "\n", 1) == 1;
+}
+
 static void append(const struct peer *peer)
 {
 	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
 	int len = put_line(peer, line);
 	int fd = open(sotto_path(path, SOTTO_STATE, PEERS_FILE),
-		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-	if (fd < 0 || write(fd, line, len) != len)
+	if (fd < 0 || !end_line(fd) || write(fd, line, len) != len)
 		sotto_warn("cannot write %s; after a restart the key of %s is not known",
 			   path, peer->name);
 	if (fd >= 0)
