@@ -50,7 +50,6 @@
 /* Handshake. */
 #define SOTTO_HS_RETRY_FIRST_MS	500	/* message 1, then doubled, +-25 % */
 #define SOTTO_HS_RETRY_MAX_MS	8000
-#define SOTTO_HS_DEADLINE_MS	15000	/* then a new handshake is begun */
 #define SOTTO_HALF_OPEN_MS	10000	/* server: unconfirmed handshakes die */
 #define SOTTO_COOKIE_MS		120000	/* server: cookie secret changes */
 #define SOTTO_HINT_MS		1000	/* agent: acts on one hint per so long */
