@@ -80,6 +80,9 @@ static void unknown(void)
 	    6, "[three]");
 	bad("flag = yes\n", SOTTO_E_UNKNOWN, 1, "flag");
 	bad("[one]\nseconds = 60\n", SOTTO_E_UNKNOWN, 2, "[one]");
+	/* and what would have been right */
+	bad("[one]\nseconds = 60\n", SOTTO_E_UNKNOWN, 2, "which has: flag, count");
+	bad("[three]\nflag = yes\n", SOTTO_E_UNKNOWN, 2, "there are: one, two");
 }
 
 static void values(void)

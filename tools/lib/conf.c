@@ -13,6 +13,7 @@
 #include "log.h"
 
 #define WANT_MAX	128	/* bytes of an expectation, with the NUL */
+#define LIST_MAX	320	/* the same of a list of keys */
 
 struct load {
 	const char *path;
@@ -149,19 +150,48 @@ static bool known_section(const struct load *l, const char *section)
 	return false;
 }
 
+static void add_word(char *list, size_t size, const char *word)
+{
+	size_t at = strlen(list);
+
+	snprintf(list + at, size - at, "%s%s", at ? ", " : "", word);
+}
+
+/* What is permitted: the keys of @section, or, without one, the sections. */
+static const char *permitted(const struct load *l, const char *section, char *list, size_t size)
+{
+	const char *last = "";
+	size_t i;
+
+	*list = 0;
+	for (i = 0; i < l->n; i++) {
+		const struct sotto_conf_key *k = &l->keys[i];
+
+		if (section && !strcmp(k->section, section))
+			add_word(list, size, k->key);
+		else if (!section && *k->section && strcmp(k->section, last))
+			add_word(list, size, k->section);
+		last = k->section;
+	}
+	return list;
+}
+
 static int unknown_key(struct load *l, const char *section, const char *name)
 {
+	char list[LIST_MAX];
+
 	if (!*section)
 		return sotto_err(l->err, SOTTO_E_UNKNOWN,
 				 "%s:%d: '%s' is not a known key outside a section; see the manual page for what is permitted",
 				 l->path, l->line, name);
 	if (!known_section(l, section))
 		return sotto_err(l->err, SOTTO_E_UNKNOWN,
-				 "%s:%d: [%s] is not a known section",
-				 l->path, l->line, section);
+				 "%s:%d: [%s] is not a known section; there are: %s",
+				 l->path, l->line, section, permitted(l, NULL, list, sizeof(list)));
 	return sotto_err(l->err, SOTTO_E_UNKNOWN,
-			 "%s:%d: '%s' is not a known key of [%s]",
-			 l->path, l->line, name, section);
+			 "%s:%d: '%s' is not a known key of [%s], which has: %s",
+			 l->path, l->line, name, section,
+			 permitted(l, section, list, sizeof(list)));
 }
 
 static int take_key(struct load *l, const char *section, const char *name,
