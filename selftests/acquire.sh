@@ -60,10 +60,10 @@ first_datagrams() {
 	local addr=$1 limit=64 dropped
 
 	dropped=$(stat a out_drop_tunnel_queue)
-	traffic b -t 3000 -b -o "$tmp/got" udp-recv 5003 $((limit + 1)) >/dev/null
+	traffic b -t 20000 -b -o "$tmp/got" udp-recv 5003 $limit >/dev/null
 	expect "send" traffic a udp-send "$addr" 5003 $((limit + 1)) 100
 	same "the one too many, counted" "$(stat a out_drop_tunnel_queue)" $((dropped + 1))
-	await "the rest" 10 test -s "$tmp/got"
+	await "the rest" 20 test -s "$tmp/got"
 	same "what came" "$(cat "$tmp/got")" \
 		"got $limit twice 0 late 0 damaged 0 first 0 last $((limit - 1))"
 }
@@ -113,38 +113,13 @@ one_session_serves_all_addresses() {
 	forget
 }
 
-# What a's monitor sees from now on is in $tmp/events: a tunnel that waited in vain says so for
-# a second only, its event is kept.
-monitor_events() {
-	launch a "$SOTTO" -j monitor >"$tmp/events"
-	monitor=$!
-	await "the monitor" 10 event_seen
-}
-
-event_seen() {
-	sotto a policy add 192.0.2.1/32 bypass
-	sotto a policy del 192.0.2.1/32
-	[ -s "$tmp/events" ]
-}
-
-end_monitor() {
-	kill "$monitor"
-	wait "$monitor" 2>/dev/null
-}
-
-# refused_for REASON: the tunnel to b's IPv4 address was.
-refused_for() {
-	jq -es --arg dst $B4 --arg why "$1" 'any(.[]; .event == "refused" and
-		.destination == $dst and .reason == $why)' "$tmp/events"
-}
-
 without_an_agent_it_fails_with_a_name() {
-	monitor_events
+	listen_in a
 	expect "a shorter time-out" sotto a set acquire-timeout 400
 	same "connect over IPv4" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
 	same "connect over IPv6" "$(traffic a tcp-try $B6 5001)" EHOSTUNREACH
-	await "the reason" 5 refused_for no_agent
-	end_monitor
+	await "the reason" 5 refused_for a $B4 no_agent
+	end_listening a
 	expect "forget tunnels" sotto a tunnel flush
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "counted" "$(stat a out_drop_timeout)" 3
@@ -158,11 +133,11 @@ silent_agent_is_asked_again() {
 
 	repeats=$(stat a acquire_repeats)
 	expect "time-out" sotto a set acquire-timeout 2500
-	monitor_events
+	listen_in a
 	agent --ignore
 	same "connect" "$(traffic a -t 8000 tcp-try $B4 5001)" EHOSTUNREACH
-	await "the reason" 5 refused_for timeout
-	end_monitor
+	await "the reason" 5 refused_for a $B4 timeout
+	end_listening a
 	same "repeats" "$(stat a acquire_repeats)" $((repeats + 2))
 	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 3
 	same "ids" "$(awk '/^acquire/ { print $2 }' "$tmp/agent" | sort -u | wc -l)" 1

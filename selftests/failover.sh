@@ -60,7 +60,7 @@ moved_within() {
 	local h
 
 	for h in alice bob; do
-		await "$h served by $2" $(($1 - (SECONDS - since))) served_by $h "$2"
+		within "$h served by $2" $(($1 - (SECONDS - since))) served_by $h "$2"
 	done
 	note "after $((SECONDS - since)) s"
 }
@@ -108,10 +108,12 @@ without_any_server() {
 	kill -KILL $standby
 	numbered 600
 	end_numbered
-	await "sessions end when the realm wants" $((LOSS + SERVE)) keyless alice
-	await "at both ends" $((LOSS + SERVE)) keyless bob
-	same "a new session" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" $ECHO_PORT 100)" EHOSTUNREACH
-	await "its reason" 5 tunnel_is alice .reason no_server
+	within "sessions end when the realm wants" $((LOSS + SERVE)) keyless alice
+	within "at both ends" $((LOSS + SERVE)) keyless bob
+	listen_in alice
+	same "a new session" "$(traffic alice -t 20000 udp-try "${IP4[bob]}" $ECHO_PORT 100)" EHOSTUNREACH
+	await "its reason" 5 refused_for alice "${IP4[bob]}" no_server
+	end_listening alice
 	start_server
 	work 35
 }

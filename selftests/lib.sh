@@ -4,8 +4,8 @@
 # and captures.
 #
 # A script sources this, calls `begin`, defines functions and ends in `run_tests FUNCTION…`:
-# each function is one result. Inside, `expect`, `refuse`, `same`, `at_least`, `await` and
-# `fail` mark it failed, `skip` skipped. Words on the command line are names of functions:
+# each function is one result. Inside, `expect`, `refuse`, `same`, `at_least`, `await`, `within`
+# and `fail` mark it failed, `skip` skipped. Words on the command line are names of functions:
 # then only those run, with the ones whose name starts with "setup".
 # Namespaces, files and processes of a run carry its pid and go when the script ends.
 
@@ -24,6 +24,7 @@ hosts=()		# names of the namespaces, without what makes them unique
 module_loaded=		# by us
 ended=			# by itself: a script that bash gives up may have any status
 declare -A captures	# name -> pid of its tcpdump
+declare -A monitors	# host -> pid of its monitor
 
 # --- results ----------------------------------------------------------------------
 
@@ -134,12 +135,18 @@ busywait() {
 	done
 }
 
-# await WHAT SECONDS COMMAND…: as busywait; that it does not come is a failure.
-await() {
+# within WHAT SECONDS COMMAND…: as busywait; that it does not come in time is a failure.
+within() {
 	local what=$1 seconds=$2
 	shift 2
 
 	busywait "$seconds" "$@" >/dev/null 2>&1 || fail "$what: not within $seconds s: $*"
+}
+
+# await WHAT SECONDS COMMAND…: the same where nothing is promised of the time: a machine that has
+# other work as well may take several times as long.
+await() {
+	within "$1" $(($2 * 3)) "${@:3}"
 }
 
 gone() {
@@ -407,6 +414,32 @@ tunnel_is() {
 	[ "$(tunnel_says "$1" "$2")" = "$3" ]
 }
 
+# listen_in HOST: what its monitor sees from now on is in $tmp/HOST.events. A tunnel that was
+# refused says why for a second only; its event is kept.
+listen_in() {
+	launch "$1" "$SOTTO" -j monitor >"$tmp/$1.events"
+	monitors[$1]=$!
+	await "the monitor of $1" 10 event_seen "$1"
+}
+
+event_seen() {
+	sotto "$1" policy add 192.0.2.1/32 bypass
+	sotto "$1" policy del 192.0.2.1/32
+	[ -s "$tmp/$1.events" ]
+}
+
+end_listening() {
+	kill "${monitors[$1]}"
+	wait "${monitors[$1]}" 2>/dev/null
+	unset "monitors[$1]"
+}
+
+# refused_for HOST ADDRESS REASON, for await: the tunnel to there was, since listen_in.
+refused_for() {
+	jq -es --arg dst "$2" --arg why "$3" 'any(.[]; .event == "refused" and
+		.destination == $dst and .reason == $why)' "$tmp/$1.events"
+}
+
 # verdict HOST ADDRESS [from ADDRESS]: of a trace.
 verdict() {
 	local h=$1
@@ -438,7 +471,7 @@ check_sums() {
 	local h
 
 	for h; do
-		busywait 3 sums_hold "$h" && continue
+		busywait 10 sums_hold "$h" && continue
 		fail "the counters of $h do not add up:"
 		note "$(stats "$h" | awk '$2' | paste -sd ' ')"
 	done
@@ -520,7 +553,7 @@ tally() {
 
 	before=$(grep -c "^tcpdump: .*received by filter" "$file")
 	kill -USR1 "${captures[$1]}"
-	busywait 10 more_reports "$file" "$before" || return
+	busywait 30 more_reports "$file" "$before" || return
 	read -r got seen lost < <(awk '/^tcpdump: .*received by filter/ {
 			if (!n++)
 				early = $5 - $2
@@ -542,8 +575,8 @@ caught_up() {
 stop_capture() {
 	local pid=${captures[$1]}
 
-	busywait 10 still "$tmp/$1.pcap"
-	busywait 10 "${@:2}" "$1"
+	busywait 30 still "$tmp/$1.pcap"
+	busywait 30 "${@:2}" "$1"
 	kill -TERM "$pid"
 	wait "$pid"
 	unset "captures[$1]"

@@ -48,6 +48,11 @@ said() {
 	grep -c -- "$1" "$tmp/alice/run/sottod.log"
 }
 
+# more_said WORDS NUMBER: its log has them more often than that.
+more_said() {
+	[ "$(said "$1")" -gt "$2" ]
+}
+
 # lie WHAT WORDS [REASON]: alice asks for bob and is told this; it has no keys, and says why.
 lie() {
 	local before told
@@ -56,9 +61,9 @@ lie() {
 	before=$(said "$2") told=$(told "${3:-}")
 	expect "forget the refusal" sotto alice tunnel flush
 	refuse "with the lie '$1'" on alice ping -n -q -c 1 -W 2 "${IP4[bob]}"
-	at_least "told '$1'" "$(grep -c "says $1\$" "$tmp/liar")" 1
+	await "told '$1'" 10 grep -q "says $1\$" "$tmp/liar"
 	same "keys by the lie '$1'" "$(sas alice)" 0
-	[ -z "$2" ] || at_least "alice's log of '$1'" "$(said "$2")" $((before + 1))
+	[ -z "$2" ] || await "alice's log of '$1'" 10 more_said "$2" "$before"
 	[ -z "${3:-}" ] || await "the reason that alice gives after '$1'" 5 more_told "$3" "$told"
 }
 

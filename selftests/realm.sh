@@ -138,10 +138,6 @@ tunnel() {
 		jq -r --arg d "${IP4[${PEER[$1]}]}" ".[] | select(.destination == \$d) | $2"
 }
 
-tunnel_is() {
-	[ "$(tunnel "$1" "$2")" = "$3" ]
-}
-
 # numbered COUNT: both ways; end_numbered waits for them, and wants every one.
 numbered() {
 	local h
@@ -303,16 +299,18 @@ flows() {
 	done
 }
 
-# fails_with REASON SECONDS HOST: its senders are told, and its user can see why (for a second
-# after each attempt, and without an agent one takes ten).
+# fails_with REASON SECONDS HOST: its senders are told, and its user can see why (once for each
+# attempt, and without an agent one takes ten seconds).
 fails_with() {
 	local reason=$1 seconds=$2 h=$3
 
+	listen_in "$h"
 	from_here "$h"
 	await "an error for the senders on $h" "$seconds" told_unreachable "$h" ||
 		note "$(cat "$tmp/$h.source")"
-	await "the reason $reason on $h" 25 tunnel_is "$h" '"\(.state) \(.reason)"' "failed $reason" ||
+	await "the reason $reason on $h" 15 refused_for "$h" "${IP4[${PEER[$h]}]}" "$reason" ||
 		note "$(sotto "$h" tunnel show)"
+	end_listening "$h"
 }
 
 # --- the wire -------------------------------------------------------------------------------

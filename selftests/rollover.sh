@@ -64,9 +64,9 @@ new_key_under_traffic() {
 		await "$h believes the new key" $BACK believes $h "$(realm_key)"
 	done
 	await "alice and bob have proved it" $BACK behind 1
+	end_numbered
 	forget_all_keys
 	work 10
-	end_numbered
 	at_least "audit lines" "$(sotto gateway -j realm audit | jq '[.[] | select(.event == "realm.rekey")] | length')" 1
 }
 

@@ -142,7 +142,7 @@ trace_names_what_is_wrong() {
 	forget_all_keys
 	same "all is well, and keys will be there" "$(wrong alice "${IP4[bob]}")" "null null"
 	expect "bob down" sotto bob down
-	same "the peer is away" "$(wrong alice "${IP4[bob]}")" "server peer-offline"
+	await "the peer is away" 10 wrong_is alice "${IP4[bob]}" "server peer-offline"
 	kill_server
 	await "no association" 20 wrong_is alice "${IP4[bob]}" association
 	start_server
@@ -154,7 +154,7 @@ trace_names_what_is_wrong() {
 }
 
 wrong_is() {
-	[[ "$(wrong "$1" "$2")" == "$3 "* ]]
+	[[ "$(wrong "$1" "$2") " == "$3 "* ]]
 }
 
 one_id_in_all_three_logs() {
@@ -173,7 +173,7 @@ by() {
 
 # The tunnel that failed, and the reason, are there for a second.
 refused_by_the_pin() {
-	same "alice to who has bob's addresses" "$(traffic alice -t 11000 udp-try "${IP4[bob]}" 5002 100)" EHOSTUNREACH
+	same "alice to who has bob's addresses" "$(traffic alice -t 20000 udp-try "${IP4[bob]}" 5002 100)" EHOSTUNREACH
 	[ "$(wrong alice "${IP4[bob]}")" = "tunnel pin" ]
 }
 
@@ -192,7 +192,7 @@ lying_server_gains_nothing() {
 	expect "mallory enrols as bob" sotto mallory enroll "$tmp/mallory/line"
 	expect "mallory up" sotto mallory up
 	await "trace says why" 10 refused_by_the_pin
-	same "the false bob to alice" "$(traffic mallory -t 11000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
+	same "the false bob to alice" "$(traffic mallory -t 20000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
 	at_least "alice's log" "$(grep -c 'static key is not the pinned one' "$tmp/alice/run/sottod.log")" 1
 }
 
@@ -206,7 +206,7 @@ pinned_address_under_another_name() {
 	expect "mallory up" sotto mallory up
 	expect "forget the refusal" sotto alice tunnel flush
 	await "trace says why" 10 refused_by_the_pin
-	same "robert to alice" "$(traffic mallory -t 11000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
+	same "robert to alice" "$(traffic mallory -t 20000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
 	at_least "alice's log" "$(grep -c 'address of bob, whose key is pinned' "$tmp/alice/run/sottod.log")" 1
 }
 

@@ -158,6 +158,10 @@ void ready(void)
 
 	if (!opt.background)
 		return;
+	/* Before our caller goes on: he is not to read what an earlier one left there. */
+	out = open(opt.output ? opt.output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (out < 0)
+		die(opt.output);
 	pid = fork();
 	if (pid < 0)
 		die("fork");
@@ -166,9 +170,6 @@ void ready(void)
 		exit(0);
 	}
 	setsid();
-	out = open(opt.output ? opt.output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (out < 0)
-		die(opt.output);
 	dup2(out, STDOUT_FILENO);
 	if (!opt.output)
 		dup2(out, STDERR_FILENO);
