@@ -15,6 +15,9 @@ MSS=1406		# TCP's payload in 1500 bytes, sealed over IPv4: 1438 - 32
 
 setup() {
 	make_pair
+	# However slow this machine is: TCP takes the time of a round trip, too, for a measure of
+	# how much to send at once.
+	on a sysctl -qw net.ipv4.tcp_min_tso_segs=32
 	up a $A4 $A6
 	up b $B4 $B6
 	for net in 10.7.0.0/16 fd07::/16; do
@@ -36,7 +39,7 @@ hand_over() {
 	stats a >"$tmp/before"
 	opened=$(stat b in_opened)
 	expect "TCP to $1" bulk a b "$1" "$2"
-	busywait 3 all_opened "$tmp/before" "$opened" ||
+	busywait 10 all_opened "$tmp/before" "$opened" ||
 		fail "sealed $(grown "$tmp/before" out_sealed), opened $(($(stat b in_opened) - opened))"
 }
 
@@ -125,7 +128,7 @@ device_limits_are_kept() {
 # datagrams ADDRESS COUNT SIZE EACH: of UDP_SEGMENT, every one of them there and whole.
 datagrams() {
 	stats a >"$tmp/before"
-	traffic b -t 3000 -b -o "$tmp/numbered" udp-recv 5004 "$2" >/dev/null
+	traffic b -t 20000 -b -o "$tmp/numbered" udp-recv 5004 "$2" >/dev/null
 	expect "$2 of $3 bytes, $4 each" traffic a -g 300 udp-burst "$1" 5004 "$2" "$3" "$4"
 	await "datagrams of $3 bytes" 10 grep -q got "$tmp/numbered"
 	same "datagrams of $3 bytes, $4 in one" "$(cut -d' ' -f1-8 "$tmp/numbered")" \
@@ -216,7 +219,7 @@ backlog() {
 # segmented in software: TCP must see that it is not gone, or it fills the queue with all that
 # its window has.
 the_sender_waits_for_a_slow_device() {
-	local pid most=0 now i before
+	local pid most=0 now i before again
 
 	on a modprobe -q 8021q 2>/dev/null
 	on a ip link add link wire name slow type vlan id 5 2>/dev/null ||
@@ -248,7 +251,9 @@ the_sender_waits_for_a_slow_device() {
 	note "backlog of $most bytes at most"
 	at_least "backlog" "$most" 1500
 	[ "$most" -le 1000000 ] || fail "a backlog of $most bytes: TCP was told too early that it had left"
-	same "segments sent again" "$(on a nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }')" "$before"
+	# The timer may expire while the machine itself stands still for a moment.
+	again=$(($(on a nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }') - before))
+	[ $again -le 20 ] || fail "$again segments were sent again"
 	on a tc qdisc del dev wire root
 }
 

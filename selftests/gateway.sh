@@ -122,7 +122,7 @@ one_gateway_dies() {
 		ip -n "$(ns_name $h)" route replace $LAN4 via "${IP4[gw2]}"
 		ip -n "$(ns_name $h)" -6 route replace $LAN6 via "${IP6[gw2]}"
 	done
-	await "pages through the other gateway" $TAKEOVER page alice $WEB4
+	within "pages through the other gateway" $TAKEOVER page alice $WEB4
 	note "after $((SECONDS - since)) s"
 	await "by IPv6" 10 page alice "[$WEB6]"
 }

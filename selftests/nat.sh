@@ -139,7 +139,7 @@ order() {
 	local answer
 
 	echo "$*" >&"${FORGER[1]}"
-	read -r -t 10 -u "${FORGER[0]}" answer
+	read -r -t 60 -u "${FORGER[0]}" answer
 	[[ $answer == ok* ]] || fail "forging '$*': $answer"
 }
 
@@ -160,7 +160,7 @@ others_do_not_move_it() {
 	expect "ping" pings b $A4
 	before=$(stat a endpoint_changes)
 	coproc FORGER { on e "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
-	read -r -t 20 -u "${FORGER[0]}" _ || fail "the forger does not start"
+	read -r -t 60 -u "${FORGER[0]}" _ || fail "the forger does not start"
 
 	old=$(sent_by_b)
 	stats a >"$tmp/before"

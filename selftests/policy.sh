@@ -28,15 +28,17 @@ policy() {
 	expect "policy $*" sotto a policy "$@"
 }
 
-# nothing_leaves WHAT COMMAND…: of a's, while COMMAND runs.
+# nothing_leaves WHAT COMMAND…: of a's, while COMMAND runs; and what it sent was seen.
 nothing_leaves() {
-	local what=$1
+	local what=$1 seen
 	shift
 
+	seen=$(stat a out_seen)
 	capture wire r left "src net (10.7.1.0/24 or fd07:1::/64) and not ($INNOCENT)"
 	"$@" >/dev/null 2>&1
 	end_capture wire
 	same "$what: frames on the wire" "$(frames wire)" 0
+	at_least "$what: packets seen" "$(stat a out_seen)" $((seen + 1))
 }
 
 answered() {
@@ -138,7 +140,7 @@ prefer_takes_plaintext_until_there_is_a_key() {
 	local before
 
 	policy add 10.7.2.0/24 prefer
-	traffic a -t 2000 -b -o "$tmp/got" udp-recv 5003 3 >/dev/null
+	traffic a -t 20000 -b -o "$tmp/got" udp-recv 5003 3 >/dev/null
 	expect "three datagrams" traffic b -s 10.7.2.8 udp-send $A4 5003 3 64
 	await "they come" 5 grep -q "got 3 " "$tmp/got"
 	one_way_out 10.7.2.9

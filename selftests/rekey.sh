@@ -72,7 +72,7 @@ two_sas() {
 }
 
 old_keys_are_wiped() {
-	await "alice has the last keys alone" $((OVERLAP + 10)) two_sas alice
+	within "alice has the last keys alone" $((OVERLAP + 10)) two_sas alice
 	await "so has bob" 10 two_sas bob
 	expect "they work" pings alice "${IP4[bob]}"
 	same "mediations pending" "$(server_stat pending)" 0
