@@ -27,7 +27,7 @@ setup() {
 	expect "policy" sotto b policy add fd07:1::/64 protect
 	expect "b listens" traffic b -t 3600000 -b udp-recv 5003 1000000
 	coproc FORGER { on r "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
-	read -r -t 20 -u "${FORGER[0]}" answered || fail "the forger does not start"
+	read -r -t 60 -u "${FORGER[0]}" answered || fail "the forger does not start"
 	fresh chacha20poly1305 0
 }
 
@@ -36,7 +36,7 @@ order() {
 	local answer
 
 	echo "$*" >&"${FORGER[1]}"
-	read -r -t 10 -u "${FORGER[0]}" answer
+	read -r -t 60 -u "${FORGER[0]}" answer
 	[[ $answer == ok* ]] || fail "forging '$*': $answer"
 	answered=${answer#ok }
 }
@@ -86,7 +86,7 @@ moves() {
 
 	snapshot "$tmp/before"
 	order "$@"
-	busywait 1 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+	busywait 10 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
 }
 
 # drops WHAT COUNTER WORDS…: a packet from a to b of which only that is to be seen.
@@ -145,7 +145,7 @@ captured_packets_are_dropped() {
 	order again
 	got=$answered
 	at_least "captured" "$got" 40
-	busywait 2 changes_are "in_drop_replay+$got in_seen+$got" ||
+	busywait 10 changes_are "in_drop_replay+$got in_seen+$got" ||
 		fail "captured packets: got '$(changes)'"
 }
 
@@ -303,27 +303,6 @@ expired_keys_open_nothing() {
 	drops "fourth, when the SA is gone" unknown_spi $(from4 104)
 }
 
-# A datagram can be made of a file's own pages, and veth hands them over as they are:
-# whoever decrypts where the packet lies would write into the file. An odd number of them,
-# since every other one would undo what the one before did. (6.1 copies: nothing to see.)
-spliced_file_stays_intact() {
-	local cipher file=$tmp/spliced before
-
-	head -c 4096 /dev/zero | tr '\0' S >"$file"
-	cp "$file" "$file.copy"
-	address r lo $A4/32 $A6/128
-	for cipher in $CIPHERS; do
-		fresh $cipher 0
-		before=$(stat b in_drop_auth)
-		expect "IPv4" traffic r -s $A4 udp-splice "$file" $B4 $DATA_PORT \
-			"$(printf '%08x%08x%016x' $SPI 7 7)" 21
-		expect "IPv6" traffic r -s $A6 udp-splice "$file" $B6 $DATA_PORT \
-			"$(printf '%08x%08x%016x' $SPI 8 8)" 21
-		await "all were refused" 5 stat_is b in_drop_auth $((before + 42))
-		expect "the file is as it was" cmp "$file" "$file.copy"
-	done
-}
-
 nothing_else_was_harmed() {
 	at_least "replays counted by the SAs" "$(sotto b sa show -j | jq 'map(.replays // 0) | add')" 5
 	at_least "forgeries counted by the SAs" "$(sotto b sa show -j | jq 'map(.auth_failures // 0) | add')" 5
@@ -334,5 +313,5 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
 	what_a_peer_may_not_put_in_is_dropped others_names_are_refused window_has_its_edges \
-	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing spliced_file_stays_intact \
+	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing \
 	nothing_else_was_harmed
