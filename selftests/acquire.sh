@@ -250,6 +250,71 @@ limits_hold_and_are_counted() {
 	forget
 }
 
+# sends_by HOST ADDRESS SPI, for await: what goes there has this SPI.
+sends_by() {
+	[ "$(sotto "$1" -j tunnel show | jq -r --arg dst "$2" \
+		'.[] | select(.destination == $dst) | .spi_out')" = "$(printf '0x%08x' "$3")" ]
+}
+
+# b has new keys and a not yet, as when a server has just introduced them: b goes on with the old
+# ones until a has shown that it has the new ones. a shows it unasked, and is answered.
+new_keys_are_used_when_the_other_end_shows_them() {
+	local old=$SPI there=$((SPI + 2)) back=$((SPI + 3)) words="cipher chacha20poly1305 key-file"
+	local dummies_a dummies_b
+
+	SPI=$((SPI + 4))
+	both_ways a $A4,$A6 b $B4,$B6 aes256gcm "$old"
+	expect "b's new inbound SA" sotto b sa add in spi $there peer $A4,$A6 $words "$(key $there)" \
+		confirm-seconds 60
+	expect "b's new outbound SA" sotto b sa add out spi $back peer $A4,$A6 $words "$(key $back)" \
+		pair-spi $there confirm
+	expect "b still sends by the old one" sends_by b $A4 $((old + 1))
+	expect "so a hears it" pings b $A4
+	dummies_a=$(stat a in_dummy) dummies_b=$(stat b in_dummy)
+	expect "a's new inbound SA" sotto a sa add in spi $back peer $B4,$B6 $words "$(key $back)"
+	expect "a's new outbound SA" sotto a sa add out spi $there peer $B4,$B6 $words "$(key $there)" \
+		pair-spi $back probe
+	await "b sends by the new one" 5 sends_by b $A4 $back
+	await "b's dummy was opened by a" 5 grown a in_dummy "$dummies_a"
+	at_least "and a's by b" "$(stat b in_dummy)" $((dummies_b + 1))
+	expect "by the new ones" pings b $A4
+	expect "b forgets" sotto b tunnel flush
+	expect "a forgets" sotto a tunnel flush
+}
+
+# grown HOST COUNTER NUMBER, for await
+grown() {
+	[ "$(stat "$1" "$2")" -gt "$3" ]
+}
+
+has_sa() {
+	sotto "$1" -j sa show | jq -e --arg spi "$(printf '0x%08x' "$2")" \
+		'any(.[]; .dir == "in" and .spi == $spi)'
+}
+
+no_sa() {
+	! has_sa "$@"
+}
+
+# One that was there before, and one that was used, are there when the last one has ended.
+keys_that_nobody_shows_end() {
+	local spi=$SPI words="peer $A4,$A6 cipher chacha20poly1305 key-file"
+
+	SPI=$((SPI + 3))
+	expect "b's SA, which waits long" sotto b sa add in spi "$spi" $words "$(key "$spi")" confirm-seconds 600
+	expect "b's SA, which is used" sotto b sa add in spi $((spi + 1)) $words "$(key $((spi + 1)))" confirm-seconds 3
+	expect "a's SA" sotto a sa add out spi $((spi + 1)) peer $B4,$B6 cipher chacha20poly1305 \
+		key-file "$(key $((spi + 1)))"
+	expect "a datagram" traffic a udp-send $B4 5003 1 100
+	expect "b's SA, which is not" sotto b sa add in spi $((spi + 2)) $words "$(key $((spi + 2)))" confirm-seconds 3
+	expect "it is there" has_sa b $((spi + 2))
+	await "its end" 10 no_sa b $((spi + 2))
+	expect "who waits is there" has_sa b "$spi"
+	expect "who was used is there" has_sa b $((spi + 1))
+	expect "b forgets" sotto b tunnel flush
+	expect "a forgets" sotto a tunnel flush
+}
+
 counters_add_up() {
 	check_sums a b
 }
@@ -258,4 +323,5 @@ run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_
 	one_session_serves_all_addresses without_an_agent_it_fails_with_a_name \
 	silent_agent_is_asked_again new_agent_is_asked_what_the_old_one_was \
 	refusal_is_remembered_for_its_time prefer_goes_clear_for_a_stranger_only \
+	new_keys_are_used_when_the_other_end_shows_them keys_that_nobody_shows_end \
 	limits_hold_and_are_counted counters_add_up
