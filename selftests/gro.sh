@@ -10,7 +10,7 @@
 
 . "$(dirname "$0")/lib.sh"
 begin
-need ping ethtool nft iperf3
+need ping ethtool nft
 
 SPI=$((0x2000))		# what b receives
 HEAD4=40 HEAD6=60	# of IP and TCP, in bytes
@@ -40,7 +40,7 @@ setup() {
 		}
 	END
 	coproc FORGER { on r "$PYTHON" "$here/helpers/forge.py"; } 2>"$tmp/forger"
-	read -r -t 20 -u "${FORGER[0]}" answered || fail "the forger does not start"
+	read -r -t 60 -u "${FORGER[0]}" answered || fail "the forger does not start"
 	collect $B4 5003
 }
 
@@ -62,7 +62,7 @@ order() {
 	local answer
 
 	echo "$*" >&"${FORGER[1]}"
-	read -r -t 10 -u "${FORGER[0]}" answer
+	read -r -t 60 -u "${FORGER[0]}" answer
 	[[ $answer == ok* ]] || fail "forging '$*': $answer"
 }
 
@@ -113,7 +113,7 @@ burst4() {
 
 	snapshot "$tmp/before"
 	order burst src=$A4 dst=$B4 "$@"
-	busywait 2 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+	busywait 10 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
 }
 
 burst6() {
@@ -122,7 +122,7 @@ burst6() {
 
 	snapshot "$tmp/before"
 	order burst src=$A6 dst=$B6 "$@"
-	busywait 2 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
+	busywait 10 changes_are "$want" || fail "$what: got '$(changes)', wanted '$want'"
 }
 
 # What is merged ---------------------------------------------------------------------------
@@ -307,7 +307,7 @@ others_names_are_refused() {
 	add4 udp=5003 text=datagram-1
 	snapshot "$tmp/before"
 	order burst src=10.7.1.9 dst=$B4
-	busywait 2 changes_are in_drop_address+2 || fail "another host's name: got '$(changes)'"
+	busywait 10 changes_are in_drop_address+2 || fail "another host's name: got '$(changes)'"
 }
 
 # Real streams ----------------------------------------------------------------------------------
@@ -356,56 +356,6 @@ single_packets_come_through() {
 	at_least "packets" "$(stat b in_opened)" $((opened + 2000))
 }
 
-# A processor that is busy opening hands what comes to another that idles.
-one_flow_uses_two_processors() {
-	local before dropped
-
-	if [ "$(nproc)" = 1 ]; then
-		skip "there is one processor"
-		return
-	fi
-	on a ethtool -K wire tso on gso on
-	on r ethtool -K right tso on gso on
-	fresh chacha20poly1305
-	one_way b $B4,$B6 a $A4,$A6 $CIPHER $((SPI + 0x10000))
-	before=$(stat b in_spread)
-	dropped=$(stat b in_drop_spread)
-	expect "one flow" bulk a b $B4 48
-	at_least "packets that were handed over" "$(stat b in_spread)" $((before + 1000))
-	# a full queue drops, and TCP makes do with that
-	note "no room: $(($(stat b in_drop_spread) - dropped))"
-	note "$(on b awk '/^TcpExt:/ && n++ == 0 { split($0, name) } /^TcpExt:/ && n == 2 {
-		for (i in name) if (name[i] == "TCPOFOQueue") print "out of order:", $i }' /proc/net/netstat)"
-}
-
-# listening HOST PORT
-listening() {
-	[ -n "$(on "$1" ss -Hltn "sport = :$2")" ]
-}
-
-# More of one SA than a replay window may wait for the other processor: were they opened in any
-# order but their own, those that are late would look forged.
-flows_of_one_sa_stay_in_order() {
-	local server late forged dropped
-
-	if [ "$(nproc)" = 1 ]; then
-		skip "there is one processor"
-		return
-	fi
-	late=$(stat b in_drop_replay)
-	forged=$(stat b in_drop_auth)
-	dropped=$(stat b in_drop_spread)
-	launch b timeout 90 iperf3 -s -1 >/dev/null
-	server=$!
-	await "the server listens" 10 listening b 5201
-	expect "eight flows" on a timeout 60 iperf3 -c $B4 -P 8 -n 32M >/dev/null
-	kill $server 2>/dev/null
-	wait $server
-	same "late" "$(stat b in_drop_replay)" "$late"
-	same "not authentic" "$(stat b in_drop_auth)" "$forged"
-	note "no room: $(($(stat b in_drop_spread) - dropped))"
-}
-
 nothing_was_lost_count_of() {
 	check_sums a b
 }
@@ -414,4 +364,4 @@ run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
 	replayed_segment_drops_alone odd_ones_drop_alone others_names_are_refused \
 	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
-	one_flow_uses_two_processors flows_of_one_sa_stay_in_order nothing_was_lost_count_of
+	nothing_was_lost_count_of
