@@ -184,6 +184,28 @@ sealed_so_far() {
 	esac
 }
 
+# sealed_bytes: of what A has encrypted, likewise; headers are in it.
+sealed_bytes() {
+	case $system in
+	sotto-*) in_a sotto -j tunnel show | jq 'map(.tx_bytes) | add' ;;
+	wireguard) in_a wg show wg0 transfer | awk '{ print $3 }' ;;
+	xfrm-*) in_a ip -s xfrm state | awk '
+		/^src/ { out = $2 ~ /\.2\.1$/ }
+		out && /[0-9]\(bytes\)/ { print $1 + 0 }' ;;
+	*) echo 0 ;;
+	esac
+}
+
+# assert_all_sealed BEFORE BYTES: of payload that reached B since then, A has encrypted it all.
+assert_all_sealed() {
+	local now
+
+	[ "$system" != plain ] || return 0
+	now=$(sealed_bytes)
+	[ $((now - $1)) -ge "$2" ] ||
+		die "$system: $2 bytes arrived, and only $((now - $1)) were encrypted"
+}
+
 # A benchmark that measures plaintext by mistake is worse than none.
 assert_sealed() {
 	local now

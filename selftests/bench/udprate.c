@@ -134,7 +134,8 @@ static int receive(const struct sockaddr_in *sin, int gro)
 		fputs("udprate: one handful came, and no more\n", stderr);
 		return 1;
 	}
-	printf("%.0f %.0f\n", packets * 1e9 / (last - first), bytes * 1e9 / (last - first));
+	printf("%.0f %.0f %llu\n", packets * 1e9 / (last - first), bytes * 1e9 / (last - first),
+	       (unsigned long long)bytes);
 	return 0;
 }
 
