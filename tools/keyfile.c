@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,22 +44,59 @@ static int read_line(int fd, const char *what, char *out, size_t size)
 	return EXIT_OK;
 }
 
+/* The terminal as it was, for whoever ends this program while it hides what is typed. */
+static struct termios shown;
+
+static void show_again(int signum)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	raise(signum);		/* by now as it was before us */
+}
+
+static const int ends[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP };
+
+#define N_ENDS	(sizeof(ends) / sizeof(ends[0]))
+
+/* Not stopped, either: the shell would show what is typed once it goes on. */
+static void catch_ends(struct sigaction old[N_ENDS])
+{
+	struct sigaction sa = { .sa_flags = SA_RESETHAND | SA_NODEFER };
+
+	for (size_t i = 0; i < N_ENDS; i++) {
+		sa.sa_handler = ends[i] == SIGTSTP ? SIG_IGN : show_again;
+		sigaction(ends[i], NULL, &old[i]);
+		if (old[i].sa_handler != SIG_IGN)
+			sigaction(ends[i], &sa, NULL);
+	}
+}
+
+static bool hide(struct sigaction old[N_ENDS])
+{
+	struct termios quiet;
+
+	if (tcgetattr(STDIN_FILENO, &shown))
+		return false;
+	quiet = shown;
+	quiet.c_lflag &= ~ECHO;
+	catch_ends(old);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	return true;
+}
+
 static int read_prompt(const char *prompt, const char *what, char *out, size_t size)
 {
-	struct termios old, quiet;
-	bool hidden = !tcgetattr(STDIN_FILENO, &old);
+	struct sigaction old[N_ENDS];
+	bool hidden = hide(old);
 	int ret;
 
-	if (hidden) {
-		quiet = old;
-		quiet.c_lflag &= ~ECHO;
-		hidden = !tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
 	fprintf(stderr, "%s: ", prompt);
 	fflush(stderr);
 	ret = read_line(STDIN_FILENO, what, out, size);
-	if (hidden)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	if (hidden) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+		for (size_t i = 0; i < N_ENDS; i++)
+			sigaction(ends[i], &old[i], NULL);
+	}
 	fputc('\n', stderr);
 	return ret;
 }

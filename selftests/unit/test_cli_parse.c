@@ -2,7 +2,12 @@
 /*
  * Words, values, suggestions and human units of the command line.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "ktap.h"
@@ -234,6 +239,104 @@ static void test_read_secret(void)
 	EXPECT(read_secret(path, "", "key", out, sizeof(out)));
 }
 
+/* Somebody at a terminal is asked; at_prompt() returns once the question is there. */
+struct person {
+	int master, slave;
+	pid_t pid;
+	char seen[256];
+	size_t len;
+};
+
+static int answer_prompt(int slave)
+{
+	char out[16];
+
+	setsid();
+	ioctl(slave, TIOCSCTTY, 0);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(slave, fd);
+	if (read_secret("-", "Code", "code", out, sizeof(out)))
+		return 1;
+	return strcmp(out, "hushhush") ? 2 : 0;
+}
+
+/* Until @text was shown, or the other end is closed. */
+static void see(struct person *p, const char *text)
+{
+	ssize_t n;
+
+	while (!strstr(p->seen, text) && p->len < sizeof(p->seen) - 1) {
+		n = read(p->master, p->seen + p->len, sizeof(p->seen) - 1 - p->len);
+		if (n <= 0)
+			break;
+		p->len += n;
+	}
+}
+
+static bool at_prompt(struct person *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->master = posix_openpt(O_RDWR | O_NOCTTY);
+	if (p->master < 0 || grantpt(p->master) || unlockpt(p->master))
+		return false;
+	p->slave = open(ptsname(p->master), O_RDWR | O_NOCTTY);
+	p->pid = p->slave < 0 ? -1 : fork();
+	if (!p->pid)
+		_exit(answer_prompt(p->slave));
+	if (p->pid > 0)
+		see(p, "Code: ");
+	return p->pid > 0;
+}
+
+static int type(struct person *p, const char *text)
+{
+	int status = -1;
+
+	if (write(p->master, text, strlen(text)) == (ssize_t)strlen(text))
+		waitpid(p->pid, &status, 0);
+	return status;
+}
+
+static bool echoes(const struct person *p)
+{
+	struct termios t;
+
+	return !tcgetattr(p->slave, &t) && (t.c_lflag & ECHO);
+}
+
+static void leave(struct person *p)
+{
+	close(p->slave);
+	close(p->master);
+}
+
+static void test_prompt_hides(void)
+{
+	struct person p;
+
+	ASSERT(at_prompt(&p));
+	EXPECT(!echoes(&p));
+	EXPECT_EQ(type(&p, "hushhush\n"), 0);
+	see(&p, "\n");
+	EXPECT(!strstr(p.seen, "hush"));
+	EXPECT(echoes(&p));
+	leave(&p);
+}
+
+/* Who gives up at the prompt finds a terminal that shows what is typed. */
+static void test_prompt_interrupted(void)
+{
+	struct person p;
+	int status;
+
+	ASSERT(at_prompt(&p));
+	EXPECT(!echoes(&p));
+	status = type(&p, "hu\003");
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	EXPECT(echoes(&p));
+	leave(&p);
+}
+
 static const struct ktap_test tests[] = {
 	{ "numbers", test_numbers },
 	{ "seconds", test_seconds },
@@ -247,6 +350,8 @@ static const struct ktap_test tests[] = {
 	{ "dispatch", test_dispatch },
 	{ "human", test_human },
 	{ "read_secret", test_read_secret },
+	{ "prompt_hides", test_prompt_hides },
+	{ "prompt_interrupted", test_prompt_interrupted },
 };
 
 KTAP_MAIN(tests)
