@@ -97,18 +97,25 @@ int admin_policy_export(struct authd *ad, struct sotto_usock_conn *conn,
 	return 0;
 }
 
+static bool is_member(void *arg, const char *name)
+{
+	return member_by_name(arg, name) != NULL;
+}
+
 int admin_policy_apply(struct authd *ad, struct sotto_usock_conn *conn,
 		       const json_t *req, struct sotto_errmsg *err)
 {
+	const struct policy_names names = { is_member, ad };
 	struct policy_doc doc;
 	uint64_t seconds = 0;
 	const char *text;
 	int rc = sotto_jx_string(req, "text", &text, err);
 
-	if (!rc && json_object_get(req, "confirm"))
-		rc = sotto_jx_u64(req, "confirm", 5, 86400, &seconds, err);
+	if (!rc && json_object_get(req, "confirm") &&
+	    sotto_jx_u64(req, "confirm", 5, 86400, &seconds, err))
+		rc = sotto_err(err, SOTTO_E_BAD, "a trial lasts from 5 seconds to 1 day");
 	if (!rc)
-		rc = policy_doc_parse(&doc, text, err);
+		rc = policy_doc_parse(&doc, text, &names, err);
 	if (rc)
 		return rc;
 	rc = trial_apply(ad, ADMIN_ACTOR, &doc, seconds, err);
@@ -181,6 +188,17 @@ static int insert_rule(struct policy_doc *doc, const struct policy_rule *r,
 	return 0;
 }
 
+static int number_of_rule(const json_t *req, const char *name, uint64_t last,
+			  uint64_t *number, struct sotto_errmsg *err)
+{
+	int rc = sotto_jx_u64(req, name, 1, last, number, err);
+
+	return rc != SOTTO_E_BAD ? rc :
+	       sotto_err(err, rc, last > 1 ?
+			 "a rule's number here is from 1 to %" PRIu64 :
+			 "a rule's number here is %" PRIu64, last);
+}
+
 /* "at": the number that it gets, from 1 on; the last without it. */
 int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
 		   const json_t *req, struct sotto_errmsg *err)
@@ -200,7 +218,7 @@ int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = check_side(ad, &r.dst, err);
 	if (!rc && json_object_get(req, "at"))
-		rc = sotto_jx_u64(req, "at", 1, at, &at, err);
+		rc = number_of_rule(req, "at", at, &at, err);
 	if (!rc)
 		rc = store_policy_load(ad->store, &doc, err);
 	if (!rc)
@@ -225,7 +243,7 @@ int admin_rule_del(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc && !ad->rules->rules_n)
 		rc = sotto_err(err, SOTTO_E_UNKNOWN, "there are no rules");
 	if (!rc)
-		rc = sotto_jx_u64(req, "number", 1, ad->rules->rules_n, &at, err);
+		rc = number_of_rule(req, "number", ad->rules->rules_n, &at, err);
 	if (!rc)
 		rc = store_policy_load(ad->store, &doc, err);
 	if (!rc) {

@@ -148,6 +148,21 @@ int policy_side_parse(struct policy_side *s, const char *text, bool net,
 
 #define WORDS	" \t\r"
 
+/** struct reading - a text on its way into @doc */
+struct reading {
+	struct policy_doc *doc;
+	const struct policy_names *names;
+	uint32_t line;
+};
+
+static int check_member(const struct reading *r, const char *name,
+			struct sotto_errmsg *err)
+{
+	if (!r->names || r->names->has(r->names->arg, name))
+		return 0;
+	return sotto_err(err, SOTTO_E_UNKNOWN, "there is no member '%s'", name);
+}
+
 static int read_default(struct policy_doc *doc, char **save,
 			struct sotto_errmsg *err)
 {
@@ -160,10 +175,30 @@ static int read_default(struct policy_doc *doc, char **save,
 	return 0;
 }
 
-static int read_group(struct policy_doc *doc, char **save,
+static int read_names(const struct reading *r, struct policy_group *g,
+		      char **save, struct sotto_errmsg *err)
+{
+	const char *word;
+	int rc;
+
+	while ((word = strtok_r(NULL, WORDS, save))) {
+		if (!sotto_name_valid(word))
+			return sotto_err(err, SOTTO_E_BAD,
+					 "'%.70s' is not a member's name", word);
+		rc = check_member(r, word, err);
+		if (rc)
+			return rc;
+		if (policy_group_add(g, word))
+			return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int read_group(const struct reading *r, char **save,
 		      struct sotto_errmsg *err)
 {
 	const char *word = strtok_r(NULL, WORDS, save);
+	struct policy_doc *doc = r->doc;
 	struct policy_group *g;
 
 	if (!word || !sotto_name_valid(word))
@@ -175,14 +210,7 @@ static int read_group(struct policy_doc *doc, char **save,
 	if (!g)
 		return sotto_err(err, SOTTO_E_LIMIT, "more than %d groups",
 				 POLICY_GROUPS_MAX);
-	while ((word = strtok_r(NULL, WORDS, save))) {
-		if (!sotto_name_valid(word))
-			return sotto_err(err, SOTTO_E_BAD,
-					 "'%.70s' is not a member's name", word);
-		if (policy_group_add(g, word))
-			return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	}
-	return 0;
+	return read_names(r, g, save, err);
 }
 
 static int read_sides(struct policy_rule *r, char **save,
@@ -199,16 +227,23 @@ static int read_sides(struct policy_rule *r, char **save,
 	return rc ? rc : policy_side_parse(&r->dst, dst, true, err);
 }
 
-static int read_rule(struct policy_doc *doc, bool allow, char **save,
+static int read_rule(const struct reading *r, bool allow, char **save,
 		     struct sotto_errmsg *err)
 {
-	struct policy_rule *r = policy_doc_rule(doc);
+	struct policy_rule *rule = policy_doc_rule(r->doc);
+	int rc;
 
-	if (!r)
+	if (!rule)
 		return sotto_err(err, SOTTO_E_LIMIT, "more than %d rules",
 				 POLICY_RULES_MAX);
-	r->allow = allow;
-	return read_sides(r, save, err);
+	rule->allow = allow;
+	rule->line = r->line;
+	rc = read_sides(rule, save, err);
+	if (!rc && rule->src.kind == SIDE_MEMBER)
+		rc = check_member(r, rule->src.name, err);
+	if (!rc && rule->dst.kind == SIDE_MEMBER)
+		rc = check_member(r, rule->dst.name, err);
+	return rc;
 }
 
 int policy_rule_parse(struct policy_rule *r, const char *text,
@@ -232,7 +267,7 @@ int policy_rule_parse(struct policy_rule *r, const char *text,
 			      "a rule is: allow FROM TO, or: deny FROM TO") : 0;
 }
 
-static int read_net(struct policy_doc *doc, int action, char **save,
+static int read_net(const struct reading *r, int action, char **save,
 		    struct sotto_errmsg *err)
 {
 	const char *prefix = strtok_r(NULL, WORDS, save);
@@ -245,17 +280,18 @@ static int read_net(struct policy_doc *doc, int action, char **save,
 	if (group && (*group != '@' || !sotto_name_valid(group + 1)))
 		return sotto_err(err, SOTTO_E_BAD,
 				 "'%.70s' is not a group: @NAME", group);
-	n = policy_doc_net(doc);
+	n = policy_doc_net(r->doc);
 	if (!n)
 		return sotto_err(err, SOTTO_E_LIMIT, "more than %d networks",
 				 POLICY_NETS_MAX);
 	n->action = action;
+	n->line = r->line;
 	if (group)
 		strcpy(n->group, group + 1);
 	return parse_net(&n->prefix, prefix, err);
 }
 
-static int read_line(struct policy_doc *doc, char *line,
+static int read_line(const struct reading *r, char *line,
 		     struct sotto_errmsg *err)
 {
 	const char *word, *more;
@@ -267,13 +303,13 @@ static int read_line(struct policy_doc *doc, char *line,
 	if (!word)
 		return 0;
 	if (!strcmp(word, "default"))
-		rc = read_default(doc, &save, err);
+		rc = read_default(r->doc, &save, err);
 	else if (!strcmp(word, "group"))
-		rc = read_group(doc, &save, err);
+		rc = read_group(r, &save, err);
 	else if (!strcmp(word, "allow") || !strcmp(word, "deny"))
-		rc = read_rule(doc, *word == 'a', &save, err);
+		rc = read_rule(r, *word == 'a', &save, err);
 	else if (policy_action_by_name(word) >= 0)
-		rc = read_net(doc, policy_action_by_name(word), &save, err);
+		rc = read_net(r, policy_action_by_name(word), &save, err);
 	else
 		return sotto_err(err, SOTTO_E_BAD,
 				 "'%.30s' begins no line: default, group, allow, deny, protect, prefer, bypass or block",
@@ -285,11 +321,24 @@ static int read_line(struct policy_doc *doc, char *line,
 }
 
 static int check_group(const struct policy_doc *doc, const char *name,
-		       struct sotto_errmsg *err)
+		       uint32_t line, struct sotto_errmsg *err)
 {
 	if (policy_doc_find(doc, name))
 		return 0;
-	return sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'", name);
+	return sotto_err(err, SOTTO_E_UNKNOWN, "line %u: there is no group '%s'",
+			 line, name);
+}
+
+static int check_rule(const struct policy_doc *doc, const struct policy_rule *r,
+		      struct sotto_errmsg *err)
+{
+	int rc = 0;
+
+	if (r->src.kind == SIDE_GROUP)
+		rc = check_group(doc, r->src.name, r->line, err);
+	if (!rc && r->dst.kind == SIDE_GROUP)
+		rc = check_group(doc, r->dst.name, r->line, err);
+	return rc;
 }
 
 static int by_net(const void *x, const void *y)
@@ -302,63 +351,64 @@ static int by_net(const void *x, const void *y)
 	return c ? c : strcmp(a->group, b->group);
 }
 
-static int check_doc(struct policy_doc *doc, struct sotto_errmsg *err)
+static int check_net(const struct policy_doc *doc, const struct policy_net *n,
+		     const struct policy_net *before, struct sotto_errmsg *err)
 {
 	char text[SOTTO_PREFIX_STR];
+
+	if (before && !by_net(before, n))
+		return sotto_err(err, SOTTO_E_BAD,
+				 "lines %u and %u both say what to do with %s",
+				 before->line < n->line ? before->line : n->line,
+				 before->line < n->line ? n->line : before->line,
+				 sotto_prefix_str(&n->prefix, text));
+	return n->group[0] ? check_group(doc, n->group, n->line, err) : 0;
+}
+
+static int check_doc(struct policy_doc *doc, struct sotto_errmsg *err)
+{
 	uint32_t i;
 	int rc = 0;
 
-	for (i = 0; i < doc->rules_n && !rc; i++) {
-		const struct policy_rule *r = &doc->rules[i];
-
-		if (r->src.kind == SIDE_GROUP)
-			rc = check_group(doc, r->src.name, err);
-		if (!rc && r->dst.kind == SIDE_GROUP)
-			rc = check_group(doc, r->dst.name, err);
-	}
+	for (i = 0; i < doc->rules_n && !rc; i++)
+		rc = check_rule(doc, &doc->rules[i], err);
 	if (doc->nets_n)
 		qsort(doc->nets, doc->nets_n, sizeof(*doc->nets), by_net);
-	for (i = 0; i < doc->nets_n && !rc; i++) {
-		if (doc->nets[i].group[0])
-			rc = check_group(doc, doc->nets[i].group, err);
-		if (!rc && i && !by_net(&doc->nets[i - 1], &doc->nets[i]))
-			rc = sotto_err(err, SOTTO_E_BAD,
-				       "two lines say what to do with %s",
-				       sotto_prefix_str(&doc->nets[i].prefix,
-							text));
-	}
+	for (i = 0; i < doc->nets_n && !rc; i++)
+		rc = check_net(doc, &doc->nets[i], i ? &doc->nets[i - 1] : NULL,
+			       err);
 	return rc;
 }
 
-static int read_lines(struct policy_doc *doc, char *text,
-		      struct sotto_errmsg *err)
+static int read_lines(struct reading *r, char *text, struct sotto_errmsg *err)
 {
-	int line = 1, rc = 0;
+	int rc = 0;
 	char *next;
 
-	for (; text && !rc; text = next, line++) {
+	for (r->line = 1; text && !rc; text = next, r->line++) {
 		struct sotto_errmsg why;
 
 		next = strchr(text, '\n');
 		if (next)
 			*next++ = 0;
-		rc = read_line(doc, text, &why);
+		rc = read_line(r, text, &why);
 		if (rc)
-			sotto_err(err, rc, "line %d: %.400s", line, why.text);
+			sotto_err(err, rc, "line %u: %.400s", r->line, why.text);
 	}
 	return rc;
 }
 
 int policy_doc_parse(struct policy_doc *doc, const char *text,
-		     struct sotto_errmsg *err)
+		     const struct policy_names *names, struct sotto_errmsg *err)
 {
+	struct reading r = { .doc = doc, .names = names };
 	char *copy = strdup(text);
 	int rc;
 
 	memset(doc, 0, sizeof(*doc));
 	if (!copy)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	rc = read_lines(doc, copy, err);
+	rc = read_lines(&r, copy, err);
 	if (!rc)
 		rc = check_doc(doc, err);
 	free(copy);

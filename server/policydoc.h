@@ -39,9 +39,11 @@ struct policy_side {
 	struct sotto_prefix net;
 };
 
+/** struct policy_rule - @line: of the text that it was read from, or 0 */
 struct policy_rule {
 	bool allow;
 	struct policy_side src, dst;
+	uint32_t line;
 };
 
 /** struct policy_group - @id: of the database, 0 in what was parsed */
@@ -57,6 +59,7 @@ struct policy_net {
 	struct sotto_prefix prefix;
 	uint8_t action;			/* enum sotto_action */
 	char group[SOTTO_NAME_MAX];	/* for its members only; "" = for all */
+	uint32_t line;			/* of the text that it was read from, or 0 */
 };
 
 struct policy_doc {
@@ -67,9 +70,18 @@ struct policy_doc {
 	struct policy_net *nets;
 };
 
-/** policy_doc_parse() - @text is not changed; errors name the line. */
+/** struct policy_names - who is a member */
+struct policy_names {
+	bool (*has)(void *arg, const char *name);
+	void *arg;
+};
+
+/**
+ * policy_doc_parse() - @text is not changed; errors name the line.
+ * @names: others are refused; NULL: everybody may be a member
+ */
 int policy_doc_parse(struct policy_doc *doc, const char *text,
-		     struct sotto_errmsg *err);
+		     const struct policy_names *names, struct sotto_errmsg *err);
 /** policy_doc_text() - the reverse; the caller frees it. NULL without memory. */
 char *policy_doc_text(const struct policy_doc *doc);
 void policy_doc_free(struct policy_doc *doc);

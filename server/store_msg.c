@@ -187,6 +187,7 @@ void store_put_rule(struct sotto_wbuf *w, const struct policy_rule *rule)
 
 void store_get_rule(struct sotto_rbuf *r, struct policy_rule *rule)
 {
+	rule->line = 0;
 	rule->allow = store_get_bool(r);
 	get_side(r, &rule->src, SIDE_MEMBER);
 	get_side(r, &rule->dst, SIDE_NET);
@@ -201,6 +202,7 @@ void store_put_net(struct sotto_wbuf *w, const struct policy_net *n)
 
 void store_get_net(struct sotto_rbuf *r, struct policy_net *n)
 {
+	n->line = 0;
 	store_get_prefix(r, &n->prefix, false);
 	n->action = store_get_up_to(r, __SOTTO_ACTION_MAX - 1);
 	store_get_text(r, n->group, sizeof(n->group));

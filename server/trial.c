@@ -24,7 +24,7 @@ static int take_back(struct authd *ad, const char *actor, const char *event,
 		     struct sotto_errmsg *err)
 {
 	struct policy_doc doc;
-	int rc = policy_doc_parse(&doc, ad->policy->previous, err);
+	int rc = policy_doc_parse(&doc, ad->policy->previous, NULL, err);
 
 	if (rc)
 		return rc;

@@ -17,9 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_begin();
 	text = fuzz_text(data, len);
 	policy_rule_parse(&rule, text, &err);
-	if (!policy_doc_parse(&doc, text, &err)) {
+	if (!policy_doc_parse(&doc, text, NULL, &err)) {
 		out = policy_doc_text(&doc);
-		MUST(out && !policy_doc_parse(&again, out, &err));
+		MUST(out && !policy_doc_parse(&again, out, NULL, &err));
 		out2 = policy_doc_text(&again);
 		MUST(out2 && !strcmp(out, out2));
 		free(out);

@@ -44,12 +44,12 @@ static void text_form(void)
 	char *text;
 	int i;
 
-	ASSERT(!policy_doc_parse(&doc, in, &err));
+	ASSERT(!policy_doc_parse(&doc, in, NULL, &err));
 	for (i = 0; i < 2; i++) {
 		text = policy_doc_text(&doc);
 		EXPECT(!strcmp(text, out));
 		policy_doc_free(&doc);
-		EXPECT_EQ(policy_doc_parse(&doc, text, &err), 0);
+		EXPECT_EQ(policy_doc_parse(&doc, text, NULL, &err), 0);
 		free(text);
 	}
 	policy_doc_free(&doc);
@@ -63,7 +63,8 @@ static void bad_text(void)
 		{ "permit all all", "line 1: 'permit' begins no line" },
 		{ "\n\nallow alice", "line 3: a rule says who" },
 		{ "allow alice bob carol", "'carol' is too much" },
-		{ "allow @web all", "there is no group 'web'" },
+		{ "default deny\nallow @web all", "line 2: there is no group 'web'" },
+		{ "\ndeny all @web", "line 2: there is no group 'web'" },
 		{ "allow all Bob", "'Bob' is neither all" },
 		{ "allow 10.0.0.0/8 all", "neither all, @GROUP nor a member" },
 		{ "allow all 10.8.0.1/16", "bits set behind" },
@@ -73,20 +74,56 @@ static void bad_text(void)
 		{ "group web @x", "'@x' is not a member's name" },
 		{ "protect", "a network stands behind" },
 		{ "protect 10.0.0.0/8 web", "'web' is not a group" },
-		{ "protect 10.0.0.0/8 @web", "there is no group 'web'" },
-		{ "protect 10.0.0.0/8\nblock 10.0.0.0/8", "two lines say" },
+		{ "#\n#\nprotect 10.0.0.0/8 @web", "line 3: there is no group 'web'" },
+		{ "protect 10.0.0.0/8\n\nblock 10.0.0.0/8",
+		  "lines 1 and 3 both say what to do with 10.0.0.0/8" },
+		{ "block 10.0.0.0/8\nprotect fd00::/8\nprotect 10.0.0.0/8",
+		  "lines 1 and 3 both say what to do with 10.0.0.0/8" },
 		{ "protect 10.0.0.0/8 @a b", "'b' is too much" },
 	};
 	struct policy_doc doc;
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		EXPECT(policy_doc_parse(&doc, bad[i].text, &err));
+		EXPECT(policy_doc_parse(&doc, bad[i].text, NULL, &err));
 		if (!strstr(err.text, bad[i].says)) {
 			printf("# %s: %s\n", bad[i].text, err.text);
 			EXPECT(false);
 		}
 	}
+}
+
+static bool is_alice(void *arg, const char *name)
+{
+	(void)arg;
+	return !strcmp(name, "alice");
+}
+
+/* Who is no member is perhaps mistyped, and a rule for him would hold for nobody. */
+static void unknown_names(void)
+{
+	static const struct policy_names names = { .has = is_alice };
+	static const char *const bad[] = {
+		"group web alice\n\ngroup web bob\n",
+		"deny bob all\n",
+		"allow alice all\ndeny all bob\n",
+	};
+	static const char *const says[] = {
+		"line 3: there is no member 'bob'",
+		"line 1: there is no member 'bob'",
+		"line 2: there is no member 'bob'",
+	};
+	struct policy_doc doc;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_EQ(policy_doc_parse(&doc, bad[i], &names, &err),
+			  SOTTO_E_UNKNOWN);
+		EXPECT(!strcmp(err.text, says[i]));
+	}
+	EXPECT(!policy_doc_parse(&doc, "group web alice\nallow alice @web\n",
+				 &names, &err));
+	policy_doc_free(&doc);
 }
 
 /* ---- the server ---- */
@@ -195,6 +232,7 @@ static void rules(void)
 	EXPECT_EQ(sim_session(&c, "10.0.0.2"), SOTTO_REFUSAL_DENIED);
 	/* what is refused changes nothing */
 	IS(apply("group web alice nobody\n", 0), "unknown");
+	IS(apply("deny alice nobody\n", 0), "unknown");
 	IS(apply("allow nonsense\n", 0), "bad-input");
 	IS(verdict("alice", "bob"), "allowed by allow @web @web");
 	/* one at a time, and by number */
@@ -882,6 +920,7 @@ int main(void)
 	static const struct ktap_test tests[] = {
 		{ "text_form", text_form },
 		{ "bad_text", bad_text },
+		{ "unknown_names", unknown_names },
 		{ "rules", rules },
 		{ "rules_end_sessions", rules_end_sessions },
 		{ "rules_spare_rekeys", rules_spare_rekeys },
