@@ -2,6 +2,7 @@
 /*
  * sottod: the agent. Options, and the order of starting and stopping.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static const char usage[] =
 "The agent of a Sotto host; \"sotto up\" starts it.\n"
 "  -f, --foreground   stay, and log on standard error\n"
 "  -c, --config FILE  instead of /etc/sotto/sotto.conf\n"
-"  -v, --verbose      log more; twice as much as there is\n";
+"  -v, --verbose      log more; given twice, everything\n";
 
 struct options {
 	const char *config;
@@ -226,6 +227,11 @@ int main(int argc, char **argv)
 	umask(077);
 	sotto_log_init("sottod", SOTTO_LOG_INFO);
 	ag.conf_path = o.config;
+	/* only the usual one may be absent */
+	if (o.config && access(o.config, R_OK)) {
+		sotto_err_log("%s: %s", o.config, strerror(errno));
+		return EXIT_FAILED;
+	}
 	if (conf_load(&ag.conf, o.config, &err)) {
 		sotto_err_log("%s", err.text);
 		return EXIT_FAILED;

@@ -69,6 +69,58 @@ static int set_ciphers(const struct sotto_conf_key *k, const char *value,
 	return c->permitted.n ? 0 : SOTTO_E_VALUE;
 }
 
+/* A list of places; @fits says which. -1: not all of them do, else how many there are. */
+static int count_places(const char *value, bool (*fits)(const struct sotto_endpoint *ep))
+{
+	char list[sizeof(((struct authd_conf *)0)->endpoints)], *save = NULL, *one;
+	struct sotto_endpoint ep;
+	int n = 0;
+
+	if (strlen(value) >= sizeof(list))
+		return -1;
+	strcpy(list, value);
+	for (one = strtok_r(list, ", ", &save); one;
+	     one = strtok_r(NULL, ", ", &save), n++)
+		if (sotto_endpoint_parse(&ep, one, NULL) || !fits(&ep))
+			return -1;
+	return n;
+}
+
+static bool is_address(const struct sotto_endpoint *ep)
+{
+	struct sotto_addr addr;
+
+	return !sotto_addr_parse(&addr, ep->host);
+}
+
+static bool has_port(const struct sotto_endpoint *ep)
+{
+	return ep->port;
+}
+
+static int set_listen(const struct sotto_conf_key *k, const char *value,
+		      char *want, size_t n)
+{
+	snprintf(want, n, "addresses of this host, as 10.0.0.1 or [::]:7688");
+	if (strlen(value) >= k->max || count_places(value, is_address) < 1)
+		return SOTTO_E_VALUE;
+	strcpy(k->dst, value);
+	return 0;
+}
+
+static int set_endpoint(const struct sotto_conf_key *k, const char *value,
+			char *want, size_t n)
+{
+	int places = count_places(value, has_port);
+
+	snprintf(want, n, "up to %d hosts, as gw.example or [fd00::1]:7688",
+		 SOTTO_SERVERS_MAX);
+	if (strlen(value) >= k->max || places < 0 || places > SOTTO_SERVERS_MAX)
+		return SOTTO_E_VALUE;
+	strcpy(k->dst, value);
+	return 0;
+}
+
 /* What members do with their sessions when no server answers. */
 static int set_server_loss(const struct sotto_conf_key *k, const char *value,
 			   char *want, size_t n)
@@ -102,9 +154,9 @@ int authd_conf_load(struct authd_conf *c, const char *path,
 		    struct sotto_errmsg *err)
 {
 	const struct sotto_conf_key keys[] = {
-		{ "server", "listen", sotto_conf_string, c->listen,
+		{ "server", "listen", set_listen, c->listen,
 		  0, sizeof(c->listen) },
-		{ "server", "endpoint", sotto_conf_string, c->endpoints,
+		{ "server", "endpoint", set_endpoint, c->endpoints,
 		  0, sizeof(c->endpoints) },
 		{ "server", "log_level", sotto_conf_log_level, &c->log_level,
 		  0, 0 },

@@ -21,6 +21,7 @@ struct options {
 	bool init, json, check;
 	bool force, rekey, retire;
 	const char *conf, *backup, *restore;
+	unsigned int endpoints_n;
 	char endpoints[sizeof(((struct authd_conf *)0)->endpoints)];
 };
 
@@ -53,8 +54,13 @@ static int add_endpoint(struct options *o, const char *text,
 
 	if (rc)
 		return rc;
-	if (len + strlen(text) + 2 > sizeof(o->endpoints))
-		return sotto_err(err, SOTTO_E_LIMIT, "too many addresses");
+	if (!ep.port)
+		return sotto_err(err, SOTTO_E_VALUE, "'%.100s': nobody can be found at port 0",
+				 text);
+	if (++o->endpoints_n > SOTTO_SERVERS_MAX ||
+	    len + strlen(text) + 2 > sizeof(o->endpoints))
+		return sotto_err(err, SOTTO_E_LIMIT, "more than %d addresses",
+				 SOTTO_SERVERS_MAX);
 	sprintf(o->endpoints + len, "%s%s", len ? "," : "", text);
 	return 0;
 }
@@ -125,26 +131,39 @@ static int parse_args(int argc, char **argv, struct options *o)
 			return 2;
 		}
 	}
-	if (optind < argc || (o->endpoints[0] && !o->init)) {
-		usage(stderr);
-		return 2;
-	}
-	return -1;
+	if (optind < argc)
+		fprintf(stderr, "sotto-authd: don't know what to do with \"%s\"\n",
+			argv[optind]);
+	else if (o->endpoints[0] && !o->init)
+		fputs("sotto-authd: --address goes with --init\n", stderr);
+	else
+		return -1;
+	usage(stderr);
+	return 2;
+}
+
+/* Returns the exit code, after saying what went wrong. */
+static int failed(const struct sotto_errmsg *err)
+{
+	bool permission = err->code == SOTTO_E_PERM;
+
+	fprintf(stderr, "sotto-authd: %s%s\n", err->text,
+		permission && geteuid() ? "; run it as root" : "");
+	return permission ? 3 : 1;
 }
 
 /* ---- making a realm ---- */
 
 static int show_realm(const struct options *o)
 {
-	char hex[2 * SOTTO_PUB_LEN + 1], path[SOTTO_PATH_MAX];
+	char hex[2 * SOTTO_PUB_LEN + 1], text[44], path[SOTTO_PATH_MAX];
 	struct sotto_errmsg err;
 	struct realm *r;
 
-	if (realm_load(&r, &err)) {
-		fprintf(stderr, "sotto-authd: %s\n", err.text);
-		return 1;
-	}
+	if (realm_load(&r, &err))
+		return failed(&err);
 	sotto_hex(hex, r->pub, SOTTO_PUB_LEN);
+	sotto_key_text(text, r->pub);
 	realm_free(r);
 	if (o->json)
 		printf("{\"ok\":true,\"realm_key\":\"%s\"}\n", hex);
@@ -152,7 +171,7 @@ static int show_realm(const struct options *o)
 		printf("Realm made in %s\n"
 		       "Realm key: %s\n"
 		       "Back this folder up: without it every member has to be enrolled anew.\n",
-		       sotto_path(path, SOTTO_STATE, "authd"), hex);
+		       sotto_path(path, SOTTO_STATE, "authd"), text);
 	return 0;
 }
 
@@ -171,8 +190,7 @@ static int init_realm(const struct options *o)
 		putchar('\n');
 		json_decref(j);
 	}
-	fprintf(stderr, "sotto-authd: %s\n", err.text);
-	return 1;
+	return failed(&err);
 }
 
 static int copy_realm(const struct options *o)
@@ -182,11 +200,15 @@ static int copy_realm(const struct options *o)
 			     realm_restore(o->restore, o->force, &err);
 
 	if (rc)
-		fprintf(stderr, "sotto-authd: %s\n", err.text);
-	else if (o->backup)
+		return failed(&err);
+	if (o->json)
+		return 0;
+	if (o->backup)
 		printf("%s holds the realm with its key: keep it as you would the key.\n",
 		       o->backup);
-	return rc ? 1 : 0;
+	else
+		printf("The realm is that of %s. Start sotto-authd.\n", o->restore);
+	return 0;
 }
 
 static int roll_over(const struct options *o)
@@ -195,11 +217,15 @@ static int roll_over(const struct options *o)
 	int rc = o->rekey ? realm_rekey(&err) : realm_retire(&err);
 
 	if (rc)
-		fprintf(stderr, "sotto-authd: %s\n", err.text);
-	else if (o->rekey)
+		return failed(&err);
+	if (o->json)
+		return 0;
+	if (o->rekey)
 		puts("The realm has a new key. Start sotto-authd: members learn of the new key by the former one.\n"
 		     "\"sotto realm\" says how many have not come yet; \"sotto realm retire\" ends the former key.");
-	return rc ? 1 : 0;
+	else
+		puts("The former key is good no more. Start sotto-authd.");
+	return 0;
 }
 
 /* ---- running ---- */
@@ -346,10 +372,13 @@ int main(int argc, char **argv)
 	if (o.rekey || o.retire)
 		return roll_over(&o);
 	sotto_path(path, SOTTO_ETC, "authd.conf");
-	if (authd_conf_load(&conf, o.conf ? o.conf : path, &err)) {
-		fprintf(stderr, "sotto-authd: %s\n", err.text);
-		return 1;
+	/* only the usual one may be absent */
+	if (o.conf && access(o.conf, R_OK)) {
+		sotto_err_errno(&err, o.conf);
+		return failed(&err);
 	}
+	if (authd_conf_load(&conf, o.conf ? o.conf : path, &err))
+		return failed(&err);
 	if (o.check)
 		return 0;
 	sotto_log_set(conf.log_level);

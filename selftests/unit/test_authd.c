@@ -767,12 +767,22 @@ static void bad_conf(void)
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
 	authd_conf(&run, "[session]\nciphers = des\n");
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[server]\nlisten = 127.0.0.1:99999\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[server]\nlisten = gw.example\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[server]\nendpoint = gw.example:0\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 1);
+	authd_conf(&run, "[server]\nlisten = [::1]:7688, 127.0.0.1\nendpoint = gw.example, [fd00::1]:7000\n");
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
 	authd_conf(&run, "[session]\nciphers = chacha20poly1305\n");
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
 	/* no file at all is fine */
 	snprintf(path, sizeof(path), "%s/etc/authd.conf", run.top);
 	unlink(path);
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--check")), 0);
+	/* but not if it was named */
+	EXPECT_EQ(authd_wait(authd_spawn(&run, "--config=/nonexistent/authd.conf")), 1);
 	/* a realm key that others can read is not used */
 	authd_conf(&run, "");
 	snprintf(path, sizeof(path), "%s/state/authd/realm.key", run.top);

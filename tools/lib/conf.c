@@ -182,8 +182,8 @@ static int unknown_key(struct load *l, const char *section, const char *name)
 
 	if (!*section)
 		return sotto_err(l->err, SOTTO_E_UNKNOWN,
-				 "%s:%d: '%s' is not a known key outside a section; see the manual page for what is permitted",
-				 l->path, l->line, name);
+				 "%s:%d: '%s' is not a known key outside a section; the sections are: %s",
+				 l->path, l->line, name, permitted(l, NULL, list, sizeof(list)));
 	if (!known_section(l, section))
 		return sotto_err(l->err, SOTTO_E_UNKNOWN,
 				 "%s:%d: [%s] is not a known section; there are: %s",
