@@ -56,10 +56,14 @@ static json_t *addresses_json(struct agent *ag)
 
 static json_t *status_json(struct agent *ag)
 {
-	return json_pack("{s:i, s:s, s:I, s:s, s:o, s:o, s:i, s:i, s:I}",
+	char key[44];
+
+	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:o, s:o, s:i, s:i, s:I}",
 			 "pid", (int)getpid(), "version", SOTTO_VERSION,
 			 "uptime_ms", (json_int_t)(sotto_now_ms() - ag->started_ms),
-			 "name", ag->id->name, "addresses", addresses_json(ag),
+			 "name", ag->id->name,
+			 "static_key", sotto_key_text(key, ag->id->static_pub),
+			 "addresses", addresses_json(ag),
 			 "association", association_json(ag),
 			 "sessions", (int)session_count(ag),
 			 "asks", (int)ask_count(ag),

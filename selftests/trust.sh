@@ -153,6 +153,30 @@ trace_names_what_is_wrong() {
 	await "all is well" 10 wrong_is alice "${IP4[bob]}" null
 }
 
+# Who comes up for the first time has no policy as long as the server is away: it must not be
+# told that one is in force.
+first_time_without_the_server() {
+	local said
+
+	make_hosts carol
+	IP4[carol]=10.7.9.3 IP6[carol]=fd07:9::3
+	plug carol
+	sotto gateway member add carol --address "${IP4[carol]}" >"$tmp/carol/line" 2>&1 ||
+		{ fail "no line: $(cat "$tmp/carol/line")"; return; }
+	expect "carol enrols" sotto carol enroll "$tmp/carol/line"
+	kill_server
+	said=$(sotto carol up --timeout 1s 2>&1) && fail "carol came up"
+	at_least "it is told that nothing is protected: $said" "$(grep -c 'nothing is protected' <<<"$said")" 1
+	at_least "by status, too" "$(sotto carol status | grep -c '^policy .*nothing is protected')" 1
+	expect "alice down" sotto alice down
+	said=$(sotto alice up --timeout 1s 2>&1) && fail "alice is up"
+	at_least "alice has a policy: $said" "$(grep -c 'Policy is in force' <<<"$said")" 1
+	start_server
+	expect "carol comes up" sotto carol up
+	expect "carol down" sotto carol down
+	await "alice is back" 20 associated alice
+}
+
 wrong_is() {
 	[[ "$(wrong "$1" "$2") " == "$3 "* ]]
 }
@@ -169,6 +193,32 @@ one_id_in_all_three_logs() {
 
 by() {
 	sotto alice -j peer show | jq -r '.[] | select(.name == "bob") | .by'
+}
+
+# Who pins bob by hand finds the same key with bob, with alice and on the gateway.
+one_key_whoever_is_asked() {
+	local key
+
+	work 10
+	key=$(jq -r .static_key "$tmp/bob/state/agent/enrolment.json")
+	at_least "in bob's status" "$(sotto bob status | grep -cF "$key")" 1
+	at_least "among alice's peers" "$(sotto alice peer show | grep -cF "$key")" 1
+	at_least "on the gateway" "$(sotto gateway member show bob | grep -cF "$key")" 1
+}
+
+# Only root knows whether a host is enrolled, so nobody else is told to enrol it.
+stranger_is_told_to_be_root() {
+	local what status
+
+	chmod 0755 "$tmp"
+	cp "$SOTTO" "$tmp/program"	# where anybody can get at it
+	for what in "alice up" "alice status" "gateway realm monitor" "gateway realm show"; do
+		on "${what%% *}" setpriv --reuid=65534 --regid=65534 --clear-groups "$tmp/program" ${what#* } \
+			>"$tmp/said" 2>&1
+		status=$?
+		same "$what: status" $status 3
+		at_least "$what: root" "$(grep -c 'as root' "$tmp/said")" 1 || note "$(cat "$tmp/said")"
+	done
 }
 
 # The tunnel that failed, and the reason, are there for a second.
@@ -247,6 +297,8 @@ counters_add_up() {
 
 run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
 	server_locks_its_memory forbidden_call_ends_the_agent \
-	strangers_cannot_command_the_agent trace_names_what_is_wrong one_id_in_all_three_logs \
+	strangers_cannot_command_the_agent stranger_is_told_to_be_root trace_names_what_is_wrong \
+	first_time_without_the_server \
+	one_id_in_all_three_logs one_key_whoever_is_asked \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up

@@ -64,7 +64,8 @@ static int make_code(struct authd *ad, const json_t *req, struct code *c,
 
 	if (json_object_get(req, "expires") &&
 	    sotto_jx_u64(req, "expires", 60, 30 * 86400, &life, err))
-		return err->code;
+		return sotto_err(err, SOTTO_E_BAD,
+				 "a one-time code lives from 60 seconds to 30 days");
 	randombytes_buf(c->code, sizeof(c->code));
 	sotto_code_derive(c->code, c->id, c->psk);
 	c->now = authd_wall();
@@ -141,6 +142,16 @@ static int get_name(const json_t *req, const char **name,
 	return rc;
 }
 
+static bool was_revoked(struct authd *ad, const char *name)
+{
+	const struct member *m;
+
+	for (m = ad->members; m; m = m->next)
+		if (m->state == MEMBER_REVOKED && !strcmp(m->name, name))
+			return true;
+	return false;
+}
+
 int admin_get_member(struct authd *ad, const json_t *req, struct member **m,
 		     struct sotto_errmsg *err)
 {
@@ -150,11 +161,11 @@ int admin_get_member(struct authd *ad, const json_t *req, struct member **m,
 	if (rc)
 		return rc;
 	*m = member_by_name(ad, name);
-	if (!*m)
-		return sotto_err(err, SOTTO_E_UNKNOWN,
-				 "there is no member '%s'; see: sotto member list",
-				 name);
-	return 0;
+	if (*m)
+		return 0;
+	return sotto_err(err, SOTTO_E_UNKNOWN, was_revoked(ad, name) ?
+			 "member '%s' is revoked; a new one of this name: sotto member add" :
+			 "there is no member '%s'; see: sotto member list", name);
 }
 
 static int add_member(struct authd *ad, const char *name,

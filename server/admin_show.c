@@ -58,12 +58,15 @@ json_t *admin_member_json(const struct member *m)
 			      "online", m->current != NULL,
 			      "sessions", (int)m->sessions_n,
 			      "created_at", (json_int_t)m->created);
-	char hex[2 * SOTTO_PUB_LEN + 1];
+	char hex[2 * SOTTO_PUB_LEN + 1], text[44];
 
 	if (m->state != MEMBER_PENDING &&
-	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN))
+	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN)) {
 		json_object_set_new(o, "static_key", json_string(
 			sotto_hex(hex, m->static_pub, SOTTO_PUB_LEN)));
+		json_object_set_new(o, "static_key_text", json_string(
+			sotto_key_text(text, m->static_pub)));
+	}
 	if (m->registered)
 		json_object_set_new(o, "registered_at",
 				    json_integer(m->registered));

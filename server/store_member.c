@@ -189,7 +189,8 @@ static int insert_member(struct sql *st, const char *name, int64_t now,
 	rc = refuse_row(st, s, "the name", err);
 	if (rc == SOTTO_E_EXISTS)
 		return sotto_err(err, rc,
-				 "there is a member '%s' already", name);
+				 "there is a member '%s' already; a new line for it: sotto member code",
+				 name);
 	if (!rc)
 		rc = sql_exec(st, err,
 			      "INSERT INTO member(name, state, created) VALUES(?,0,?)",

@@ -83,7 +83,7 @@ static int addr_show(struct args *a)
 static int change(struct args *a, const char *word,
 		  int (*fn)(struct sgenl *, const struct sotto_prefix *))
 {
-	const char *text = args_value(a, word);
+	const char *text = args_the(a, word, "an address or a prefix");
 	struct sotto_prefix prefix;
 	struct sgenl *g;
 	int ret;

@@ -34,13 +34,18 @@ bool args_is(struct args *a, const char *word)
 	return true;
 }
 
-const char *args_value(struct args *a, const char *name)
+const char *args_the(struct args *a, const char *name, const char *what)
 {
 	const char *value = args_next(a);
 
 	if (!value)
-		fail(EXIT_USAGE, "\"%s\" needs a value behind it", name);
+		fail(EXIT_USAGE, "\"%s\" needs %s behind it", name, what);
 	return value;
+}
+
+const char *args_value(struct args *a, const char *name)
+{
+	return args_the(a, name, "a value");
 }
 
 int args_end(const struct args *a, const char *usage)
@@ -195,7 +200,7 @@ int parse_prefix(const char *text, struct sotto_prefix *prefix)
 			    text);
 	default:
 		return fail(EXIT_USAGE,
-			    "\"%s\" is no prefix; write it as 10.0.0.0/24 or fd00::/64",
+			    "\"%s\" is no prefix; write it as 10.0.0.0/24, fd00::/64, or an address",
 			    text);
 	}
 }

@@ -101,6 +101,9 @@ bool args_is(struct args *a, const char *word);
 /** args_value() - the word behind @name, or NULL after saying it is missing */
 const char *args_value(struct args *a, const char *name);
 
+/** args_the() - the same, of which is known @what it is: "a member's name" */
+const char *args_the(struct args *a, const char *name, const char *what);
+
 /** args_end() - 0, or a usage error that names the word left over */
 int args_end(const struct args *a, const char *usage);
 

@@ -4,16 +4,18 @@
  */
 #include "daemon.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "lib/err.h"
 #include "lib/paths.h"
 #include "lib/usock.h"
 
-static int tell(const char *socket, int ret, const struct sotto_errmsg *err)
+int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 {
 	bool agent = !strcmp(socket, AGENT_SOCKET);
 
@@ -45,7 +47,7 @@ int daemon_call(const char *socket, json_t *req, json_t **out)
 	json_decref(req);
 	if (ret || !out) {
 		json_decref(answer);
-		return ret ? tell(socket, ret, &err) : EXIT_OK;
+		return ret ? daemon_fail(socket, ret, &err) : EXIT_OK;
 	}
 	*out = answer;
 	return EXIT_OK;
@@ -72,15 +74,13 @@ json_t *agent_asked(json_t *req)
 	return answer;
 }
 
-bool server_runs(void)
+int state_readable(void)
 {
 	char path[SOTTO_PATH_MAX];
-	struct sotto_uclient *uc;
 
-	if (sotto_uclient_open(sotto_path(path, SOTTO_RUN, SERVER_SOCKET), &uc, NULL))
-		return false;
-	sotto_uclient_close(uc);
-	return true;
+	if (!access(sotto_path(path, SOTTO_STATE, "agent"), X_OK) || errno != EACCES)
+		return EXIT_OK;
+	return fail(EXIT_PERM, "not permitted to look into %s; run it as root", path);
 }
 
 /* The page behind what is in @all already. */

@@ -13,6 +13,11 @@
 #define SERVER_SOCKET	"authd.sock"
 #define DAEMON_CALL_MS	10000		/* how long an answer may take */
 
+struct sotto_errmsg;
+
+/** daemon_fail() - tell why a daemon cannot be spoken to (@ret, @err); an exit code */
+int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err);
+
 /**
  * daemon_call() - ask a daemon, and tell the user if it fails
  * @socket: AGENT_SOCKET or SERVER_SOCKET
@@ -37,14 +42,14 @@ json_t *agent_ask(const char *cmd);
 /** agent_asked() - the same with more words; @req is taken over */
 json_t *agent_asked(json_t *req);
 
-/** server_runs() - sotto-authd answers here */
-bool server_runs(void);
-
 /**
  * program_path() - where a program of ours is: beside this one, else by PATH
  * @out: SOTTO_PATH_MAX bytes
  */
 const char *program_path(const char *name, char *out);
+
+/** state_readable() - 0, or an exit code where only root may see this host's enrolment */
+int state_readable(void);
 
 /** agent_start() - 0 (also when it runs already), or an exit code */
 int agent_start(void);

@@ -91,6 +91,8 @@ int do_keylog(struct args *a)
 		return EXIT_USAGE;
 	if (args_end(a, usage))
 		return EXIT_USAGE;
+	if (opts.json)
+		return fail(EXIT_USAGE, "keylog prints lines for Wireshark, and no JSON");
 	ret = kernel_open(&g);
 	if (ret)
 		return ret;

@@ -25,6 +25,8 @@ static const char usage[] =
 "hand it over as you would a password. --route makes a member the way into a network.\n"
 " TIME := 90s, 15m, 2h, 1d.\n";
 
+static const char a_name[] = "a member's name";
+
 static const struct column columns[] = {
 	{ "NAME", false }, { "STATE", false }, { "ADDRESSES", false },
 	{ "ONLINE", false }, { "SEEN AT", false }, { "SINCE", true },
@@ -110,7 +112,7 @@ static void show_routes(const json_t *m)
 
 static int member_show(struct args *a)
 {
-	const char *name = args_value(a, "show");
+	const char *name = args_the(a, "show", a_name);
 	json_t *answer, *m;
 	char *addrs;
 	int ret;
@@ -128,7 +130,8 @@ static int member_show(struct args *a)
 		addrs = join(json_object_get(m, "addresses"));
 		printf("name        %s\nstate       %s\naddresses   %s\n",
 		       text_of(m, "name"), text_of(m, "state"), addrs);
-		printf("static key  %s\n", text_of(m, "static_key"));
+		if (text_of(m, "static_key_text")[0])
+			printf("static key  %s\n", text_of(m, "static_key_text"));
 		show_routes(m);
 		printf("online      %s\n", json_is_true(json_object_get(m, "online")) ?
 		       text_of(m, "address_seen") : "no");
@@ -229,7 +232,7 @@ static int member_add(struct args *a)
 
 static int line_for(struct args *a, const char *word, const char *cmd)
 {
-	const char *name = args_value(a, word);
+	const char *name = args_the(a, word, a_name);
 	json_t *req;
 	int ret;
 
@@ -280,7 +283,7 @@ static int take_routes(struct args *a, json_t *routes)
 
 static int member_set(struct args *a)
 {
-	const char *name = args_value(a, "set");
+	const char *name = args_the(a, "set", a_name);
 	json_t *req, *routes;
 	int ret;
 
@@ -300,7 +303,7 @@ static int member_set(struct args *a)
 
 static int member_revoke(struct args *a)
 {
-	const char *name = args_value(a, "revoke");
+	const char *name = args_the(a, "revoke", a_name);
 	int ret;
 
 	if (!name || args_end(a, usage))

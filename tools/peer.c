@@ -62,7 +62,7 @@ static int peer_show(struct args *a)
 
 static int peer_pin(struct args *a)
 {
-	const char *name = args_value(a, "pin"), *key = NULL;
+	const char *name = args_the(a, "pin", "a member's name"), *key = NULL;
 	json_t *req, *addrs;
 
 	if (!name)
@@ -80,7 +80,7 @@ static int peer_pin(struct args *a)
 
 static int peer_unpin(struct args *a)
 {
-	const char *name = args_value(a, "unpin");
+	const char *name = args_the(a, "unpin", "a member's name");
 
 	if (!name || args_end(a, usage))
 		return EXIT_USAGE;

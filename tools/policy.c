@@ -200,7 +200,7 @@ static int policy_replace(struct args *a)
 
 static int policy_del(struct args *a)
 {
-	const char *text = args_value(a, "del");
+	const char *text = args_the(a, "del", "a prefix");
 	struct sotto_prefix prefix;
 	struct sgenl *g;
 	int ret;

@@ -127,8 +127,11 @@ static void table_free(struct table *t)
 
 void table_print(struct table *t)
 {
-	size_t *widths = calloc(t->n_columns, sizeof(*widths));
+	size_t *widths;
 
+	if (!t->n_cells)
+		return;
+	widths = calloc(t->n_columns, sizeof(*widths));
 	if (!widths)
 		out_of_memory();
 	for (size_t i = 0; i < t->n_columns; i++)

@@ -64,7 +64,13 @@ static int realm_init(struct args *a)
 static int run_server_program(const char *option, const char *file, bool force)
 {
 	char path[SOTTO_PATH_MAX];
-	const char *argv[] = { path, option, file, force ? "--force" : NULL, NULL };
+	const char *argv[] = { path, option, file, NULL, NULL, NULL };
+	int n = file ? 3 : 2;
+
+	if (force)
+		argv[n++] = "--force";
+	if (opts.json)
+		argv[n++] = "-j";
 
 	fflush(stdout);
 	execvp(program_path("sotto-authd", path), (char *const *)argv);
@@ -74,7 +80,7 @@ static int run_server_program(const char *option, const char *file, bool force)
 
 static int realm_backup(struct args *a)
 {
-	const char *file = args_value(a, "backup");
+	const char *file = args_the(a, "backup", "a file's name");
 
 	if (!file || args_end(a, usage))
 		return EXIT_USAGE;
@@ -83,7 +89,7 @@ static int realm_backup(struct args *a)
 
 static int realm_restore(struct args *a)
 {
-	const char *file = args_value(a, "restore");
+	const char *file = args_the(a, "restore", "a file's name");
 	bool force = args_is(a, "--force");
 
 	if (!file || args_end(a, usage))
@@ -128,7 +134,7 @@ static int realm_show(struct args *a)
 		return EXIT_OK;
 	}
 	listen = join(json_object_get(answer, "listen"));
-	printf("realm key  %s\n", text_of(answer, "realm_key"));
+	printf("realm key  %s\n", text_of(answer, "realm_key_text"));
 	print_rollover(json_object_get(answer, "rollover"));
 	printf("listens    %s\n", listen);
 	printf("members    %lld, %lld online\n", number_of(answer, "members"),
@@ -231,17 +237,16 @@ static int realm_monitor(struct args *a)
 	char path[SOTTO_PATH_MAX];
 	struct sotto_uclient *uc;
 	struct sotto_errmsg err;
-	json_t *req = json_pack("{s:s}", "cmd", "realm.monitor"), *o;
 	bool first = true;
+	json_t *req, *o;
 	int rc;
 
-	if (args_end(a, usage)) {
-		json_decref(req);
+	if (args_end(a, usage))
 		return EXIT_USAGE;
-	}
 	rc = sotto_uclient_open(sotto_path(path, SOTTO_RUN, SERVER_SOCKET), &uc, &err);
 	if (rc)
-		return fail(EXIT_DOWN, "the server does not run here: %s", err.text);
+		return daemon_fail(SERVER_SOCKET, rc, &err);
+	req = json_pack("{s:s}", "cmd", "realm.monitor");
 	rc = sotto_uclient_send(uc, req, &err);
 	json_decref(req);
 	while (!rc) {
@@ -259,7 +264,7 @@ static int realm_monitor(struct args *a)
 		json_decref(o);
 	}
 	sotto_uclient_close(uc);
-	return fail(EXIT_FAILED, "%s", err.text);
+	return daemon_fail(SERVER_SOCKET, rc, &err);
 }
 
 static const struct column stats_columns[] = { { "COUNTER", false }, { "VALUE", true } };

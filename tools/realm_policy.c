@@ -46,6 +46,13 @@ static int ask(json_t *req, json_t **answer)
 	return daemon_call(SERVER_SOCKET, req, answer);
 }
 
+static int show_json(json_t *answer)
+{
+	json_object_del(answer, "ok");
+	print_json(answer);
+	return EXIT_OK;
+}
+
 /* ---- networks ---- */
 
 static const struct column net_columns[] = {
@@ -149,7 +156,7 @@ static int net_add(struct args *a)
 
 static int net_del(struct args *a)
 {
-	const char *text = args_value(a, "del");
+	const char *text = args_the(a, "del", "a prefix");
 	char buf[SOTTO_PREFIX_STR];
 	struct sotto_prefix prefix;
 
@@ -205,11 +212,8 @@ static int rule_list(struct args *a)
 	ret = ask(json_pack("{s:s}", "cmd", "rule.list"), &answer);
 	if (ret)
 		return ret;
-	json_object_del(answer, "ok");
-	if (opts.json) {
-		print_json(answer);
-		return EXIT_OK;
-	}
+	if (opts.json)
+		return show_json(answer);
 	show_rules(answer);
 	json_decref(answer);
 	return EXIT_OK;
@@ -244,7 +248,7 @@ static int rule_add(struct args *a)
 
 static int rule_del(struct args *a)
 {
-	const char *text = args_value(a, "del");
+	const char *text = args_the(a, "del", "a rule's number");
 	uint64_t number;
 
 	if (!text || parse_number(text, "rule's number", 1, 1024, &number) ||
@@ -302,6 +306,8 @@ static int group_list(struct args *a)
 		json_decref(answer);
 		return EXIT_OK;
 	}
+	if (!json_array_size(list))
+		puts("No groups. \"sotto realm group add web alice\" makes one.");
 	table_init(&t, group_columns, 3);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_t *g = json_array_get(list, i);
@@ -330,7 +336,7 @@ static int group_members(struct args *a, const char *cmd, const char *group)
 
 static int group_add(struct args *a)
 {
-	const char *group = args_value(a, "add");
+	const char *group = args_the(a, "add", "a group's name");
 
 	if (!group)
 		return EXIT_USAGE;
@@ -341,7 +347,7 @@ static int group_add(struct args *a)
 
 static int group_del(struct args *a)
 {
-	const char *group = args_value(a, "del");
+	const char *group = args_the(a, "del", "a group's name");
 
 	if (!group)
 		return EXIT_USAGE;
@@ -476,11 +482,12 @@ int policy_apply(struct args *a)
 	ret = ask(req, &answer);
 	if (ret)
 		return ret;
-	if (!opts.json)
-		printf("In force: %lld groups, %lld rules, %lld networks.\n",
-		       number_of(answer, "groups"), number_of(answer, "rules"),
-		       number_of(answer, "networks"));
-	if (!opts.json && seconds)
+	if (opts.json)
+		return show_json(answer);
+	printf("In force: %lld groups, %lld rules, %lld networks.\n",
+	       number_of(answer, "groups"), number_of(answer, "rules"),
+	       number_of(answer, "networks"));
+	if (seconds)
 		printf("The former policy comes back in %u s unless you say: sotto policy confirm\n",
 		       seconds);
 	json_decref(answer);
@@ -514,6 +521,8 @@ int policy_export(struct args *a)
 	ret = ask(json_pack("{s:s}", "cmd", "policy.export"), &answer);
 	if (ret)
 		return ret;
+	if (opts.json)
+		return show_json(answer);
 	fputs(text_of(answer, "text"), stdout);
 	json_decref(answer);
 	return EXIT_OK;

@@ -119,9 +119,10 @@ static void show_agent(const struct status *s)
 	if (!s->agent)
 		printf("agent    %snot running%s\n", color_on(COLOR_BAD), color_off(COLOR_BAD));
 	else
-		printf("agent    running, pid %lld, version %s, member %s\n",
+		printf("agent    running, pid %lld, version %s\n"
+		       "member   %s, static key %s\n",
 		       number_of(s->agent, "pid"), text_of(s->agent, "version"),
-		       text_of(s->agent, "name"));
+		       text_of(s->agent, "name"), text_of(s->agent, "static_key"));
 }
 
 static void show_server(const struct status *s)
@@ -154,7 +155,8 @@ static void show_limits(const struct status *s)
 			printf("setting  %s %s\n", set->name,
 			       s->ns.num[set->attr] ? "on" : "off");
 		else if (set->attr != SOTTO_A_NS_DATA_PORT)
-			printf("limit    %s %u\n", set->name, s->ns.num[set->attr]);
+			printf("%s  %s %u\n", strncmp(set->name, "max-", 4) ?
+			       "setting" : "limit  ", set->name, s->ns.num[set->attr]);
 }
 
 static void show_kernel(const struct status *s)
@@ -166,7 +168,10 @@ static void show_kernel(const struct status *s)
 	addrs = join(s->addresses);
 	printf("address  %s\n", addrs[0] ? addrs : "none");
 	free(addrs);
-	printf("policy   %u prefixes\n", s->ns.num[SOTTO_A_NS_POLICIES]);
+	if (s->ns.num[SOTTO_A_NS_POLICIES])
+		printf("policy   %u prefixes\n", s->ns.num[SOTTO_A_NS_POLICIES]);
+	else
+		puts("policy   none: nothing is protected");
 	printf("tunnels  %u up, %u acquiring, %u failed, %u clear; %u SAs\n",
 	       s->tunnels[SOTTO_TUNNEL_UP], s->tunnels[SOTTO_TUNNEL_ACQUIRING],
 	       s->tunnels[SOTTO_TUNNEL_FAILED], s->tunnels[SOTTO_TUNNEL_CLEAR],
@@ -246,6 +251,8 @@ int do_status(struct args *a)
 		ret = gather_kernel(&s);
 	else
 		s.refusal = module_refusal();
+	if (!ret)
+		ret = state_readable();
 	if (!ret) {
 		s.agent = agent_ask("status");
 		judge(&s);

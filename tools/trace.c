@@ -259,8 +259,9 @@ static void show_json(const struct sgenl_trace *t, json_t *a)
 	if (a)
 		json_object_set(o, "agent", a);
 	if (first_fault(t, a, &f))
-		json_object_set_new(o, "wrong", json_pack("{s:s, s:s, s:s}", "where", f.where,
-							  "what", f.what, "text", f.text));
+		json_object_set_new(o, "wrong", json_pack("{s:s, s:s, s:s, s:s*}",
+			"where", f.where, "what", f.what, "text", f.text,
+			"next", f.advice && f.advice[0] ? f.advice : NULL));
 	print_json(o);
 }
 
@@ -275,6 +276,7 @@ static int ask(const struct sotto_addr *dst, const struct sotto_addr *src,
 	if (ret)
 		return ret;
 	a = ask_agent(dst);
+	json_object_del(a, "ok");
 	ret = sgenl_trace(g, dst, src, &t);
 	if (!ret && opts.json)
 		show_json(&t, a);

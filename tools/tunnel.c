@@ -237,7 +237,7 @@ static int tunnel_show(struct args *a)
 
 static int tunnel_del(struct args *a)
 {
-	const char *text = args_value(a, "del");
+	const char *text = args_the(a, "del", "an address");
 	struct sotto_addr dst;
 	struct sgenl *g;
 	int ret;

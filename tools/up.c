@@ -21,10 +21,11 @@
 #include "print.h"
 
 static const char usage[] =
-"Usage: sotto up [ --timeout SECONDS ] [ --no-agent ]\n"
+"Usage: sotto up [ --timeout TIME ] [ --no-agent ]\n"
 "Loads the module, puts the kept policy in force, starts the agent, and waits until\n"
 "it is associated with the server. --no-agent stops before the agent: hosts keyed by\n"
-"hand need none.\n";
+"hand need none.\n"
+" TIME := 90s, 15m, 2h, 1d.\n";
 
 #define STEP_MS		50	/* between two looks at the agent */
 #define PATIENCE_MS	1500	/* then say what is waited for */
@@ -85,6 +86,20 @@ static uint64_t now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
+/* A host that never heard from its server has no policy yet. */
+static bool protects(void)
+{
+	struct sgenl_ns ns = { 0 };
+	struct sgenl *g;
+
+	if (sgenl_open(&g))
+		return false;
+	if (sgenl_ns_get(g, &ns))
+		ns.num[SOTTO_A_NS_POLICIES] = 0;
+	sgenl_close(g);
+	return ns.num[SOTTO_A_NS_POLICIES];
+}
+
 static int wait_associated(uint32_t timeout_s)
 {
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
@@ -97,8 +112,9 @@ static int wait_associated(uint32_t timeout_s)
 
 		if (waited > timeout_s * 1000ull)
 			return fail(EXIT_FAILED,
-				    "not associated after %us: %s. Policy is in force and the agent goes on trying; \"sotto status\" shows how it stands",
-				    timeout_s, why);
+				    "not associated after %us: %s. %s; the agent goes on trying, and \"sotto status\" shows how it stands",
+				    timeout_s, why, protects() ? "Policy is in force" :
+				    "There is no policy yet: nothing is protected");
 		if (waited > PATIENCE_MS && !told) {
 			warn("waiting for: %s", why);
 			told = true;
@@ -182,6 +198,9 @@ int do_up(struct args *a)
 	timeout_s = conf.up_timeout;
 	if (parse_words(a, &timeout_s, &agent))
 		return EXIT_USAGE;
+	ret = agent ? state_readable() : EXIT_OK;
+	if (ret)
+		return ret;
 	if (agent && !identity_exists())
 		return fail(EXIT_FAILED,
 			    "this host is not enrolled; run \"sotto enroll\" with the line that \"sotto member add\" printed on the gateway");
