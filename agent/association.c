@@ -225,8 +225,9 @@ static void mark_down(struct agent *ag, uint64_t since)
 	if (a->down_ms)
 		return;
 	a->down_ms = since;
-	sotto_warn("server %s: association lost; sessions that stand live on",
-		   a->server_text);
+	if (!a->revoked)
+		sotto_warn("server %s: association lost; sessions that stand live on",
+			   a->server_text);
 	begin_loss(ag);
 	ask_retry(ag);
 }
@@ -298,10 +299,10 @@ void assoc_revoked(struct agent *ag)
 	struct association *a = &ag->assoc;
 
 	a->revoked = true;
+	mark_down(ag, sotto_now_ms());
 	assoc_trouble(ag, "revoked",
 		      "if that is a mistake: \"sotto member add\" on the gateway, \"sotto enroll --force\" here",
 		      "this host was revoked");
-	mark_down(ag, sotto_now_ms());
 }
 
 void resolve_done(struct agent *ag, unsigned int server,

@@ -138,6 +138,8 @@ keys_are_gone_at_every_peer() {
 # Its agent knows, its keys are gone; nothing that it has left opens a door.
 it_cannot_come_back() {
 	await "bob is told" 10 bob_is revoked
+	at_least "and its user, with what to do" "$(sotto bob status |
+		grep -cE '^server .*this host was revoked|^next .*member add')" 2
 	await "bob's keys are gone" 10 keyless bob
 	expect "bob down" sotto bob down
 	refuse "its line again" sotto bob enroll --force "$tmp/bob/line"
