@@ -31,6 +31,11 @@ unsigned int sotto_inner_mtu(unsigned int outer, unsigned int l4)
 	return l4 + round_down(outer - fixed, 4) - SOTTO_TRAILER_LEN;
 }
 
+bool sotto_len_fits(const struct sk_buff *skb, unsigned int len)
+{
+	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, len) : skb->len <= len;
+}
+
 static unsigned int sotto_dev_mtu(const struct net_device *dev, u16 family)
 {
 	struct inet6_dev *idev;

@@ -250,17 +250,15 @@ static void sotto_send_burst(struct sotto_tunnel *t, struct sotto_sa *sa,
 /*
  * May this packet, sealed, exceed the outer path's MTU? Where the sender let the
  * stack fragment, the sealed packet is fragmented instead; IPv6 owes its minimum
- * MTU to everybody.
+ * MTU to everybody. Of a burst that is each of its packets.
  */
 static bool sotto_fits(const struct sk_buff *skb, unsigned int inner)
 {
-	if (skb_is_gso(skb))
-		return skb_gso_validate_network_len(skb, inner);
-	if (skb->len <= inner || skb->ignore_df)
+	if (sotto_len_fits(skb, inner) || skb->ignore_df)
 		return true;
 	if (sotto_is_v4(skb))
 		return !(ip_hdr(skb)->frag_off & htons(IP_DF));
-	return skb->len <= IPV6_MIN_MTU;
+	return sotto_len_fits(skb, IPV6_MIN_MTU);
 }
 
 /* Transport mode is for packets between the two hosts themselves. */
@@ -312,10 +310,12 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		sotto_too_big(ns, skb, inner);
 		return;
 	}
-	if (skb_is_gso(skb))
-		sotto_send_burst(t, sa, skb, &p, mtu);
-	else
+	if (!skb_is_gso(skb))
 		sotto_send_one(t, sa, skb, &p, mtu);
+	else if (sotto_len_fits(skb, inner))
+		sotto_send_burst(t, sa, skb, &p, mtu);
+	else	/* to be fragmented one by one */
+		sotto_send_segments(t, sa, skb, mtu);
 }
 
 void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,

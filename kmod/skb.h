@@ -92,6 +92,8 @@ void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state);
 unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct net_device *dev);
 /* Largest inner packet whose sealed form is @outer bytes at most. */
 unsigned int sotto_inner_mtu(unsigned int outer, unsigned int l4);
+/* Is this packet, or each one of a burst, @len bytes at most? */
+bool sotto_len_fits(const struct sk_buff *skb, unsigned int len);
 /* Length of the sealed form of @len inner bytes. */
 unsigned int sotto_sealed_len(unsigned int len, unsigned int l4);
 void sotto_clamp_mss(struct sotto_net *ns, struct sk_buff *skb,

@@ -263,15 +263,15 @@ static enum sotto_encap_fit sotto_encap_fit(const struct sk_buff *skb, unsigned 
 {
 	unsigned int frag_max = sotto_frag_max(skb);
 
-	if (skb_is_gso(skb))
-		return skb_gso_validate_network_len(skb, inner) ? FIT_WHOLE : FIT_NOT;
-	if (skb->len <= inner)
+	if (sotto_len_fits(skb, inner))
 		return FIT_WHOLE;
 	if (sotto_is_v4(skb))
 		return skb->ignore_df || !(ip_hdr(skb)->frag_off & htons(IP_DF)) ?
 		       FIT_WHOLE : FIT_NOT;
-	if (skb->len <= IPV6_MIN_MTU)
+	if (sotto_len_fits(skb, IPV6_MIN_MTU))
 		return FIT_WHOLE;
+	if (skb_is_gso(skb))
+		return FIT_NOT;
 	/* Nobody between the other end and the destination may fragment it. */
 	if (frag_max)
 		return frag_max <= max_t(unsigned int, inner, IPV6_MIN_MTU) ?

@@ -131,6 +131,34 @@ the_least_of_ipv6_passes() {
 	anew
 }
 
+# A connection whose MSS is of before the path narrowed: its bursts are of packets of IPv6's
+# minimum in the end, which do not fit inside, and are owed all the same.
+bursts_of_the_least_of_ipv6_pass() {
+	local begin
+
+	anew
+	ip -n "$(ns_name r)" link set right mtu 1280	# b's end, and so its MSS, is as it was
+	begin=$SECONDS
+	expect "TCP" bulk a b $B6 1
+	[ $((SECONDS - begin)) -lt 20 ] || fail "TCP took $((SECONDS - begin)) s"
+	same "the tunnel's MTU" "$(pmtu_of a $B6)" 1280
+	mtu 1500
+	anew
+}
+
+# Bursts of datagrams that may be fragmented, each of them too large.
+bursts_that_may_be_fragmented_arrive() {
+	local addr
+
+	for addr in $B4 $B6; do
+		traffic b -t 3000 -b -o "$tmp/got" udp-recv 5003 200 >/dev/null
+		expect "bursts to $addr" traffic a -g 20000 udp-burst $addr 5003 200 1450 20
+		await "the rest" 10 test -s "$tmp/got"
+		same "what came to $addr" "$(cat "$tmp/got")" \
+			"got 200 twice 0 late 0 damaged 0 first 0 last 199"
+	done
+}
+
 jumbo_frames_are_used() {
 	local h
 
