@@ -48,11 +48,32 @@ static unsigned int sotto_dev_mtu(const struct net_device *dev, u16 family)
 	return min_t(unsigned int, READ_ONCE(dev->mtu), IP_MAX_MTU);
 }
 
-unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct net_device *dev)
+/*
+ * What the administrator says of the path (ip route add ... mtu), 0 if nothing. What was
+ * learnt of inner packets is not in there: IPv6 copies the route for that.
+ */
+static unsigned int sotto_route_mtu(const struct dst_entry *route)
 {
-	unsigned int mtu = sotto_dev_mtu(dev, t->dst.family);
+	const struct fib6_info *from;
+
+#ifdef CONFIG_XFRM
+	if (route->xfrm)	/* what it adds is reckoned by itself */
+		return 0;
+#endif
+	if (route->ops->family == AF_INET)
+		return dst_metric_raw(route, RTAX_MTU);
+	from = rcu_dereference(container_of(route, const struct rt6_info, dst)->from);
+	return from ? READ_ONCE(from->fib6_pmtu) : 0;
+}
+
+unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct dst_entry *route)
+{
+	unsigned int mtu = sotto_dev_mtu(route->dev, route->ops->family);
+	unsigned int told = sotto_route_mtu(route);
 	u32 learnt = READ_ONCE(t->pmtu);
 
+	if (told && told < mtu)
+		mtu = told;
 	if (learnt && learnt < mtu && time_before(jiffies, READ_ONCE(t->pmtu_expires)))
 		return learnt;
 	return mtu;

@@ -300,7 +300,7 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_ROUTE);
 		return;
 	}
-	mtu = sotto_outer_mtu(t, skb_dst(skb)->dev);
+	mtu = sotto_outer_mtu(t, skb_dst(skb));
 	mtu -= min(mtu, sotto_goes_on_len(skb_dst(skb)));
 	inner = sotto_inner_mtu(mtu, p.l4);
 	if (p.proto == IPPROTO_TCP)

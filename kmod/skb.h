@@ -9,6 +9,7 @@
 
 #include "addr.h"
 
+struct dst_entry;
 struct sotto_net;
 struct sotto_path_probe;
 struct sotto_sa;
@@ -88,8 +89,8 @@ void sotto_out(struct sotto_net *ns, struct sk_buff *skb);
 void sotto_resume(struct sk_buff *skb, struct nf_hook_state *state);
 
 /* mtu.c */
-/* What fits the path of @t's packets, which leave by @dev. */
-unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct net_device *dev);
+/* What fits the path of @t's packets, which leave by @route. */
+unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct dst_entry *route);
 /* Largest inner packet whose sealed form is @outer bytes at most. */
 unsigned int sotto_inner_mtu(unsigned int outer, unsigned int l4);
 /* Is this packet, or each one of a burst, @len bytes at most? */

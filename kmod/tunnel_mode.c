@@ -339,7 +339,7 @@ void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buf
 		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_ROUTE);
 		return;
 	}
-	o.mtu = sotto_outer_mtu(t, route->dev);
+	o.mtu = sotto_outer_mtu(t, route);
 	inner = sotto_inner_mtu(o.mtu, hdr) - hdr;
 	if (p->proto == IPPROTO_TCP && !p->fragment)
 		sotto_clamp_mss(t->ns, skb, p, inner);

@@ -106,6 +106,23 @@ a_narrower_hop_is_learnt() {
 	expect "and over IPv6" udp_sizes a b $B6 1300 5000 733
 }
 
+# What the administrator says of the path is about what is on it.
+a_route_may_say_less() {
+	anew
+	for via in 10.7.1.254 fd07:1::fe; do
+		ip -n "$(ns_name a)" route change default via $via mtu 1400 || fail "route"
+	done
+	expect "what fits over IPv4" pings a $B4 -M do -s $((INNER - 128))
+	expect "what fits over IPv6" pings a $B6 -M do -s $((INNER - 148))
+	refuse "one more over IPv4" on a ping -n -q -c 1 -W 1 -M do -s $((INNER - 127)) $B4
+	refuse "one more over IPv6" on a ping -n -q -c 1 -W 1 -M do -s $((INNER - 147)) $B6
+	all_of_tcp
+	for via in 10.7.1.254 fd07:1::fe; do
+		ip -n "$(ns_name a)" route change default via $via || fail "route"
+	done
+	anew
+}
+
 # Connections that know nothing of the hop: their packets are too big until they learn.
 tcp_comes_through_a_narrower_hop() {
 	anew
