@@ -104,9 +104,9 @@ static unsigned int sotto_find_mss(const struct tcphdr *th)
 void sotto_clamp_mss(struct sotto_net *ns, struct sk_buff *skb,
 		     const struct sotto_pkt *p, unsigned int inner)
 {
+	__be16 *mss, old, clamped;
 	unsigned int off;
 	struct tcphdr *th;
-	__be16 *mss, clamped;
 
 	if (!pskb_may_pull(skb, p->l4 + sizeof(*th)))
 		return;
@@ -122,10 +122,15 @@ void sotto_clamp_mss(struct sotto_net *ns, struct sk_buff *skb,
 		return;
 	mss = (__be16 *)((u8 *)th + off);
 	clamped = htons(min_t(unsigned int, inner - p->l4 - sizeof(*th), U16_MAX));
-	if (get_unaligned_be16(mss) <= ntohs(clamped))
+	old = get_unaligned(mss);
+	if (ntohs(old) <= ntohs(clamped))
 		return;
-	inet_proto_csum_replace2(&th->check, skb, get_unaligned(mss), clamped, false);
 	put_unaligned(clamped, mss);
+	if (off % 2) {		/* behind one NOP, say: half of it is in each of two words */
+		old = (__force __be16)swab16((__force u16)old);
+		clamped = (__force __be16)swab16((__force u16)clamped);
+	}
+	inet_proto_csum_replace2(&th->check, skb, old, clamped, false);
 	sotto_stat_inc(ns, SOTTO_STAT_MSS_CLAMPED);
 }
 

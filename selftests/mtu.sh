@@ -65,6 +65,16 @@ tcp_makes_no_fragment() {
 	at_least "SYNs clamped" "$(stat a mss_clamped)" 1
 }
 
+# A checksum is corrected by the half words that it was summed in.
+clamping_an_mss_at_an_odd_place() {
+	local before
+
+	before=$(stat a mss_clamped)
+	traffic b -t 5000 -b -o /dev/null tcp-recv 5002 >/dev/null
+	same "a SYN" "$(on a "$PYTHON" "$here/helpers/odd_mss.py" $A4 $B4 5002 2>&1)" answered
+	at_least "clamped" "$(stat a mss_clamped)" $((before + 1))
+}
+
 # The exact size fits, one more is refused with its reason, and the route remembers.
 what_may_not_be_fragmented_is_refused() {
 	expect "$INNER bytes over IPv4" pings a $B4 -M do -s $((INNER - 28))
@@ -241,7 +251,10 @@ counters_add_up() {
 	check_sums a b
 }
 
-run_tests setup tcp_makes_no_fragment what_may_not_be_fragmented_is_refused \
-	what_may_be_fragmented_arrives a_narrower_hop_is_learnt tcp_comes_through_a_narrower_hop \
-	the_least_of_ipv6_passes jumbo_frames_are_used jumbo_frames_meet_a_narrow_hop \
+run_tests setup tcp_makes_no_fragment clamping_an_mss_at_an_odd_place \
+	what_may_not_be_fragmented_is_refused \
+	what_may_be_fragmented_arrives a_route_may_say_less a_narrower_hop_is_learnt \
+	tcp_comes_through_a_narrower_hop \
+	the_least_of_ipv6_passes bursts_of_the_least_of_ipv6_pass \
+	bursts_that_may_be_fragmented_arrive jumbo_frames_are_used jumbo_frames_meet_a_narrow_hop \
 	sctp_keeps_its_checksum_to_itself counters_add_up
