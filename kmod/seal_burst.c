@@ -37,6 +37,7 @@
  * @avail: bytes at @data
  * @data: what @st gave last
  * @seq: ESP's number of the next segment
+ * @done: segments that were sealed before the packet under way
  */
 struct sotto_burst {
 	struct sk_buff *skb;
@@ -52,6 +53,7 @@ struct sotto_burst {
 	unsigned int consumed, avail;
 	const u8 *data;
 	u64 seq;
+	unsigned int done;
 };
 
 /* Of the transport header; 0 where there is none that we know. */
@@ -123,6 +125,7 @@ static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
 	skb_prepare_seq_read(skb, p->l4 + b->head_len, skb->len, &b->st);
 	b->consumed = 0;
 	b->avail = 0;
+	b->done = 0;
 }
 
 /* Segments that fit one burst. Beyond a device's own limits it would fall apart. */
@@ -310,6 +313,18 @@ static struct sk_buff *sotto_burst_alloc(struct sk_buff *skb, const struct sotto
 	return out;
 }
 
+/* IPv4's identification goes on from one packet to the next, as the stack would have it. */
+static void sotto_burst_ident(struct sotto_burst *b, struct sk_buff *out, unsigned int n)
+{
+	struct iphdr *iph = ip_hdr(out);
+
+	if (b->done && b->p->dst.family == AF_INET) {
+		iph->id = htons(ntohs(iph->id) + b->done);
+		ip_send_check(iph);
+	}
+	b->done += n;
+}
+
 /* One packet with up to @n segments. Return: its context, or NULL without memory. */
 static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_sa *sa,
 					   unsigned int n)
@@ -326,6 +341,7 @@ static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_s
 	if (!s->n)
 		goto err_skb;
 	sotto_seal_outer(sa, s->skb, b->skb, b->p);
+	sotto_burst_ident(b, s->skb, s->n);
 	if (s->n > 1) {
 		skb_shinfo(s->skb)->gso_type = SKB_GSO_UDP_L4;
 		skb_shinfo(s->skb)->gso_size = b->seg_len;

@@ -159,6 +159,12 @@ udp_leaves_in_bursts() {
 # The device segments nothing: what is in the capture is what is on a wire.
 each_packet_inside_is_right() {
 	expect "no segmentation" on a ethtool -K wire tx-udp-segmentation off
+	capture ident b wire -s 200 "src host $A4 and udp port $DATA_PORT"
+	hand_over $B4 1
+	end_capture ident
+	at_least "packets" "$(frames ident)" 700
+	same "IPv4's identifications that came twice" "$(tcpdump -vnr "$tmp/ident.pcap" 2>/dev/null |
+		grep -o ' id [0-9]*,' | sort | uniq -d | wc -l)" 0
 	capture inside b wire -s 2000 "udp port $DATA_PORT"
 	for to in $B4 $B6; do
 		hand_over $to 1
