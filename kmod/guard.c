@@ -59,6 +59,20 @@ static __be16 sotto_guard_pppoe(const struct sk_buff *skb, int *off)
 	return 0;
 }
 
+/* Where nothing stands in front of IP. */
+static __be16 sotto_guard_bare(const struct sk_buff *skb, int off)
+{
+	const u8 *first;
+	u8 buf;
+
+	first = skb_header_pointer(skb, off, sizeof(buf), &buf);
+	if (first && *first >> 4 == 4)
+		return htons(ETH_P_IP);
+	if (first && *first >> 4 == 6)
+		return htons(ETH_P_IPV6);
+	return 0;
+}
+
 /*
  * What the frame itself says is sent, and from @off on: skb->protocol is what the
  * owner of a packet socket says.
@@ -72,6 +86,8 @@ static __be16 sotto_guard_proto(const struct sk_buff *skb, int *off)
 	__be16 proto;
 
 	*off = skb_network_offset(skb);
+	if (skb->dev->type == ARPHRD_NONE || skb->dev->type == ARPHRD_RAWIP)
+		return sotto_guard_bare(skb, *off);
 	if (skb->dev->type != ARPHRD_ETHER)
 		return skb->protocol;
 	eth = skb_header_pointer(skb, 0, sizeof(buf), &buf);

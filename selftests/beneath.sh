@@ -91,6 +91,15 @@ devices_that_come_later_are_guarded() {
 	ip -n "$(ns_name a)" link del wire.9
 }
 
+# Nothing in front of IP says what it is, and what the sender says counts for nothing.
+devices_without_a_link_header() {
+	modprobe -q tun
+	[ -c /dev/net/tun ] || { skip "there is no tun here"; return; }
+	same "what is open" "$(on a "$PYTHON" "$BENEATH" tun $A4 $OPEN4)" 3
+	same "what is protected" "$(on a "$PYTHON" "$BENEATH" tun $A4 $B4)" 0
+	same "what is protected, over IPv6" "$(on a "$PYTHON" "$BENEATH" tun $A6 $B6)" 0
+}
+
 # sealed N WHAT COMMAND…: N packets of COMMAND's come to b sealed, and none in the clear.
 sealed() {
 	local n=$1 what=$2 before
@@ -338,6 +347,7 @@ counters_add_up() {
 }
 
 run_tests setup packet_sockets groups_pass_the_guard devices_that_come_later_are_guarded \
+	devices_without_a_link_header \
 	raw_sockets_are_sealed source_routes_go_where_the_next_stop_is \
 	tunnels_over_a_protected_peer bridged_frames flowtables nftables_forwards_frames \
 	tc_redirects_at_egress tc_redirects_at_ingress_are_not_seen xdp_is_not_seen counters_add_up

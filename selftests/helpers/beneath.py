@@ -6,6 +6,7 @@
   beneath.py raw SRC DST KIND…              the same by raw sockets: IP's own output
   beneath.py xdp native|generic DEV TO      redirect what comes in by DEV to TO, until killed
   beneath.py pin redirect|neighbour TO FILE a tc program that does so, pinned
+  beneath.py tun SRC DST            by a device without a link header, said to be this and that
 
 Every packet is UDP to port 9 with the payload b"PLAINTEXT", or a piece of that.
 """
@@ -14,6 +15,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -21,6 +23,7 @@ SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20
 IP_NODEFRAG = 22
 SIOCGIFHWADDR = 0x8927
 IPV6_HDRINCL = 36
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 1, 0x1000
 PAYLOAD = b"PLAINTEXT" + bytes(31)
 UDP, GRE, HOPOPTS, ROUTING, FRAGMENT, DSTOPTS = 17, 47, 0, 43, 44, 60
 
@@ -143,6 +146,23 @@ def raw(src, dst, *kinds):
             send(s, kind, [(data, (to, 0)) for data in out])
 
 
+def tun(src, dst):
+    """Print what came out of the device."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", b"bare", IFF_TUN | IFF_NO_PI))
+    subprocess.run(["ip", "link", "set", "bare", "up"], check=True)
+    packets, got = Packets(src, dst), 0
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        for said in (packets.ethertype, 0x0806, 0x88b5):
+            send(s, "tun", [(packets.plain()[0], ("bare", said))])
+    while True:
+        try:
+            got += PAYLOAD in os.read(fd, 2048)
+        except BlockingIOError:
+            break
+    print(got)
+
+
 # --- bpf ---------------------------------------------------------------------------------
 
 SYS_BPF, BPF_PROG_LOAD, BPF_OBJ_PIN, BPF_LINK_CREATE = 321, 5, 6, 28
@@ -185,4 +205,4 @@ def pin(what, to, path):
 
 
 if __name__ == "__main__":
-    {"frames": frames, "raw": raw, "xdp": xdp, "pin": pin}[sys.argv[1]](*sys.argv[2:])
+    {"frames": frames, "raw": raw, "xdp": xdp, "pin": pin, "tun": tun}[sys.argv[1]](*sys.argv[2:])
