@@ -15,13 +15,16 @@
 #include "seal.h"
 #include "skb.h"
 
-/* A synchronous transform needs its memory for as long as a call lasts. */
+/*
+ * Of each CPU. A synchronous transform needs its memory for as long as a call lasts. Not of
+ * the per-CPU allocator: that may take it from vmalloc(), and scatterlists point into it.
+ */
 struct sotto_seal_cpu {
 	struct page_frag pages;
-	u8 mem[];
+	void *mem;
 };
 
-static struct sotto_seal_cpu __percpu *sotto_seal_cpu;
+static DEFINE_PER_CPU(struct sotto_seal_cpu, sotto_seal_cpu);
 
 static size_t sotto_seal_req_at(void)
 {
@@ -30,29 +33,37 @@ static size_t sotto_seal_req_at(void)
 
 int sotto_seal_init(void)
 {
-	size_t len = sizeof(struct sotto_seal_cpu) + CRYPTO_MINALIGN +
-		     sotto_seal_req_at() + SOTTO_CRYPT_CPU_REQ;
+	size_t len = sotto_seal_req_at() + SOTTO_CRYPT_CPU_REQ;
+	void *mem;
+	int cpu;
 
-	sotto_seal_cpu = __alloc_percpu(len, SMP_CACHE_BYTES);
-	return sotto_seal_cpu ? 0 : -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		mem = kmalloc_node(len, GFP_KERNEL, cpu_to_node(cpu));
+		if (!mem) {
+			sotto_seal_exit();
+			return -ENOMEM;
+		}
+		per_cpu(sotto_seal_cpu, cpu).mem = mem;
+	}
+	return 0;
 }
 
 void sotto_seal_exit(void)
 {
-	struct page *page;
+	struct sotto_seal_cpu *c;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		page = per_cpu_ptr(sotto_seal_cpu, cpu)->pages.page;
-		if (page)
-			put_page(page);
+		c = per_cpu_ptr(&sotto_seal_cpu, cpu);
+		if (c->pages.page)
+			put_page(c->pages.page);
+		kfree_sensitive(c->mem);
 	}
-	free_percpu(sotto_seal_cpu);
 }
 
 struct page_frag *sotto_seal_pages(void)
 {
-	return &this_cpu_ptr(sotto_seal_cpu)->pages;
+	return &this_cpu_ptr(&sotto_seal_cpu)->pages;
 }
 
 struct sotto_seal *sotto_seal_get(struct sotto_sa *sa)
@@ -61,7 +72,7 @@ struct sotto_seal *sotto_seal_get(struct sotto_sa *sa)
 	struct sotto_seal *s;
 
 	if (sa->inline_req)
-		s = PTR_ALIGN((void *)this_cpu_ptr(sotto_seal_cpu)->mem, CRYPTO_MINALIGN);
+		s = this_cpu_ptr(&sotto_seal_cpu)->mem;
 	else
 		s = kmalloc(at + sotto_crypto_req_len(sa->key.aead),
 			    GFP_ATOMIC | __GFP_NOWARN);
