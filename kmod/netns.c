@@ -70,9 +70,8 @@ static int sotto_socks_open(struct sotto_net *ns)
 	int err;
 
 	err = sotto_sock_open(ns, AF_INET, &ns->sock4);
-	if (err)
-		return err;
-	err = sotto_sock_open(ns, AF_INET6, &ns->sock6);
+	if (!err)
+		err = sotto_sock_open(ns, AF_INET6, &ns->sock6);
 	if (err == -EAFNOSUPPORT)	/* booted with ipv6.disable=1 */
 		err = 0;
 	if (err)
