@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The netfilter hooks. Verdicts are returned here and nowhere else. */
+#include <linux/bpf-cgroup.h>
 #include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <linux/igmp.h>
@@ -299,6 +300,18 @@ static bool sotto_xfrm_was_here(const struct sk_buff *skb)
 }
 #endif
 
+/*
+ * The programs of a control group (systemd's IPAddressDeny=, say) judge what has passed
+ * POST_ROUTING. It is what is inside that they are to see; what was sealed they don't.
+ */
+static bool sotto_cgroup_refuses(const struct nf_hook_state *state, struct sk_buff *skb)
+{
+	struct sock *sk __maybe_unused = state->sk;	/* by its name the macro knows it */
+	int ret = BPF_CGROUP_RUN_PROG_INET_EGRESS(sk, skb);
+
+	return ret && ret != NET_XMIT_CN;
+}
+
 static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
 {
@@ -322,6 +335,11 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 	if (sotto_policy_lookup(ns, &p.dst, NULL) == SOTTO_ACTION_BYPASS ||
 	    sotto_exempt(ns, skb, &p, true))
 		return sotto_out_pass(ns);
+	if (sotto_cgroup_refuses(state, skb)) {
+		sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
+		sotto_stat_inc(ns, SOTTO_STAT_OUT_DROP_FILTERED);
+		return NF_DROP;		/* the sender is told EPERM */
+	}
 
 	if (!skb->dev)		/* on its way into an xfrm tunnel */
 		skb->dev = state->out;

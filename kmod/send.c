@@ -27,15 +27,18 @@ static bool sotto_is_v4(const struct sk_buff *skb)
 	return skb->protocol == htons(ETH_P_IP);
 }
 
-/* Go on behind POST_ROUTING, which this packet has been through. */
+/*
+ * Go on behind POST_ROUTING, which this packet has been through, and behind the programs of
+ * control groups: they see nothing of what is of no socket.
+ */
 static void sotto_output(struct net *net, struct sk_buff *skb)
 {
 	if (sotto_is_v4(skb)) {
 		IPCB(skb)->flags |= IPSKB_REROUTED;
-		ip_output(net, skb->sk, skb);
+		ip_output(net, NULL, skb);
 	} else {
 		IP6CB(skb)->flags |= IP6SKB_REROUTED;
-		ip6_output(net, skb->sk, skb);
+		ip6_output(net, NULL, skb);
 	}
 }
 
@@ -79,7 +82,7 @@ static void sotto_to_neighbour(struct sk_buff *skb)
 static void sotto_fragments(struct sk_buff *skb, unsigned int mtu)
 {
 	if (sotto_is_v4(skb))
-		IPCB(skb)->frag_max_size = min(mtu, ip_skb_dst_mtu(skb->sk, skb));
+		IPCB(skb)->frag_max_size = min(mtu, ip_skb_dst_mtu(NULL, skb));
 	else
 		IP6CB(skb)->frag_max_size = min(mtu, ip6_skb_dst_mtu(skb));
 }

@@ -422,6 +422,36 @@ loopback_is_left_alone() {
 	expect "policy" sotto a policy del $A4/32
 }
 
+# A control group's program sees what a service sends as it sends it, and once: sealed or not.
+control_groups() {
+	local group=$tmp/groups/none-$$ before echo
+
+	echo=$(traffic b -b udp-echo 5002)
+	mkdir -p "$tmp/groups"
+	mount -t cgroup2 none "$tmp/groups" 2>/dev/null ||
+		{ kill "$echo"; skip "there are no control groups"; return; }
+	mkdir "$group"
+	if "$PYTHON" "$here/helpers/cgroup_deny.py" "$group" >"$tmp/deny"; then
+		before=$(stat a out_drop_filtered)
+		for to in $B4 $B6; do
+			same "a service that may send nothing, to $to" \
+				"$(in_group "$group" "$TRAFFIC" udp-try $to 5002 100)" EPERM
+			same "another one, to $to" "$(traffic a udp-try $to 5002 100)" ok
+		done
+		same "counted" "$(stat a out_drop_filtered)" $((before + 2))
+	else
+		skip "this kernel's control groups have no programs: $(<"$tmp/deny")"
+	fi
+	kill "$echo"
+	rmdir "$group"
+	umount "$tmp/groups"
+}
+
+# in_group DIRECTORY COMMAND…: on a.
+in_group() {
+	on a sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$@"
+}
+
 counters_add_up() {
 	check_sums a b
 }
@@ -429,4 +459,4 @@ counters_add_up() {
 run_tests setup nftables_counts_and_filters_inner_flows conntrack_sees_inner_flows_only \
 	nat_is_before_us policy_routing asymmetric_routes bound_sockets tc_at_egress \
 	netem_at_egress xfrm_on_the_same_host us_within_xfrm wireguard_over_us us_within_wireguard \
-	loopback_is_left_alone counters_add_up
+	loopback_is_left_alone control_groups counters_add_up
