@@ -124,7 +124,7 @@ static void sotto_acquire_act(struct sotto_tunnel *t, struct sk_buff *skb,
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_REFUSED);
 		break;
 	case ACT_LIMIT:
-		sotto_tunnel_delete(t, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
+		sotto_tunnel_forget(t, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MAX_ACQUIRES);
 		break;
 	case ACT_ASK:
@@ -326,7 +326,7 @@ void sotto_acquire_timer(struct timer_list *timer)
 		sotto_acquire_refused(t, t->reason);
 	}
 	if (gone)
-		sotto_tunnel_delete(t, SOTTO_STAT_OUT_DROP_REFUSED);
+		sotto_tunnel_forget(t, SOTTO_STAT_OUT_DROP_REFUSED);
 	rcu_read_unlock();
 	sotto_tunnel_put(t);
 }

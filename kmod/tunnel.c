@@ -84,24 +84,27 @@ static void sotto_tunnel_free(struct rcu_head *rcu)
 	kmem_cache_free(sotto_tunnel_cache, container_of(rcu, struct sotto_tunnel, rcu));
 }
 
-/* Caller holds ns->lock. NULL when @t was inserted, the one there was, or an error. */
+/*
+ * Caller holds ns->lock. NULL when @t was inserted, the one there was, or an error. Whoever
+ * finds @t may use it at once: so it goes into the table when nothing can fail any more.
+ */
 static struct sotto_tunnel *sotto_tunnel_insert(struct sotto_net *ns,
 						struct sotto_tunnel *t)
 {
 	struct sotto_tunnel *old;
 	int err;
 
+	err = xa_alloc_cyclic(&ns->tunnel_ids, &t->id, NULL, xa_limit_32b,
+			      &ns->tunnel_next_id, GFP_ATOMIC);
+	if (err < 0)
+		return ERR_PTR(err);
 	old = rhashtable_lookup_get_insert_fast(&ns->tunnels, &t->node,
 						sotto_tunnel_params);
-	if (old)
+	if (old) {
+		xa_release(&ns->tunnel_ids, t->id);
 		return old;
-	err = xa_alloc_cyclic(&ns->tunnel_ids, &t->id, t, xa_limit_32b,
-			      &ns->tunnel_next_id, GFP_ATOMIC);
-	if (err < 0) {
-		rhashtable_remove_fast(&ns->tunnels, &t->node,
-				       sotto_tunnel_params);
-		return ERR_PTR(err);
 	}
+	xa_store(&ns->tunnel_ids, t->id, t, GFP_ATOMIC);	/* in a place that is there */
 	atomic_inc(&ns->n_tunnels);
 	atomic_inc(&ns->tunnels_alive);
 	return NULL;
@@ -125,8 +128,7 @@ struct sotto_tunnel *sotto_tunnel_get(struct sotto_net *ns,
 	spin_unlock_bh(&ns->lock);
 	if (!old)
 		return t;
-	/* It may have been seen for a moment when its id could not be had. */
-	call_rcu(&t->rcu, sotto_tunnel_free);
+	kmem_cache_free(sotto_tunnel_cache, t);
 	return IS_ERR(old) ? ERR_PTR(-ENOMEM) : old;
 }
 
@@ -236,49 +238,16 @@ bool sotto_tunnel_begin_drain(struct sotto_tunnel *t)
 	return true;
 }
 
-void sotto_tunnel_bind(struct sotto_tunnel *t, struct sotto_sa *sa)
-{
-	struct sotto_event_info ev = {
-		.type = SOTTO_EVENT_REKEYED, .dst = &t->dst, .spi = sa->spi,
-		.dir = SOTTO_SA_OUT, .session = sa->session,
-	};
-	struct sotto_sa *old;
-	bool drain;
-
-	spin_lock_bh(&t->lock);
-	if (t->dead || test_bit(SOTTO_SA_DEAD, &sa->flags)) {
-		spin_unlock_bh(&t->lock);
-		return;
-	}
-	old = rcu_dereference_protected(t->sa, lockdep_is_held(&t->lock));
-	rcu_assign_pointer(t->sa, sa);
-	sotto_acquire_end(t);
-	t->state = SOTTO_TUNNEL_UP;
-	t->reason = SOTTO_REASON_NONE;
-	sotto_tunnel_disarm(t);
-	sotto_tunnel_waited(t);
-	drain = sotto_tunnel_begin_drain(t);
-	spin_unlock_bh(&t->lock);
-
-	if (drain)
-		sotto_tunnel_drain(t);
-	if (!old)
-		ev.type = SOTTO_EVENT_KEYED;
-	sotto_nl_event(t->ns, &ev);
-	if (old && old != sa)
-		sotto_sa_unbound(old);
-}
-
-/* @unbound: only if it has no SA (again). */
+/* @idle: only if it neither has an SA (again) nor waits for one. */
 static void sotto_tunnel_remove(struct sotto_tunnel *t, enum sotto_stat why,
-				bool unbound)
+				bool idle)
 {
 	struct sotto_net *ns = t->ns;
 	struct sk_buff_head list;
 
 	spin_lock_bh(&ns->lock);
 	spin_lock(&t->lock);
-	if (t->dead || (unbound && rcu_access_pointer(t->sa))) {
+	if (t->dead || (idle && (rcu_access_pointer(t->sa) || t->acquire_id))) {
 		spin_unlock(&t->lock);
 		spin_unlock_bh(&ns->lock);
 		return;
@@ -303,6 +272,47 @@ void sotto_tunnel_delete(struct sotto_tunnel *t, enum sotto_stat why)
 	sotto_tunnel_remove(t, why, false);
 }
 
+void sotto_tunnel_forget(struct sotto_tunnel *t, enum sotto_stat why)
+{
+	sotto_tunnel_remove(t, why, true);
+}
+
+void sotto_tunnel_bind(struct sotto_tunnel *t, struct sotto_sa *sa)
+{
+	struct sotto_event_info ev = {
+		.type = SOTTO_EVENT_REKEYED, .dst = &t->dst, .spi = sa->spi,
+		.dir = SOTTO_SA_OUT, .session = sa->session,
+	};
+	struct sotto_sa *old;
+	bool drain, made;
+
+	spin_lock_bh(&t->lock);
+	if (t->dead || test_bit(SOTTO_SA_DEAD, &sa->flags)) {
+		made = t->state == SOTTO_TUNNEL_ACQUIRING;
+		spin_unlock_bh(&t->lock);
+		if (made)	/* for an SA that has gone meanwhile */
+			sotto_tunnel_forget(t, SOTTO_STAT_OUT_DROP_EXPIRED);
+		return;
+	}
+	old = rcu_dereference_protected(t->sa, lockdep_is_held(&t->lock));
+	rcu_assign_pointer(t->sa, sa);
+	sotto_acquire_end(t);
+	t->state = SOTTO_TUNNEL_UP;
+	t->reason = SOTTO_REASON_NONE;
+	sotto_tunnel_disarm(t);
+	sotto_tunnel_waited(t);
+	drain = sotto_tunnel_begin_drain(t);
+	spin_unlock_bh(&t->lock);
+
+	if (drain)
+		sotto_tunnel_drain(t);
+	if (!old)
+		ev.type = SOTTO_EVENT_KEYED;
+	sotto_nl_event(t->ns, &ev);
+	if (old && old != sa)
+		sotto_sa_unbound(old);
+}
+
 void sotto_tunnel_reroute(struct sotto_tunnel *t, struct sk_buff_head *list)
 {
 	struct sk_buff *skb;
@@ -322,7 +332,7 @@ void sotto_tunnel_unbind(struct sotto_tunnel *t, struct sotto_sa *sa)
 		RCU_INIT_POINTER(t->sa, NULL);
 	spin_unlock_bh(&t->lock);
 	if (ours)
-		sotto_tunnel_remove(t, SOTTO_STAT_OUT_DROP_EXPIRED, true);
+		sotto_tunnel_forget(t, SOTTO_STAT_OUT_DROP_EXPIRED);
 }
 
 void sotto_tunnel_flush(struct sotto_net *ns)

@@ -85,6 +85,8 @@ struct sotto_tunnel *sotto_tunnel_get(struct sotto_net *ns,
 
 /* Unlink; queued packets are dropped and counted as @why. Any context, not under ns->lock. */
 void sotto_tunnel_delete(struct sotto_tunnel *t, enum sotto_stat why);
+/* The same, unless it has an SA (again), or waits for one. */
+void sotto_tunnel_forget(struct sotto_tunnel *t, enum sotto_stat why);
 /* All tunnels and all SAs. */
 void sotto_tunnel_flush(struct sotto_net *ns);
 
