@@ -71,6 +71,7 @@ static int sotto_acquire_queue(struct sotto_tunnel *t, struct sk_buff *skb)
 	atomic_add(skb->truesize, &ns->queued_bytes);
 	t->queue_bytes += skb->truesize;
 	skb->dev = NULL;	/* not held; the route is */
+	nf_reset_ct(skb);	/* conntrack is done with it, and need not wait for it */
 	__skb_queue_tail(&t->queue, skb);
 	return 0;
 }
