@@ -10,6 +10,7 @@
 #include "sa.h"
 #include "skb.h"
 #include "tunnel.h"
+#include "wire.h"
 
 static struct kmem_cache *sotto_tunnel_cache;
 
@@ -188,35 +189,50 @@ void sotto_tunnel_refuse_all(struct sotto_tunnel *t, struct sk_buff_head *list,
 	}
 }
 
-/* The one place where waiting packets go on, in order; @draining is ours. */
+/* A packet that waited goes on. Policy may be another one by now. */
+static void sotto_tunnel_pass(struct sotto_tunnel *t, struct sk_buff *skb, bool clear)
+{
+	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	enum sotto_action action = SOTTO_ACTION_BLOCK;
+	struct sotto_sa *sa = rcu_dereference(t->sa);
+	struct sotto_pkt p;
+
+	if (sotto_pkt_parse(skb, pf, &p))
+		action = sotto_policy_lookup(t->ns, &p.dst, NULL);
+	if (action == SOTTO_ACTION_BLOCK)
+		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_BLOCK);
+	else if (sa)
+		sotto_seal(t, sa, skb);
+	else if (clear && action != SOTTO_ACTION_PROTECT)
+		sotto_send_clear(t->ns, skb);
+	else
+		sotto_refuse(t->ns, skb, clear ? SOTTO_STAT_OUT_DROP_REFUSED :
+						 SOTTO_STAT_OUT_DROP_EXPIRED);
+}
+
+/*
+ * The one place where waiting packets go on, in order; @draining is ours. Other CPUs may fill
+ * the queue as fast as this one empties it, or faster: after some rounds they may pass what is
+ * left, for else this would have no end.
+ */
 void sotto_tunnel_drain(struct sotto_tunnel *t)
 {
+	unsigned int rounds = 0;
 	struct sk_buff_head list;
-	struct sotto_sa *sa;
 	struct sk_buff *skb;
-	bool clear;
+	bool clear, more;
 
-	for (;;) {
+	do {
 		spin_lock_bh(&t->lock);
 		sotto_tunnel_take_queue(t, &list);
-		if (skb_queue_empty(&list)) {
-			t->draining = false;
-			spin_unlock_bh(&t->lock);
-			return;
-		}
+		more = !skb_queue_empty(&list) && ++rounds < SOTTO_DRAIN_ROUNDS;
+		WRITE_ONCE(t->draining, more);
 		clear = t->state == SOTTO_TUNNEL_CLEAR;
 		spin_unlock_bh(&t->lock);
 
-		while ((skb = sotto_tunnel_dequeue(&list))) {
-			sa = rcu_dereference(t->sa);
-			if (sa)
-				sotto_seal(t, sa, skb);
-			else if (clear)
-				sotto_send_clear(t->ns, skb);
-			else
-				sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_EXPIRED);
-		}
-	}
+		while ((skb = sotto_tunnel_dequeue(&list)))
+			sotto_tunnel_pass(t, skb, clear);
+	} while (more);
 }
 
 static void sotto_tunnel_waited(struct sotto_tunnel *t)
@@ -234,7 +250,7 @@ bool sotto_tunnel_begin_drain(struct sotto_tunnel *t)
 {
 	if (skb_queue_empty(&t->queue) || t->draining)
 		return false;
-	t->draining = true;
+	WRITE_ONCE(t->draining, true);
 	return true;
 }
 

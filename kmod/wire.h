@@ -81,6 +81,7 @@ static_assert(sizeof(struct sotto_path_probe) == 12);
 #define SOTTO_SOFT_RATE		4096	/* soft expiries told per second */
 #define SOTTO_SOFT_RETRY_S	1	/* for the others */
 #define SOTTO_ACQUIRE_RATE	4096	/* questions to the agent per second */
+#define SOTTO_DRAIN_ROUNDS	8	/* queues full of waiting packets that keep their order */
 #define SOTTO_MAX_LOCAL_ADDRS	64	/* addresses of ours in a namespace */
 #define SOTTO_ACQUIRE_REPEAT_MS	1000	/* the agent is asked again */
 #define SOTTO_HOLD_TIMEOUT_MS	1000	/* after a time-out, before asking anew */

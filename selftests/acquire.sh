@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 begin
-need ping nstat
+need ping nstat nft
 
 SPI=0x100
 
@@ -210,6 +210,79 @@ prefer_goes_clear_for_a_stranger_only() {
 	kill "$echo"
 }
 
+# What waits goes as policy has it when it goes: what was to be protected meanwhile, or waits
+# for the same gateway as what need not be, does not leave in the clear.
+what_waits_goes_as_policy_says_then() {
+	route a 10.8.0.0/16 via $B4
+	expect "policy" sotto a policy add $B4/32 prefer
+	agent --delay 4000 --fail NOT_MEMBER 60000
+	capture changed b wire "host $B4 and udp or net 10.8.0.0/16"
+	expect "send" traffic a udp-send $B4 5003 5 100
+	expect "protected from now on" sotto a policy del $B4/32
+	expect "send" traffic a udp-send $B4 5003 5 100
+	await "an answer" 20 tunnel_is a $B4 "clear not_member"
+	forget
+	expect "policy" sotto a policy add 10.8.1.0/24 prefer via $B4
+	expect "policy" sotto a policy add 10.8.2.0/24 protect via $B4
+	agent --delay 4000 --fail NOT_MEMBER 60000
+	expect "send" traffic a udp-send 10.8.1.1 5003 5 100
+	expect "send" traffic a udp-send 10.8.2.1 5003 5 100
+	await "an answer" 20 tunnel_is a $B4 "clear not_member"
+	end_capture changed
+	same "protected meanwhile, and left in the clear" "$(frames changed "host $B4")" 0
+	same "protected, with the same gateway" "$(frames changed "host 10.8.2.1")" 0
+	same "preferred" "$(frames changed "host 10.8.1.1")" 5
+	forget
+	expect "policy" sotto a policy del 10.8.1.0/24
+	expect "policy" sotto a policy del 10.8.2.0/24
+}
+
+# Packets come as fast as they are let go, and faster, when the keys do.
+keys_come_in_a_flood() {
+	local floods=() out=$SPI i begin
+
+	[ "$(nproc)" -gt 1 ] || { skip "one processor does one thing at a time"; return; }
+	SPI=$((SPI + 2))
+	agent --ignore
+	for i in 1 2 3; do
+		launch a "$TRAFFIC" udp-send $B4 $((5010 + i)) 100000000 64 >/dev/null 2>&1
+		floods+=($!)
+	done
+	await "a question" 10 grep -q '^acquire' "$tmp/agent"
+	begin=${EPOCHREALTIME/./}
+	expect "keys" timeout -s KILL 60 nsenter --net="/run/netns/$(ns_name a)" "$SOTTO" sa add out \
+		spi $out peer $B4,$B6 cipher chacha20poly1305 key-file "$(key $out)"
+	i=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	kill "${floods[@]}"
+	wait "${floods[@]}" 2>/dev/null
+	[ $i -lt 5000 ] || fail "that took $i ms"
+	forget
+}
+
+# Packets that wait know their connections, for which a namespace that goes would wait in turn.
+namespace_goes_though_packets_wait() {
+	local users=/sys/module/sotto/refcnt before
+
+	before=$(<$users)
+	make_hosts d
+	connect b other d wire
+	address d wire 10.7.3.2/24
+	up d 10.7.3.2
+	expect "a long time-out" sotto d set acquire-timeout 60000
+	expect "policy" sotto d policy add 10.7.3.0/24 protect
+	expect "conntrack" on d nft "add table inet t; add chain inet t c { type filter hook output priority 0; };
+		add rule inet t c ct state new accept"
+	expect "send" traffic d udp-send 10.7.3.1 5003 1 100
+	same "queued" "$(stat d out_queued)" 1
+	expect "it goes" ip netns del "$(ns_name d)"
+	hosts=("${hosts[@]/#d/}")
+	await "what it had of the module" 20 same_users $users "$before"
+}
+
+same_users() {
+	[ "$(<"$1")" = "$2" ]
+}
+
 # limit SETTING VALUE COUNTER FIRST LAST: datagrams to many destinations.
 limit() {
 	local before i
@@ -324,4 +397,5 @@ run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_
 	silent_agent_is_asked_again new_agent_is_asked_what_the_old_one_was \
 	refusal_is_remembered_for_its_time prefer_goes_clear_for_a_stranger_only \
 	new_keys_are_used_when_the_other_end_shows_them keys_that_nobody_shows_end \
+	what_waits_goes_as_policy_says_then keys_come_in_a_flood namespace_goes_though_packets_wait \
 	limits_hold_and_are_counted counters_add_up
