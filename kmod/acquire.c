@@ -276,10 +276,12 @@ void sotto_acquire_repeat_all(struct sotto_net *ns)
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&ns->tunnel_ids, id, t)
+	xa_for_each(&ns->tunnel_ids, id, t) {
 		if (READ_ONCE(t->state) == SOTTO_TUNNEL_ACQUIRING &&
 		    READ_ONCE(t->acquire_id))
 			sotto_acquire_repeat(t);
+		cond_resched_rcu();
+	}
 	rcu_read_unlock();
 }
 
