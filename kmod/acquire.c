@@ -20,8 +20,7 @@ void sotto_acquire_end(struct sotto_tunnel *t)
 }
 
 /* Caller holds t->lock. */
-static bool sotto_acquire_begin(struct sotto_tunnel *t, u8 proto,
-				const struct sotto_addr *src,
+static bool sotto_acquire_begin(struct sotto_tunnel *t, const struct sotto_pkt *p,
 				enum sotto_action action)
 {
 	struct sotto_net *ns = t->ns;
@@ -38,10 +37,10 @@ static bool sotto_acquire_begin(struct sotto_tunnel *t, u8 proto,
 	} while (!t->acquire_id);
 	t->state = SOTTO_TUNNEL_ACQUIRING;
 	t->action = action;
-	t->proto = proto;
+	t->proto = p->proto;
 	memset(&t->src, 0, sizeof(t->src));
-	if (src->family == t->dst.family && sotto_local_is(ns, src))
-		t->src = *src;	/* that of a host behind us is none for probes */
+	if (p->src.family == t->dst.family && sotto_local_is(ns, &p->src))
+		t->src = p->src;	/* that of a host behind us is none for probes */
 	t->attempts = 0;
 	t->first_ns = ktime_get_boottime_ns();
 	t->first_us = 0;
@@ -83,8 +82,8 @@ enum sotto_acquire_action {
 
 /* Caller holds t->lock. */
 static enum sotto_acquire_action
-sotto_acquire_decide(struct sotto_tunnel *t, u8 proto,
-		     const struct sotto_addr *src, enum sotto_action action)
+sotto_acquire_decide(struct sotto_tunnel *t, const struct sotto_pkt *p,
+		     enum sotto_action action)
 {
 	if (t->dead)
 		return ACT_RETRY;
@@ -100,11 +99,11 @@ sotto_acquire_decide(struct sotto_tunnel *t, u8 proto,
 		return ACT_REFUSE;
 	if (t->state == SOTTO_TUNNEL_ACQUIRING && t->acquire_id)
 		return ACT_QUEUE;
-	return sotto_acquire_begin(t, proto, src, action) ? ACT_ASK : ACT_LIMIT;
+	return sotto_acquire_begin(t, p, action) ? ACT_ASK : ACT_LIMIT;
 }
 
 static void sotto_acquire_act(struct sotto_tunnel *t, struct sk_buff *skb,
-			      enum sotto_acquire_action act)
+			      const struct sotto_pkt *p, enum sotto_acquire_action act)
 {
 	struct sotto_net *ns = t->ns;
 	struct sotto_sa *sa;
@@ -113,7 +112,7 @@ static void sotto_acquire_act(struct sotto_tunnel *t, struct sk_buff *skb,
 	case ACT_SEAL:
 		sa = rcu_dereference(t->sa);
 		if (sa)
-			sotto_seal(t, sa, skb);
+			sotto_seal(t, sa, skb, p);
 		else
 			sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_EXPIRED);
 		break;
@@ -139,15 +138,14 @@ static void sotto_acquire_act(struct sotto_tunnel *t, struct sk_buff *skb,
 
 /* Return: false if the tunnel died under us. */
 static bool sotto_acquire_once(struct sotto_tunnel *t, struct sk_buff *skb,
-			       u8 proto, const struct sotto_addr *src,
-			       enum sotto_action action)
+			       const struct sotto_pkt *p, enum sotto_action action)
 {
 	enum sotto_acquire_action act;
 	int full = 0;
 
 	spin_lock_bh(&t->lock);
 	t->used = jiffies;
-	act = sotto_acquire_decide(t, proto, src, action);
+	act = sotto_acquire_decide(t, p, action);
 	if (act == ACT_QUEUE || act == ACT_ASK)
 		full = sotto_acquire_queue(t, skb);
 	spin_unlock_bh(&t->lock);
@@ -158,7 +156,7 @@ static bool sotto_acquire_once(struct sotto_tunnel *t, struct sk_buff *skb,
 		atomic64_inc(&t->drops);
 		sotto_drop(t->ns, skb, full);
 	}
-	sotto_acquire_act(t, skb, act);
+	sotto_acquire_act(t, skb, p, act);
 	return true;
 }
 
@@ -188,7 +186,7 @@ void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
 		}
 		if (IS_ERR(t))
 			break;
-		if (sotto_acquire_once(t, skb, p->proto, &p->src, action))
+		if (sotto_acquire_once(t, skb, p, action))
 			return;
 		/* A dying one leaves the table in a moment. */
 		cpu_relax();

@@ -272,51 +272,46 @@ static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
 	       sotto_local_is(t->ns, &p->src);
 }
 
-void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb)
+void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		const struct sotto_pkt *p)
 {
-	u8 pf = sotto_is_v4(skb) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct sotto_net *ns = t->ns;
-	struct sotto_pkt p;
 	unsigned int mtu, inner;
 
-	if (!sotto_pkt_parse(skb, pf, &p)) {
-		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_HEADER);
-		return;
-	}
 	if (sotto_sa_expired(sa)) {
 		sotto_sa_delete(sa, SOTTO_EVENT_SA_HARD);
-		sotto_acquire(ns, skb, &p, &t->dst, SOTTO_ACTION_PROTECT);
+		sotto_acquire(ns, skb, p, &t->dst, SOTTO_ACTION_PROTECT);
 		return;
 	}
 	if (sa->mode == SOTTO_SA_MODE_TUNNEL) {
-		sotto_encap_send(t, sa, skb, &p);
+		sotto_encap_send(t, sa, skb, p);
 		return;
 	}
-	if (!sotto_mode_fits(t, sa, &p)) {
+	if (!sotto_mode_fits(t, sa, p)) {
 		atomic64_inc(&t->drops);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_MODE);
 		return;
 	}
 
-	if (unlikely(sa->nat) && !sotto_nat_reroute(sa, skb, &p)) {
+	if (unlikely(sa->nat) && !sotto_nat_reroute(sa, skb, p)) {
 		atomic64_inc(&t->drops);
 		sotto_refuse(ns, skb, SOTTO_STAT_OUT_DROP_ROUTE);
 		return;
 	}
 	mtu = sotto_outer_mtu(t, skb_dst(skb));
 	mtu -= min(mtu, sotto_goes_on_len(skb_dst(skb)));
-	inner = sotto_inner_mtu(mtu, p.l4);
-	if (p.proto == IPPROTO_TCP)
-		sotto_clamp_mss(ns, skb, &p, inner);
+	inner = sotto_inner_mtu(mtu, p->l4);
+	if (p->proto == IPPROTO_TCP)
+		sotto_clamp_mss(ns, skb, p, inner);
 	if (!sotto_fits(skb, inner)) {
 		atomic64_inc(&t->drops);
 		sotto_too_big(ns, skb, inner);
 		return;
 	}
 	if (!skb_is_gso(skb))
-		sotto_send_one(t, sa, skb, &p, mtu);
+		sotto_send_one(t, sa, skb, p, mtu);
 	else if (sotto_len_fits(skb, inner))
-		sotto_send_burst(t, sa, skb, &p, mtu);
+		sotto_send_burst(t, sa, skb, p, mtu);
 	else	/* to be fragmented one by one */
 		sotto_send_segments(t, sa, skb, mtu);
 }
@@ -343,7 +338,7 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 	}
 	if (likely(sa && !READ_ONCE(t->draining))) {
 		WRITE_ONCE(t->used, jiffies);
-		sotto_seal(t, sa, skb);
+		sotto_seal(t, sa, skb, p);
 		return;
 	}
 	sotto_acquire(ns, skb, p, to, action);

@@ -56,7 +56,8 @@ void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
 /* @to: whose tunnel: the destination, or the gateway in front of it. */
 void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		const struct sotto_addr *to, enum sotto_action action);
-void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb);
+void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		const struct sotto_pkt *p);
 /* In the clear: prefer, and the server said "not a member". */
 void sotto_send_clear(struct sotto_net *ns, struct sk_buff *skb);
 /* dummy.c: a dummy packet (RFC 4303 section 2.6) to @dst; @src NULL picks one of ours. */

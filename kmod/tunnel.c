@@ -202,7 +202,7 @@ static void sotto_tunnel_pass(struct sotto_tunnel *t, struct sk_buff *skb, bool 
 	if (action == SOTTO_ACTION_BLOCK)
 		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_BLOCK);
 	else if (sa)
-		sotto_seal(t, sa, skb);
+		sotto_seal(t, sa, skb, &p);
 	else if (clear && action != SOTTO_ACTION_PROTECT)
 		sotto_send_clear(t->ns, skb);
 	else
