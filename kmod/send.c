@@ -275,12 +275,15 @@ static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		const struct sotto_pkt *p)
 {
+	enum sotto_action action = SOTTO_ACTION_PROTECT;
 	struct sotto_net *ns = t->ns;
 	unsigned int mtu, inner;
 
 	if (sotto_sa_expired(sa)) {
 		sotto_sa_delete(sa, SOTTO_EVENT_SA_HARD);
-		sotto_acquire(ns, skb, p, &t->dst, SOTTO_ACTION_PROTECT);
+		if (sotto_policy_lookup(ns, &p->dst, NULL) == SOTTO_ACTION_PREFER)
+			action = SOTTO_ACTION_PREFER;
+		sotto_acquire(ns, skb, p, &t->dst, action);
 		return;
 	}
 	if (sa->mode == SOTTO_SA_MODE_TUNNEL) {

@@ -210,6 +210,27 @@ prefer_goes_clear_for_a_stranger_only() {
 	kill "$echo"
 }
 
+# The peer has left the realm meanwhile, and nothing is refused to the packet that finds out.
+preferred_keys_that_end_are_asked_for_as_such() {
+	local refused
+
+	expect "policy" sotto a policy add $B4/32 prefer
+	expect "keys for three packets" sotto a sa add out spi $SPI peer $B4 cipher chacha20poly1305 \
+		key-file "$(key $SPI)" hard-packets 3
+	SPI=$((SPI + 2))
+	agent --fail NOT_MEMBER 60000
+	refused=$(stat a out_drop_refused)
+	capture ended b wire "udp and dst host $B4"
+	expect "send" traffic a udp-send $B4 5003 5 100
+	await "an answer" 10 tunnel_is a $B4 "clear not_member"
+	end_capture ended
+	same "sealed" "$(frames ended "port $DATA_PORT")" 3
+	same "in the clear" "$(frames ended "port 5003")" 2
+	same "refused" "$(stat a out_drop_refused)" "$refused"
+	forget
+	expect "policy" sotto a policy del $B4/32
+}
+
 # What waits goes as policy has it when it goes: what was to be protected meanwhile, or waits
 # for the same gateway as what need not be, does not leave in the clear.
 what_waits_goes_as_policy_says_then() {
@@ -396,6 +417,7 @@ run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_
 	one_session_serves_all_addresses without_an_agent_it_fails_with_a_name \
 	silent_agent_is_asked_again new_agent_is_asked_what_the_old_one_was \
 	refusal_is_remembered_for_its_time prefer_goes_clear_for_a_stranger_only \
+	preferred_keys_that_end_are_asked_for_as_such \
 	new_keys_are_used_when_the_other_end_shows_them keys_that_nobody_shows_end \
 	what_waits_goes_as_policy_says_then keys_come_in_a_flood namespace_goes_though_packets_wait \
 	limits_hold_and_are_counted counters_add_up
