@@ -153,11 +153,28 @@ static void sotto_open_strip(struct sk_buff *skb, const struct sotto_pkt *p)
 		skb_mac_header_rebuild(skb);
 }
 
+/*
+ * Where the stack is to go on with the headers. IPv6 has seen hop-by-hop options at most: what
+ * else is outside is in front of it still. If it began behind that, it would take what was sealed
+ * for the header that is named there.
+ */
+static unsigned int sotto_open_next(const struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	unsigned int nhoff;
+
+	if (skb->protocol == htons(ETH_P_IP))
+		return p->l4;
+	nhoff = IP6CB(skb)->nhoff;
+	if (nhoff == offsetof(struct ipv6hdr, nexthdr))
+		return sizeof(struct ipv6hdr);
+	return nhoff + ipv6_optlen((struct ipv6_opt_hdr *)(skb_network_header(skb) + nhoff));
+}
+
 /* The IP header is the one it came with, but for what ESP changed. */
 static void sotto_open_headers(struct sk_buff *skb, const struct sotto_pkt *p,
 			       u8 nexthdr)
 {
-	skb_set_transport_header(skb, p->l4);
+	skb_set_transport_header(skb, sotto_open_next(skb, p));
 	skb->data[p->nhoff] = nexthdr;
 	if (skb->protocol == htons(ETH_P_IP)) {
 		ip_hdr(skb)->tot_len = htons(skb->len);

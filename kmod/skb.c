@@ -33,7 +33,7 @@ static bool sotto_pkt_parse4(struct sk_buff *skb, struct sotto_pkt *p)
 
 /*
  * RFC 4303 section 3.1.1: hop-by-hop, routing and fragment headers stay outside,
- * and so do the destination options in front of a routing header.
+ * and so do destination options, unless they are behind a routing header.
  */
 static bool sotto_pkt_parse6(struct sk_buff *skb, struct sotto_pkt *p)
 {

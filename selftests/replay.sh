@@ -210,6 +210,17 @@ what_a_peer_may_not_put_in_is_dropped() {
 	drops "fragment header inside" protocol $(from6 105 nh=44 inner=1100000000000000)
 }
 
+# What is in front of UDP is the stack's to look at, and what was sealed comes behind that.
+headers_outside_stay_in_front() {
+	fresh chacha20poly1305 100
+	moves "hop-by-hop options" "$OPENED" $(from6 101 ext=0:1100010400000000)
+	moves "destination options" "$OPENED" $(from6 102 ext=60:1100010400000000)
+	moves "a routing header at its end" "$OPENED" $(from6 103 ext=43:1100fd0000000000)
+	moves "all of them" "$OPENED" \
+		$(from6 104 ext=0:3c000104000000002b000104000000001100fd0000000000)
+	moves "a timestamp" "$OPENED" $(from4 105 options=440c05000000000000000000)
+}
+
 # The key is right, the name is not: transport mode authenticates no addresses.
 others_names_are_refused() {
 	fresh chacha20poly1305 100
@@ -312,6 +323,6 @@ nothing_else_was_harmed() {
 run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_are_dropped \
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
-	what_a_peer_may_not_put_in_is_dropped others_names_are_refused window_has_its_edges \
-	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing \
-	nothing_else_was_harmed
+	what_a_peer_may_not_put_in_is_dropped headers_outside_stay_in_front \
+	others_names_are_refused window_has_its_edges numbers_go_on_past_32_bits \
+	processors_share_a_window numbers_run_out expired_keys_open_nothing nothing_else_was_harmed

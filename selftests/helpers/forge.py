@@ -13,15 +13,21 @@ Reads one order per line and answers each with "ok" or "error: …":
       spi=N seq=N key=FILE   seq has all 64 bits; cipher=NAME (chacha20poly1305)
       nh=N                   next header (17)
       inner=HEX | udp=PORT   what is inside: bytes, or a small datagram to PORT (5003)
+      from=A to=A            a whole packet is inside, between these (IPv4 or IPv6)
       pad=wrong | pad=huge   a trailer that RFC 4303 does not allow
       flip=N                 one bit in byte N of the payload, from its end if negative
       cut=N | grow=N         bytes less or more in the IP packet, told to nobody
       length=N               what UDP claims, as it is
       csum=zero              no UDP checksum
+      ext=TYPE:HEX           an IPv6 extension header of that type in front of UDP
+      options=HEX            IPv4 options
       times=N                so many of them
       tcp=SPORT:DPORT:SEQ:ACK:FLAGS[:WINDOW]
                              instead, a TCP segment; FLAGS is a number
-      text=WORD              payload of the datagram or segment (forged)
+      text=WORD              payload of the datagram or segment (forged); text=N*WORD: N times
+      save=FILE              what is behind ESP's header goes there, and nothing is sent
+      pages=DEV:MAC          sent by that device to there, with only the headers up to UDP's in
+                             one piece and the rest in pages (of 4096 bytes or more)
   add src=A dst=A [WORDS]    the same packet, as a segment of the next burst
   burst src=A dst=A [size=N] send what was added as one GSO packet from a socket; size=N:
                              the segments' (default: that of the first)
@@ -36,6 +42,7 @@ import sys
 
 DATA_PORT = 7689
 UDP_SEGMENT = 103
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
 TRANSPARENT = {4: (socket.SOL_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}
 MTU = 1500
 ALGORITHMS = {"aes256gcm": "gcm(aes)", "chacha20poly1305": "rfc7539(chacha20,poly1305)"}
@@ -100,11 +107,16 @@ def tcp(src, dst, words, payload):
 
 
 def inside(order, src, dst):
-    text = order.get("text", "forged").encode()
+    times, word = ("1*" + order.get("text", "forged")).split("*")[-2:]
+    text = word.encode() * int(times)
     if "inner" in order:
         return bytes.fromhex(order["inner"])
     if "tcp" in order:
         return tcp(src, dst, order["tcp"], text)
+    if "from" in order:
+        src, dst = (ipaddress.ip_address(order[k]) for k in ("from", "to"))
+        whole = udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
+        return with_sum(ip_packets(src, dst, whole, {})[0])
     return udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
 
 
@@ -113,24 +125,49 @@ def esp(order, src, dst):
         key = bytes.fromhex(f.read().strip()[2:])
     seq, spi = int(order["seq"], 0), int(order["spi"], 0)
     plain = inside(order, src, dst)
-    plain += trailer(plain, int(order.get("nh", 6 if "tcp" in order else 17)), order.get("pad"))
+    kind = 6 if "tcp" in order else 17
+    if "from" in order:
+        kind = 41 if ":" in order["from"] else 4
+    plain += trailer(plain, int(order.get("nh", kind)), order.get("pad"))
     iv = struct.pack("!Q", seq)
     aad = struct.pack("!III", spi, seq >> 32, seq & 0xffffffff)
     sealed = aead(order.get("cipher", "chacha20poly1305"), key[:32], key[32:], iv, aad, plain)
     return struct.pack("!II", spi, seq & 0xffffffff) + iv + sealed
 
 
-def ip_packets(src, dst, payload):
+def in_pages(packet, to):
+    dev, mac = to.split(":", 1)
+    proto, head = (0x800, 28) if packet[0] >> 4 == 4 else (0x86dd, 48)
+    virtio = struct.pack("=BBHHHH", 0, 0, 14 + head, 0, 0, 0)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+        s.bind((dev, proto))
+        s.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        s.send(virtio + bytes.fromhex(mac.replace(":", "")) + bytes(6) +
+               struct.pack("!H", proto) + with_sum(packet))
+
+
+def with_sum(packet):
+    """IPv4's checksum, which the kernel does not fill in what is sealed."""
+    if packet[0] >> 4 == 6:
+        return packet
+    return packet[:10] + struct.pack("!H", checksum(packet[:20])) + packet[12:]
+
+
+def ip_packets(src, dst, payload, order):
     if src.version == 6:
-        return [struct.pack("!IHBB", 6 << 28, len(payload), 17, 64) + src.packed +
+        kind, ext = order.get("ext", "17:").split(":")
+        payload = bytes.fromhex(ext) + payload
+        return [struct.pack("!IHBB", 6 << 28, len(payload), int(kind), 64) + src.packed +
                 dst.packed + payload]
-    packets, room = [], MTU - 20 & ~7
+    options = bytes.fromhex(order.get("options", ""))
+    packets, room = [], (65535 if "pages" in order else MTU) - 20 - len(options) & ~7
     for at in range(0, len(payload), room):
         part = payload[at:at + room]
         flags = at >> 3 | (0x2000 if at + room < len(payload) else 0)
         # An id of our own, so that fragments belong together.
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(part), 77, flags, 64, 17, 0)
-        packets.append(head + src.packed + dst.packed + part)
+        head = struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options) + len(part),
+                           77, flags, 64, 17, 0)
+        packets.append(head + src.packed + dst.packed + options + part)
     return packets
 
 
@@ -156,13 +193,20 @@ class Forger:
     def send(self, order):
         src, dst = (ipaddress.ip_address(order[k]) for k in ("src", "dst"))
         payload = bytes.fromhex(order["data"]) if "data" in order else esp(order, src, dst)
+        if "save" in order:
+            with open(order["save"], "wb") as f:
+                f.write(payload[16:])
+            return
         flipped = damage(payload, {k: order[k] for k in ("flip",) if k in order})
         whole = udp(src, dst, int(order.get("sport", DATA_PORT)),
                     int(order.get("dport", DATA_PORT)), flipped, order)
         order.pop("flip", None)
         for _ in range(int(order.get("times", 1))):
-            for packet in ip_packets(src, dst, damage(whole, order)):
-                self.emit(packet, dst)
+            for packet in ip_packets(src, dst, damage(whole, order), order):
+                if "pages" in order:
+                    in_pages(packet, order["pages"])
+                else:
+                    self.emit(packet, dst)
 
     def add(self, order):
         src, dst = (ipaddress.ip_address(order[k]) for k in ("src", "dst"))
