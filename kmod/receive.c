@@ -24,6 +24,52 @@ bool sotto_is_data(struct sotto_net *ns, struct sk_buff *skb,
 	return uh->dest == ns->data_port && sotto_local_is(ns, &p->dst);
 }
 
+/*
+ * Is there a source route with a way to go? Anybody on the path could have put that there, for IP
+ * headers are not authentic, and what is opened would go that way, in the clear.
+ */
+static bool sotto_goes_on4(const struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	const u8 *ip = skb_network_header(skb);
+	unsigned int at = sizeof(struct iphdr);
+
+	while (at < p->l4 && ip[at] != IPOPT_END) {
+		if (ip[at] == IPOPT_LSRR || ip[at] == IPOPT_SSRR)
+			return true;
+		if (ip[at] == IPOPT_NOOP)
+			at++;
+		else if (at + 1 < p->l4 && ip[at + 1] >= 2)
+			at += ip[at + 1];
+		else
+			break;		/* IP drops it */
+	}
+	return false;
+}
+
+static bool sotto_goes_on6(const struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	unsigned int at = sizeof(struct ipv6hdr);
+	u8 type = ipv6_hdr(skb)->nexthdr;
+
+	/* These were walked before. */
+	while (at < p->l4) {
+		const struct ipv6_rt_hdr *h = (const void *)(skb_network_header(skb) + at);
+
+		if (type == NEXTHDR_ROUTING && h->segments_left)
+			return true;
+		type = h->nexthdr;
+		at += (h->hdrlen + 1) << 3;
+	}
+	return false;
+}
+
+static bool sotto_goes_on(const struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	if (p->src.family == AF_INET)
+		return p->l4 > sizeof(struct iphdr) && sotto_goes_on4(skb, p);
+	return p->l4 > sizeof(struct ipv6hdr) && sotto_goes_on6(skb, p);
+}
+
 static void sotto_unknown_spi(struct sotto_net *ns, const struct sotto_pkt *p, u32 spi)
 {
 	struct sotto_event_info ev = {
@@ -216,7 +262,9 @@ static bool sotto_receive_burst(struct sotto_net *ns, struct sk_buff *skb,
 void sotto_receive(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		   const struct nf_hook_state *state)
 {
-	if (!skb_is_gso(skb))
+	if (unlikely(sotto_goes_on(skb, p)))
+		sotto_drop_in(ns, skb, SOTTO_STAT_IN_DROP_ADDRESS);
+	else if (!skb_is_gso(skb))
 		sotto_receive_one(ns, skb, p, state, true);
 	else if (!sotto_receive_burst(ns, skb, p, state))
 		sotto_receive_segments(ns, skb, state);

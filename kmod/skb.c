@@ -149,3 +149,12 @@ void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why)
 		sotto_drop_event(ns, skb, why);
 	kfree_skb(skb);
 }
+
+void sotto_drop_in(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why)
+{
+	unsigned int more = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1) - 1;
+
+	sotto_stat_add(ns, SOTTO_STAT_IN_SEEN, more);
+	sotto_stat_add(ns, why, more);
+	sotto_drop(ns, skb, why);
+}

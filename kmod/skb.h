@@ -51,6 +51,8 @@ __sum16 sotto_pseudo_sum(const struct sk_buff *skb, unsigned int len, u8 proto);
 unsigned int sotto_skb_nsg(const struct sk_buff *skb);
 /* Count, report and free. Any context. */
 void sotto_drop(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
+/* The same of what came in and is not cut yet: all its packets count, as seen too. */
+void sotto_drop_in(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why);
 
 /* send.c: all consume @skb, and want rcu_read_lock() and BH off. */
 /* @to: whose tunnel: the destination, or the gateway in front of it. */

@@ -183,7 +183,7 @@ static void sotto_spread_inline(struct sotto_spread *sp, struct sotto_net *ns,
 static bool sotto_spread_queue(struct sotto_spread *sp, struct sotto_net *ns,
 			       struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	unsigned int family = sotto_spread_family(skb), n;
+	unsigned int family = sotto_spread_family(skb);
 	bool on, full = false;
 
 	if (!sotto_spread_okfn[family])
@@ -201,14 +201,10 @@ static bool sotto_spread_queue(struct sotto_spread *sp, struct sotto_net *ns,
 		}
 	}
 	spin_unlock(&sp->queue.lock);
-	if (full) {
-		n = skb_shinfo(skb)->gso_segs ?: 1;
-		sotto_stat_add(ns, SOTTO_STAT_IN_SEEN, n - 1);
-		sotto_stat_add(ns, SOTTO_STAT_IN_DROP_SPREAD, n - 1);
-		sotto_drop(ns, skb, SOTTO_STAT_IN_DROP_SPREAD);
-	} else if (on) {
+	if (full)
+		sotto_drop_in(ns, skb, SOTTO_STAT_IN_DROP_SPREAD);
+	else if (on)
 		queue_work(sotto_spread_wq, &sp->work);
-	}
 	return on;
 }
 

@@ -221,6 +221,23 @@ headers_outside_stay_in_front() {
 	moves "a timestamp" "$OPENED" $(from4 105 options=440c05000000000000000000)
 }
 
+# Nobody's ICV says that a source route is the sender's, and what follows it leaves again, opened.
+source_routes_are_refused() {
+	on b sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.accept_source_route=1 \
+		net.ipv4.conf.wire.accept_source_route=1
+	fresh chacha20poly1305 100
+	capture routed r right "host 10.8.0.1"
+	drops "loose" address $(from4 101 options=8307040a08000100)
+	drops "strict, behind others" address $(from4 102 options=0101440405008907040a080001000000)
+	drops "a routing header" address $(from6 103 "ext=43:11020201$(printf '%040d' 0)")
+	drops "behind destination options" address \
+		$(from6 104 "ext=60:2b0001040000000011020201$(printf '%040d' 0)")
+	end_capture routed
+	same "what left again" "$(frames routed)" 0
+	on b sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.accept_source_route=0
+	moves "and without" "$OPENED" $(from4 105)
+}
+
 # The key is right, the name is not: transport mode authenticates no addresses.
 others_names_are_refused() {
 	fresh chacha20poly1305 100
@@ -324,5 +341,6 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
 	what_a_peer_may_not_put_in_is_dropped headers_outside_stay_in_front \
-	others_names_are_refused window_has_its_edges numbers_go_on_past_32_bits \
-	processors_share_a_window numbers_run_out expired_keys_open_nothing nothing_else_was_harmed
+	source_routes_are_refused others_names_are_refused window_has_its_edges \
+	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing \
+	nothing_else_was_harmed
