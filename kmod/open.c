@@ -17,13 +17,14 @@
 #include "tunnel_mode.h"
 
 /*
- * May we decrypt where the packet lies? Not where the pages may be somebody's
- * page cache, or a clone's: whoever can send a forged packet could write there.
+ * May we decrypt where the packet lies? Not in pages: nobody says reliably whose they are. They
+ * may be of somebody's page cache, where whoever can send a forged packet could write; or of
+ * another skb, which was cloned before the headers were pulled out of them, and is on its way to
+ * a monitoring port.
  */
 static bool sotto_open_in_place(struct sk_buff *skb)
 {
-	return !skb_cloned(skb) && !skb_has_frag_list(skb) &&
-	       !skb_has_shared_frag(skb) && !skb_zcopy(skb);
+	return !skb_cloned(skb) && !skb_is_nonlinear(skb);
 }
 
 /* Fresh memory of the same shape: the headers copied, the rest to be written. */
@@ -35,6 +36,34 @@ static struct sk_buff *sotto_open_alloc(struct sk_buff *skb, unsigned int hdr)
 	if (out)
 		skb_copy_from_linear_data(skb, out->data, hdr);
 	return out;
+}
+
+bool sotto_open_shared(const struct sk_buff *skb)
+{
+	const struct sk_buff *frag;
+
+	if (skb_has_shared_frag(skb))
+		return true;
+	skb_walk_frags(skb, frag)
+		if (skb_has_shared_frag(frag))
+			return true;
+	return false;
+}
+
+/* What is sealed comes along. Return: false when it cannot be read. */
+static bool sotto_open_bring(const struct sk_buff *skb, struct sk_buff *out, unsigned int hdr)
+{
+	unsigned int at = hdr, n;
+	struct sotto_cursor cur;
+	u8 *to;
+
+	sotto_cursor_init(&cur, out, hdr);
+	for (; at < skb->len; at += n) {
+		to = sotto_cursor_piece(&cur, skb->len - at, &n);
+		if (!to || skb_copy_bits(skb, at, to, n))
+			return false;
+	}
+	return true;
 }
 
 static int sotto_open_sg(struct sotto_crypt *c, unsigned int hdr)
@@ -410,26 +439,33 @@ static void sotto_open_now(struct sotto_sa *sa, struct sk_buff *skb, struct sk_b
 }
 
 int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
-	       const struct nf_hook_state *state, bool ours)
+	       const struct nf_hook_state *state)
 {
+	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
+	struct sk_buff *in = skb, *out = skb;
 	const struct sotto_esp_hdr *esp;
-	struct sk_buff *out = skb;
+	int why = 0;
 	u64 seq;
 
 	esp = (const void *)(skb_network_header(skb) + p->l4 + sizeof(struct udphdr));
 	if (!sotto_open_look(sa, ntohl(esp->seq_lo), &seq))
 		return SOTTO_STAT_IN_DROP_REPLAY;
-	if (!ours || !sotto_open_in_place(skb))
-		out = sotto_open_alloc(skb, p->l4 + SOTTO_ENCAP_LEN);
+	if (!sotto_open_in_place(skb))
+		out = sotto_open_alloc(skb, hdr);
 	if (!out)
 		return SOTTO_STAT_IN_DROP_NOMEM;
-	if (!sa->key.aead) {
-		sotto_open_now(sa, skb, out, p, state, seq, esp->iv);
-		return 0;
+	if (unlikely(sotto_open_shared(skb))) {
+		in = out;
+		if (!sotto_open_bring(skb, out, hdr))
+			why = SOTTO_STAT_IN_DROP_NOMEM;
 	}
-	if (sotto_open_request(sa, skb, out, p, state, seq, esp->iv))
-		return 0;
-	if (out != skb)
+	if (!why && !sa->key.aead)
+		sotto_open_now(sa, in, out, p, state, seq, esp->iv);
+	else if (!why && !sotto_open_request(sa, in, out, p, state, seq, esp->iv))
+		why = SOTTO_STAT_IN_DROP_NOMEM;
+	if (!why && in != skb)
+		consume_skb(skb);
+	if (why && out != skb)
 		kfree_skb(out);
-	return SOTTO_STAT_IN_DROP_NOMEM;
+	return why;
 }

@@ -22,12 +22,11 @@ struct sotto_sa;
  * @skb: consumed, but for a return value other than 0
  * @p: of @skb
  * @state: where the inner packet goes on
- * @ours: nobody else has a hand on @skb's memory
  *
  * Return: 0, or the counter of the drop.
  */
 int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
-	       const struct nf_hook_state *state, bool ours);
+	       const struct nf_hook_state *state);
 
 /**
  * sotto_open_burst() - open a GSO packet of equal segments
@@ -40,6 +39,12 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
  */
 bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 		      const struct sotto_pkt *p, const struct nf_hook_state *state);
+
+/*
+ * Can somebody write to its pages? Then it is copied before it is opened, or it could be changed
+ * after it was found authentic, and before it is decrypted.
+ */
+bool sotto_open_shared(const struct sk_buff *skb);
 
 /*
  * Open the next @len bytes at @src with ChaCha20-Poly1305 to @dst. Return: false when they

@@ -711,7 +711,7 @@ bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 {
 	struct sotto_burst *b;
 
-	if (READ_ONCE(sa->late))
+	if (READ_ONCE(sa->late) || unlikely(sotto_open_shared(skb)))
 		return false;
 	b = sotto_burst_alloc(sa, skb, p, state);
 	if (!b)

@@ -140,7 +140,7 @@ static struct sotto_sa *sotto_receive_sa(struct sotto_net *ns,
 
 static void sotto_receive_one(struct sotto_net *ns, struct sk_buff *skb,
 			      const struct sotto_pkt *p,
-			      const struct nf_hook_state *state, bool ours)
+			      const struct nf_hook_state *state)
 {
 	const struct sotto_esp_hdr *esp;
 	struct sotto_pkt natted;
@@ -164,13 +164,12 @@ static void sotto_receive_one(struct sotto_net *ns, struct sk_buff *skb,
 		goto drop;
 	if (unlikely(sa->natted)) {
 		natted = *p;
-		ours = ours && !skb_cloned(skb);	/* nor will its pages be */
 		why = sotto_nat_restore(sa, skb, &natted);
 		if (why)
 			goto drop;
 		p = &natted;
 	}
-	why = sotto_open(sa, skb, p, state, ours);
+	why = sotto_open(sa, skb, p, state);
 	if (!why)
 		return;
 drop:
@@ -203,7 +202,7 @@ static void sotto_receive_segments(struct sotto_net *ns, struct sk_buff *skb,
 		if (n++)
 			sotto_stat_inc(ns, SOTTO_STAT_IN_SEEN);
 		if (sotto_pkt_parse(seg, state->pf, &p) && sotto_is_data(ns, seg, &p))
-			sotto_receive_one(ns, seg, &p, state, false);
+			sotto_receive_one(ns, seg, &p, state);
 		else
 			sotto_drop(ns, seg, SOTTO_STAT_IN_DROP_MALFORMED);
 	}
@@ -265,7 +264,7 @@ void sotto_receive(struct sotto_net *ns, struct sk_buff *skb, const struct sotto
 	if (unlikely(sotto_goes_on(skb, p)))
 		sotto_drop_in(ns, skb, SOTTO_STAT_IN_DROP_ADDRESS);
 	else if (!skb_is_gso(skb))
-		sotto_receive_one(ns, skb, p, state, true);
+		sotto_receive_one(ns, skb, p, state);
 	else if (!sotto_receive_burst(ns, skb, p, state))
 		sotto_receive_segments(ns, skb, state);
 }

@@ -331,6 +331,64 @@ expired_keys_open_nothing() {
 	drops "fourth, when the SA is gone" unknown_spi $(from4 104)
 }
 
+# From here on r's own sockets can be a's: the last to do so, for a is not to be reached then.
+in_a_s_name() {
+	expect "a's address" ip -n "$(ns_name r)" addr replace $A4/32 dev lo
+	expect "a's address" ip -n "$(ns_name r)" addr replace $A6/128 dev lo
+}
+
+# A datagram can be made of a file's own pages (see basic.sh), and be authentic: were it decrypted
+# where it lies, the file would have the plaintext. (6.1 copies: nothing to see.)
+spliced_file_may_be_authentic() {
+	local cipher file=$tmp/sealed opened
+
+	in_a_s_name
+	for cipher in $CIPHERS; do
+		fresh $cipher 0
+		opened=$(stat b in_opened)
+		order $(from4 7) text=998*S save="$file"
+		cp "$file" "$file.copy"
+		expect "IPv4" traffic r -s $A4 udp-splice "$file" $B4 $DATA_PORT \
+			"$(printf '%08x%08x%016x' $SPI 7 7)" 1
+		await "it is opened" 5 stat_is b in_opened $((opened + 1))
+		expect "the file is as it was" cmp "$file" "$file.copy"
+	done
+}
+
+# A port that shows a monitor what comes in has a clone of it, made before the headers are pulled
+# out of pages; which then are two packets', though neither is a clone any more.
+mirrored_packets_stay_sealed() {
+	local cipher mac opened
+
+	connect b tap r tapped
+	on b tc qdisc add dev wire clsact 2>/dev/null &&
+		on b tc filter add dev wire ingress matchall action mirred egress mirror dev tap 2>/dev/null ||
+		{ skip "the kernel has no mirred"; return; }
+	ip -n "$(ns_name b)" link set wire mtu 9000
+	ip -n "$(ns_name b)" link set tap mtu 9000
+	ip -n "$(ns_name r)" link set right mtu 9000
+	ip -n "$(ns_name r)" link set tapped mtu 9000
+	mac=$(ip -n "$(ns_name b)" -j link show wire | jq -r '.[].address')
+	capture mirrored r tapped udp port $DATA_PORT
+	for cipher in $CIPHERS; do
+		fresh $cipher 0
+		opened=$(stat b in_opened)
+		order $(from4 1) text=1100*MARK pages=right:$mac
+		order $(from6 2) text=1100*MARK pages=right:$mac
+		order $(from4 3) text=1100*MARK pages=right:$mac
+		await "they are opened" 5 stat_is b in_opened $((opened + 3))
+	done
+	end_capture mirrored
+	same "what the monitor saw" "$(frames mirrored)" 6
+	expect "is sealed" refuse_marker "$tmp/mirrored.pcap"
+	on b tc qdisc del dev wire clsact
+	ip -n "$(ns_name b)" link del tap
+}
+
+refuse_marker() {
+	! grep -qa MARKMARK "$1"
+}
+
 nothing_else_was_harmed() {
 	at_least "replays counted by the SAs" "$(sotto b sa show -j | jq 'map(.replays // 0) | add')" 5
 	at_least "forgeries counted by the SAs" "$(sotto b sa show -j | jq 'map(.auth_failures // 0) | add')" 5
@@ -343,4 +401,5 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	what_a_peer_may_not_put_in_is_dropped headers_outside_stay_in_front \
 	source_routes_are_refused others_names_are_refused window_has_its_edges \
 	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing \
+	spliced_file_may_be_authentic mirrored_packets_stay_sealed \
 	nothing_else_was_harmed
