@@ -383,33 +383,31 @@ static void sotto_open_submit(struct sotto_sa *sa, struct sotto_crypt *c)
 	struct net_device *dev = c->state.in;
 	int err;
 
-	/* What completes elsewhere outlives this RCU section. */
-	if (sa->async) {
-		refcount_inc(&sa->refs);
+	if (sa->async)
 		dev_hold(dev);
-	}
 	aead_request_set_callback(c->req, 0, sotto_open_done, c);
 	err = crypto_aead_decrypt(c->req);
 	if (sotto_sa_later(sa, err))
 		return;
 	sotto_open_finish(c, err);
-	if (sa->async) {
+	if (sa->async)
 		dev_put(dev);
-		sotto_sa_put(sa);
-	}
+	sotto_sa_end_async(sa);
 }
 
-/* Ask the crypto API to. Return: false without memory. */
-static bool sotto_open_request(struct sotto_sa *sa, struct sk_buff *skb, struct sk_buff *out,
-			       const struct sotto_pkt *p, const struct nf_hook_state *state,
-			       u64 seq, __be64 iv)
+/* Ask the crypto API to. Return: 0, or the counter of the drop. */
+static int sotto_open_request(struct sotto_sa *sa, struct sk_buff *skb, struct sk_buff *out,
+			      const struct sotto_pkt *p, const struct nf_hook_state *state,
+			      u64 seq, __be64 iv)
 {
 	struct sotto_crypt *c;
 
+	if (!sotto_sa_begin_async(sa))
+		return SOTTO_STAT_IN_DROP_EXPIRED;
 	c = sotto_crypt_alloc(sa->key.aead, 1 + sotto_skb_nsg(skb),
 			      out == skb ? 0 : 1 + sotto_skb_nsg(out));
 	if (!c)
-		return false;
+		goto err_sa;
 	c->in = skb;
 	c->out = out;
 	c->owner = sa;
@@ -417,12 +415,16 @@ static bool sotto_open_request(struct sotto_sa *sa, struct sk_buff *skb, struct 
 	c->p = *p;
 	c->seq = seq;
 	sotto_crypt_set(c, sa->salt, sa->spi, seq, iv);
-	if (sotto_open_sg(c, p->l4 + SOTTO_ENCAP_LEN)) {
-		sotto_crypt_free(c);
-		return false;
-	}
+	if (sotto_open_sg(c, p->l4 + SOTTO_ENCAP_LEN))
+		goto err_crypt;
 	sotto_open_submit(sa, c);
-	return true;
+	return 0;
+
+err_crypt:
+	sotto_crypt_free(c);
+err_sa:
+	sotto_sa_end_async(sa);
+	return SOTTO_STAT_IN_DROP_NOMEM;
 }
 
 /* At once, with ChaCha20-Poly1305. */
@@ -459,10 +461,10 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
 		if (!sotto_open_bring(skb, out, hdr))
 			why = SOTTO_STAT_IN_DROP_NOMEM;
 	}
-	if (!why && !sa->key.aead)
+	if (!why && sa->key.aead)
+		why = sotto_open_request(sa, in, out, p, state, seq, esp->iv);
+	else if (!why)
 		sotto_open_now(sa, in, out, p, state, seq, esp->iv);
-	else if (!why && !sotto_open_request(sa, in, out, p, state, seq, esp->iv))
-		why = SOTTO_STAT_IN_DROP_NOMEM;
 	if (!why && in != skb)
 		consume_skb(skb);
 	if (why && out != skb)

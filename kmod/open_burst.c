@@ -657,17 +657,14 @@ static void sotto_burst_begin(struct sotto_burst *b)
 {
 	struct net_device *dev = b->state.in;
 	struct sotto_sa *sa = b->sa;
-	bool async = sa->async;
 
-	/* What completes elsewhere outlives this RCU section. */
-	if (async) {
-		refcount_inc(&sa->refs);
+	if (sa->async)
 		dev_hold(dev);
-	}
-	if (sotto_burst_run(b, sotto_burst_done) && async) {
+	if (!sotto_burst_run(b, sotto_burst_done))
+		return;
+	if (sa->async)
 		dev_put(dev);
-		sotto_sa_put(sa);
-	}
+	sotto_sa_end_async(sa);
 }
 
 static struct sotto_burst *sotto_burst_alloc(struct sotto_sa *sa, struct sk_buff *skb,
@@ -711,11 +708,14 @@ bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 {
 	struct sotto_burst *b;
 
-	if (READ_ONCE(sa->late) || unlikely(sotto_open_shared(skb)))
+	if (READ_ONCE(sa->late) || unlikely(sotto_open_shared(skb)) ||
+	    !sotto_sa_begin_async(sa))
 		return false;
 	b = sotto_burst_alloc(sa, skb, p, state);
-	if (!b)
+	if (!b) {
+		sotto_sa_end_async(sa);
 		return false;
+	}
 	sotto_burst_look(b);
 	sotto_burst_begin(b);
 	return true;

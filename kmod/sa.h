@@ -221,6 +221,22 @@ static inline bool sotto_sa_get(struct sotto_sa *sa)
 	return refcount_inc_not_zero(&sa->refs);
 }
 
+/*
+ * What may complete elsewhere outlives this RCU section. Return: false when @sa, which was found in
+ * it, is just going.
+ */
+static inline bool sotto_sa_begin_async(struct sotto_sa *sa)
+{
+	return !sa->async || sotto_sa_get(sa);
+}
+
+/* It has not, or will not any more. */
+static inline void sotto_sa_end_async(struct sotto_sa *sa)
+{
+	if (sa->async)
+		sotto_sa_put(sa);
+}
+
 /**
  * sotto_sa_take_seq() - hand out sequence numbers, never twice
  * @sa: outbound

@@ -111,7 +111,8 @@ static void sotto_seal_finish(struct sotto_seal *s, int err)
 		kfree_skb(skb);
 	} else {
 		why = err == -EHOSTUNREACH ? SOTTO_STAT_OUT_DROP_ROUTE :
-					     SOTTO_STAT_OUT_DROP_CRYPTO;
+		      err == -ESTALE ? SOTTO_STAT_OUT_DROP_EXPIRED :
+				       SOTTO_STAT_OUT_DROP_CRYPTO;
 		sotto_stat_add(ns, why, n - 1);
 		sotto_drop(ns, skb, why);
 	}
@@ -226,7 +227,10 @@ void sotto_seal_start(struct sotto_seal *s)
 		sotto_seal_finish(s, -EHOSTUNREACH);
 		return;
 	}
-	refcount_inc(&sa->refs);
+	if (!sotto_sa_begin_async(sa)) {
+		sotto_seal_finish(s, -ESTALE);
+		return;
+	}
 	if (sotto_seal_walk(s, sotto_seal_done))
 		sotto_sa_put(sa);
 }

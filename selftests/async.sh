@@ -186,6 +186,30 @@ full_queue_loses_only_what_it_refuses() {
 	check_sums a b
 }
 
+# Whoever has found an SA may still hand it to a cipher that completes later, when it is just
+# going: it must not be brought back to life by that.
+keys_go_under_load() {
+	local pids= i complaints rounds=${SOTTO_STRESS:+4000}
+
+	wrap cryptd aes256gcm || return
+	install aes256gcm
+	complaints=$(dmesg | grep -c refcount_t)
+	for i in 1 2; do
+		launch a "$TRAFFIC" -t 3600000 udp-send $B4 5010 100000000 64 >/dev/null 2>&1
+		pids+=" $!"
+	done
+	expect "b's key goes and comes" on b "$PYTHON" "$here/helpers/churn.py" in $spi $A4,$A6 \
+		aes256gcm "$(key $spi)" "${rounds:-400}"
+	expect "a's key goes for another" on a "$PYTHON" "$here/helpers/churn.py" out $spi $B4,$B6 \
+		aes256gcm "$(key $spi)" "${rounds:-400}"
+	kill $pids
+	wait $pids 2>/dev/null
+	same "complaints of the kernel" "$(dmesg | grep -c refcount_t)" "$complaints"
+	install aes256gcm
+	expect "still there" pings a $B4
+	unwrap
+}
+
 # hits: how often cryptd's worker has run; its kprobe counts.
 tracing=/sys/kernel/tracing
 hits() {
@@ -258,4 +282,4 @@ counters_add_up() {
 }
 
 run_tests setup cryptd_with_aes pcrypt_with_aes bursts_are_not_overtaken \
-	full_queue_loses_only_what_it_refuses fpu_is_taken sockets_owe_nothing counters_add_up
+	full_queue_loses_only_what_it_refuses keys_go_under_load fpu_is_taken sockets_owe_nothing counters_add_up
