@@ -849,6 +849,25 @@ static int sotto_sa_link(struct sotto_net *ns, struct sotto_sa *sa,
 	return err;
 }
 
+/*
+ * Is an outbound SA to be bound at once? One that waits for its inbound SA's first packet is, too,
+ * if that came before the two were a pair. Both may be so: the other looks at the pair last.
+ */
+static bool sotto_sa_is_ready(struct sotto_sa *sa)
+{
+	struct sotto_sa *in;
+	bool ready;
+
+	if (sa->dir != SOTTO_SA_OUT || !sa->confirm)
+		return sa->dir == SOTTO_SA_OUT;
+	smp_mb();	/* ->pair was written; pairs with test_and_set_bit() in sotto_sa_confirm() */
+	rcu_read_lock();
+	in = xa_load(&sa->ns->sas_in, sa->pair_spi);
+	ready = in && !xa_is_value(in) && test_bit(SOTTO_SA_CONFIRMED, &in->flags);
+	rcu_read_unlock();
+	return ready;
+}
+
 static int sotto_sa_check(struct sotto_net *ns, const struct sotto_sa_params *p,
 			  struct netlink_ext_ack *extack)
 {
@@ -897,7 +916,7 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 	}
 
 	*id = sa->dir == SOTTO_SA_OUT ? sa->id : 0;
-	if (sa->dir == SOTTO_SA_OUT && !sa->confirm)
+	if (sotto_sa_is_ready(sa))
 		sotto_sa_bind(sa);
 	sotto_sa_put(sa);
 	return 0;

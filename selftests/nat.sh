@@ -285,10 +285,33 @@ checksums_are_right() {
 	on b ethtool -K wire tx on gro on >/dev/null
 }
 
+# The one behind the NAT may speak while the other one's keys are put in one by one.
+what_came_between_the_two_confirms() {
+	local to_b=$SPI to_a=$((SPI + 1)) opened
+
+	SPI=$((SPI + 2))
+	masquerade
+	sotto a tunnel flush
+	sotto b tunnel flush
+	opened=$(stat a in_opened)
+	expect "a's inbound SA" sotto a sa add in spi $to_a peer $B4 cipher aes256gcm \
+		key-file "$(key $to_a)" nat
+	expect "b's inbound SA" sotto b sa add in spi $to_b peer $A4 cipher aes256gcm \
+		key-file "$(key $to_b)"
+	expect "b's outbound SA" sotto b sa add out spi $to_a peer $A4 cipher aes256gcm \
+		key-file "$(key $to_a)" keepalive pair-spi $to_b
+	expect "b speaks" traffic b udp-send $A4 5009 1 100
+	await "a hears it" 5 stat_is a in_opened $((opened + 1))
+	expect "a's outbound SA" sotto a sa add out spi $to_b peer $B4 cipher aes256gcm \
+		key-file "$(key $to_b)" nat confirm pair-spi $to_a
+	same "the tunnel" "$(tunnel_says a $B4)" up
+	exchange
+}
+
 counters_add_up() {
 	check_sums a b
 }
 
 run_tests setup behind_a_masquerade behind_other_ports behind_a_full_cone narrow_path_inside \
 	mapping_changes_in_the_middle others_do_not_move_it keepalives_keep_the_mapping \
-	checksums_are_right counters_add_up
+	checksums_are_right what_came_between_the_two_confirms counters_add_up

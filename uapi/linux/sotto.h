@@ -280,9 +280,9 @@ enum sotto_sa_mode {
 /*
  * SA_ADD needs DIR, SPI, CIPHER, KEY, SALT and at least one PEER_ADDR.
  * An outbound SA is bound at once to the tunnels of all its peer addresses,
- * whose queues are flushed in order, and replaces the SA they had; unless
- * CONFIRM_SPI names an inbound SA: then it is bound only when that one has
- * authenticated its first packet. With PROBE, the kernel repeats a dummy packet
+ * whose queues are flushed in order, and replaces the SA they had; unless it has
+ * CONFIRM: then it is bound only when the inbound SA of PAIR_SPI has authenticated
+ * its first packet, if it has not yet. With PROBE, the kernel repeats a dummy packet
  * (RFC 4303 section 2.6) with back-off until PAIR_SPI has authenticated one.
  *
  * In tunnel mode the outer packet goes from LOCAL_ADDR (of the family of the
