@@ -379,6 +379,13 @@ static bool sotto_decap_ok4(struct sk_buff *skb)
 	return !pskb_trim(skb, len);
 }
 
+/* For IPv4 routing asks that. */
+static bool sotto_decap_between6(const struct in6_addr *src, const struct in6_addr *dst)
+{
+	return !ipv6_addr_loopback(src) && !ipv6_addr_loopback(dst) &&
+	       !ipv6_addr_is_multicast(src) && !ipv6_addr_v4mapped(src);
+}
+
 /* Neither jumbograms nor what every hop has to look at. */
 static bool sotto_decap_ok6(struct sk_buff *skb)
 {
@@ -389,7 +396,8 @@ static bool sotto_decap_ok6(struct sk_buff *skb)
 		return false;
 	ip6h = ipv6_hdr(skb);
 	len = sizeof(*ip6h) + ntohs(ip6h->payload_len);
-	if (ip6h->version != 6 || ip6h->nexthdr == NEXTHDR_HOP || len > skb->len)
+	if (ip6h->version != 6 || ip6h->nexthdr == NEXTHDR_HOP || len > skb->len ||
+	    !sotto_decap_between6(&ip6h->saddr, &ip6h->daddr))
 		return false;
 	return !pskb_trim(skb, len);
 }

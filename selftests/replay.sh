@@ -251,6 +251,20 @@ others_names_are_refused() {
 	expect "b's other address" sotto b addr del 10.7.2.2
 }
 
+# From behind a gateway for everything anybody may come, but nobody from inside us.
+nobody_comes_from_within() {
+	fresh chacha20poly1305 100 mode tunnel behind 0.0.0.0/0,::/0
+	moves "anybody" "$OPENED" $(from4 101) from=10.99.0.1 to=$B4
+	moves "anybody" "$OPENED" $(from4 102) from=fd99::1 to=$B6
+	drops "from loopback" malformed $(from4 103) from=::1 to=$B6
+	drops "from a group" malformed $(from4 104) from=ff02::1 to=$B6
+	drops "from IPv4 in IPv6" malformed $(from4 105) from=::ffff:127.0.0.1 to=$B6
+	expect "b is a gateway, too" sotto b addr add ::/0
+	moves "to anybody" "in_opened+1 in_seen+1" $(from4 106) from=fd99::1 to=fd98::1
+	drops "to loopback" malformed $(from4 107) from=fd99::1 to=::1
+	expect "b is none" sotto b addr del ::/0
+}
+
 # 2048 packets; what is left of it counts as a number of the next 2^32, as in RFC 4303's
 # appendix A2, and so does not authenticate.
 window_has_its_edges() {
@@ -399,7 +413,7 @@ run_tests setup a_good_forger_gets_through replays_are_dropped captured_packets_
 	damaged_packets_are_dropped short_and_long_packets_are_dropped \
 	spis_that_are_nobodys_are_dropped keepalives_and_dummies_end_here \
 	what_a_peer_may_not_put_in_is_dropped headers_outside_stay_in_front \
-	source_routes_are_refused others_names_are_refused window_has_its_edges \
+	source_routes_are_refused others_names_are_refused nobody_comes_from_within window_has_its_edges \
 	numbers_go_on_past_32_bits processors_share_a_window numbers_run_out expired_keys_open_nothing \
 	spliced_file_may_be_authentic mirrored_packets_stay_sealed \
 	nothing_else_was_harmed
