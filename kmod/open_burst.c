@@ -463,8 +463,11 @@ static void sotto_burst_take(struct sotto_burst *b)
 
 /* --- all segments are through ------------------------------------------------------ */
 
-/* All numbers in one go. Return: how many were taken elsewhere meanwhile. */
-static unsigned int sotto_burst_account(struct sotto_burst *b, bool *any)
+/*
+ * All numbers in one go. Return: how many were taken elsewhere meanwhile; and in @newest the
+ * highest that was not, 0 if there is none.
+ */
+static unsigned int sotto_burst_account(struct sotto_burst *b, u64 *newest)
 {
 	struct sotto_sa *sa = b->sa;
 	unsigned int i, late = 0;
@@ -479,7 +482,7 @@ static unsigned int sotto_burst_account(struct sotto_burst *b, bool *any)
 			late++;
 			continue;
 		}
-		*any = true;
+		*newest = max(*newest, b->seq[i]);
 		sa->rx_packets++;
 		sa->rx_bytes += b->p.l4 + sotto_burst_plain(b, i);
 	}
@@ -517,7 +520,7 @@ static void sotto_burst_end(struct sotto_burst *b)
 {
 	struct sotto_sa *sa = b->sa;
 	struct sk_buff *skb;
-	bool any = false;
+	u64 newest = 0;
 
 	sotto_burst_close(b);
 	sotto_burst_page_done(b);
@@ -525,11 +528,11 @@ static void sotto_burst_end(struct sotto_burst *b)
 		sotto_crypt_free(b->c);
 	consume_skb(b->skb);
 
-	if (sotto_burst_account(b, &any))
+	if (sotto_burst_account(b, &newest))
 		sotto_burst_weed(b);
-	if (any && unlikely(sa->natted))
-		sotto_nat_seen(sa, &b->p, b->top);
-	if (any && !test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
+	if (newest && unlikely(sa->natted))
+		sotto_nat_seen(sa, &b->p, newest);
+	if (newest && !test_bit(SOTTO_SA_CONFIRMED, &sa->flags))
 		sotto_sa_confirm(sa);
 	if (b->forged)
 		sotto_stat_add(sa->ns, SOTTO_STAT_IN_DROP_AUTH, b->forged);
