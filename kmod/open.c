@@ -84,21 +84,31 @@ static int sotto_open_sg(struct sotto_crypt *c, unsigned int hdr)
 	return 0;
 }
 
-static void sotto_open_count(struct sotto_sa *sa, u64 *counter)
+static void sotto_open_forged(struct sotto_sa *sa)
 {
 	spin_lock(&sa->lock);
-	(*counter)++;
+	sa->auth_failures++;
 	spin_unlock(&sa->lock);
 }
 
-/* Early look, without the lock: spares the work, decides nothing for good. */
+/*
+ * Early look, without the lock: spares the work. Where it says no it may have seen half a change,
+ * so that is asked again with the lock, which is needed to count it anyway.
+ */
 static bool sotto_open_look(struct sotto_sa *sa, u32 seq_lo, u64 *seq)
 {
+	bool fresh;
+
 	*seq = sotto_replay_esn(sa->replay, seq_lo);
 	if (likely(sotto_replay_check(sa->replay, *seq)))
 		return true;
-	sotto_open_count(sa, &sa->replays);
-	return false;
+	spin_lock(&sa->lock);
+	*seq = sotto_replay_esn(sa->replay, seq_lo);
+	fresh = sotto_replay_check(sa->replay, *seq);
+	if (!fresh)
+		sa->replays++;
+	spin_unlock(&sa->lock);
+	return fresh;
 }
 
 /* Count and move the window: the packet is authentic. */
@@ -293,7 +303,7 @@ static void sotto_open_end(struct sotto_sa *sa, struct sk_buff *skb, u64 seq,
 	if (likely(!err)) {
 		why = sotto_open_plain(sa, skb, seq, p, state);
 	} else if (err == -EBADMSG) {
-		sotto_open_count(sa, &sa->auth_failures);
+		sotto_open_forged(sa);
 		why = SOTTO_STAT_IN_DROP_AUTH;
 	} else {
 		why = SOTTO_STAT_IN_DROP_CRYPTO;

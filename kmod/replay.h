@@ -36,7 +36,8 @@ u64 sotto_replay_esn(const struct sotto_replay *r, u32 lo);
 
 /*
  * Would @seq be accepted? Changes nothing. This and sotto_replay_esn() may be asked
- * without the lock: then the answer may be outdated, and only spares work.
+ * without the lock: then yes only means that the work may be worth it, and no may be
+ * half a change of the window.
  */
 bool sotto_replay_check(const struct sotto_replay *r, u64 seq);
 
