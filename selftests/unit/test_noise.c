@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "aead.h"
 #include "buf.h"
 #include "err.h"
 #include "ktap.h"
@@ -251,6 +252,70 @@ static void zero_dh(void)
 	}
 }
 
+/* ---- the cipher, against libsodium's own ---- */
+
+#define TEXT_MAX	1300	/* more than a datagram holds */
+
+static void same_as_libsodium(const uint8_t *ad, size_t ad_len,
+			      const uint8_t *text, size_t len)
+{
+	uint8_t want[TEXT_MAX + AEAD_TAG_LEN], got[TEXT_MAX + AEAD_TAG_LEN];
+	uint8_t key[AEAD_KEY_LEN], nonce[AEAD_NONCE_LEN], back[TEXT_MAX];
+
+	randombytes_buf(key, sizeof(key));
+	randombytes_buf(nonce, sizeof(nonce));
+	crypto_aead_chacha20poly1305_ietf_encrypt(want, NULL, text, len, ad,
+						  ad_len, NULL, nonce, key);
+	aead_seal(key, nonce, ad, ad_len, text, len, got);
+	EXPECT(!memcmp(want, got, len + AEAD_TAG_LEN));
+	EXPECT(!aead_open(key, nonce, ad, ad_len, got, len + AEAD_TAG_LEN, back));
+	EXPECT(!memcmp(back, text, len));
+	/* in place */
+	memcpy(got, text, len);
+	aead_seal(key, nonce, ad, ad_len, got, len, got);
+	EXPECT(!memcmp(want, got, len + AEAD_TAG_LEN));
+	EXPECT(!aead_open(key, nonce, ad, ad_len, got, len + AEAD_TAG_LEN, got));
+	EXPECT(!memcmp(got, text, len));
+}
+
+static void every_length(void)
+{
+	uint8_t text[TEXT_MAX], ad[80];
+	size_t len, i;
+
+	randombytes_buf(text, sizeof(text));
+	randombytes_buf(ad, sizeof(ad));
+	for (len = 0; len <= TEXT_MAX; len++)
+		same_as_libsodium(ad, 16, text, len);
+	for (i = 0; i <= sizeof(ad); i++)
+		for (len = 0; len <= TEXT_MAX; len += 13 + i)
+			same_as_libsodium(i ? ad : NULL, i, text, len);
+}
+
+/* Nothing is written of what does not open. */
+static void every_bit(void)
+{
+	uint8_t key[AEAD_KEY_LEN] = { 1 }, nonce[AEAD_NONCE_LEN] = { 2 };
+	uint8_t ad[16] = { 3 }, text[70], box[sizeof(text) + AEAD_TAG_LEN];
+	uint8_t back[sizeof(text)] = { 0 };
+	size_t i;
+
+	randombytes_buf(text, sizeof(text));
+	aead_seal(key, nonce, ad, sizeof(ad), text, sizeof(text), box);
+	for (i = 0; i < 8 * (sizeof(ad) + sizeof(box)); i++) {
+		uint8_t *at = i / 8 < sizeof(ad) ? &ad[i / 8] :
+						   &box[i / 8 - sizeof(ad)];
+
+		*at ^= 1 << i % 8;
+		EXPECT(aead_open(key, nonce, ad, sizeof(ad), box, sizeof(box), back));
+		EXPECT(sodium_is_zero(back, sizeof(back)));
+		*at ^= 1 << i % 8;
+	}
+	EXPECT(aead_open(key, nonce, ad, sizeof(ad) - 1, box, sizeof(box), back));
+	EXPECT(aead_open(key, nonce, ad, sizeof(ad), box, sizeof(box) - 1, back));
+	EXPECT(!aead_open(key, nonce, ad, sizeof(ad), box, sizeof(box), back));
+}
+
 static const struct ktap_test tests[] = {
 	{ "vector_ik", vector_ik },
 	{ "vector_ikpsk2", vector_ikpsk2 },
@@ -259,6 +324,8 @@ static const struct ktap_test tests[] = {
 	{ "wrong_psk", wrong_psk },
 	{ "out_of_turn", out_of_turn },
 	{ "zero_dh", zero_dh },
+	{ "every_length", every_length },
+	{ "every_bit", every_bit },
 };
 
 int main(void)

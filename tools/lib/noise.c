@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "aead.h"
 #include "err.h"
 #include "secret.h"
 
@@ -116,8 +117,7 @@ void noise_seal(const uint8_t key[NOISE_KEY_LEN], uint64_t n,
 	uint8_t nonce[12];
 
 	nonce_of(nonce, n);
-	crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, in, len, ad,
-						  ad_len, NULL, nonce, key);
+	aead_seal(key, nonce, ad, ad_len, in, len, out);
 }
 
 int noise_open(const uint8_t key[NOISE_KEY_LEN], uint64_t n,
@@ -129,10 +129,7 @@ int noise_open(const uint8_t key[NOISE_KEY_LEN], uint64_t n,
 	if (len < NOISE_TAG_LEN)
 		return SOTTO_E_SHORT;
 	nonce_of(nonce, n);
-	if (crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, in, len,
-						      ad, ad_len, nonce, key))
-		return SOTTO_E_AUTH;
-	return 0;
+	return aead_open(key, nonce, ad, ad_len, in, len, out) ? SOTTO_E_AUTH : 0;
 }
 
 int noise_dh(uint8_t out[NOISE_KEY_LEN], const uint8_t priv[NOISE_KEY_LEN],
