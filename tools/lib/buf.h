@@ -7,8 +7,10 @@
 #ifndef SOTTO_BUF_H
 #define SOTTO_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "err.h"
 
@@ -46,36 +48,42 @@ static inline const uint8_t *sotto_get_ptr(struct sotto_rbuf *r, size_t len)
 	return p;
 }
 
-static inline uint64_t sotto_get_be(struct sotto_rbuf *r, size_t len)
-{
-	const uint8_t *p = sotto_get_ptr(r, len);
-	uint64_t v = 0;
-
-	if (!p)
-		return 0;	/* after an error */
-	while (len--)
-		v = v << 8 | *p++;
-	return v;
-}
-
+/* Numbers; 0 after an error. */
 static inline uint8_t sotto_get_u8(struct sotto_rbuf *r)
 {
-	return sotto_get_be(r, 1);
+	const uint8_t *p = sotto_get_ptr(r, 1);
+
+	return p ? *p : 0;
 }
 
 static inline uint16_t sotto_get_u16(struct sotto_rbuf *r)
 {
-	return sotto_get_be(r, 2);
+	const uint8_t *p = sotto_get_ptr(r, 2);
+	uint16_t v = 0;
+
+	if (p)
+		memcpy(&v, p, sizeof(v));
+	return be16toh(v);
 }
 
 static inline uint32_t sotto_get_u32(struct sotto_rbuf *r)
 {
-	return sotto_get_be(r, 4);
+	const uint8_t *p = sotto_get_ptr(r, 4);
+	uint32_t v = 0;
+
+	if (p)
+		memcpy(&v, p, sizeof(v));
+	return be32toh(v);
 }
 
 static inline uint64_t sotto_get_u64(struct sotto_rbuf *r)
 {
-	return sotto_get_be(r, 8);
+	const uint8_t *p = sotto_get_ptr(r, 8);
+	uint64_t v = 0;
+
+	if (p)
+		memcpy(&v, p, sizeof(v));
+	return be64toh(v);
 }
 
 /* Copies @len bytes; after an error @out is zeroed. */
@@ -102,36 +110,39 @@ static inline uint8_t *sotto_put_ptr(struct sotto_wbuf *w, size_t len)
 	return p;
 }
 
-static inline void sotto_put_be(struct sotto_wbuf *w, uint64_t v, size_t len)
-{
-	uint8_t *p = sotto_put_ptr(w, len);
-
-	if (!p)
-		return;
-	while (len--) {
-		p[len] = v;
-		v >>= 8;
-	}
-}
-
 static inline void sotto_put_u8(struct sotto_wbuf *w, uint8_t v)
 {
-	sotto_put_be(w, v, 1);
+	uint8_t *p = sotto_put_ptr(w, 1);
+
+	if (p)
+		*p = v;
 }
 
 static inline void sotto_put_u16(struct sotto_wbuf *w, uint16_t v)
 {
-	sotto_put_be(w, v, 2);
+	uint8_t *p = sotto_put_ptr(w, 2);
+
+	v = htobe16(v);
+	if (p)
+		memcpy(p, &v, sizeof(v));
 }
 
 static inline void sotto_put_u32(struct sotto_wbuf *w, uint32_t v)
 {
-	sotto_put_be(w, v, 4);
+	uint8_t *p = sotto_put_ptr(w, 4);
+
+	v = htobe32(v);
+	if (p)
+		memcpy(p, &v, sizeof(v));
 }
 
 static inline void sotto_put_u64(struct sotto_wbuf *w, uint64_t v)
 {
-	sotto_put_be(w, v, 8);
+	uint8_t *p = sotto_put_ptr(w, 8);
+
+	v = htobe64(v);
+	if (p)
+		memcpy(p, &v, sizeof(v));
 }
 
 void sotto_put_bytes(struct sotto_wbuf *w, const void *data, size_t len);

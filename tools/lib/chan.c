@@ -478,7 +478,7 @@ static void input_request(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	} else {
 		ch->ops->request(ch->arg, id, &m);
 	}
-	sotto_wipe(&m, sizeof(m));
+	sotto_msg_wipe(&m);
 }
 
 static void input_answer(struct sotto_chan *ch, uint32_t id, uint16_t type,
@@ -500,7 +500,7 @@ static void input_answer(struct sotto_chan *ch, uint32_t id, uint16_t type,
 	else if (rc)
 		ch->stats.malformed++;
 	end_call(ch, at, rc, rc ? NULL : &m);
-	sotto_wipe(&m, sizeof(m));
+	sotto_msg_wipe(&m);
 }
 
 static void input_note(struct sotto_chan *ch, uint16_t type,
@@ -515,7 +515,7 @@ static void input_note(struct sotto_chan *ch, uint16_t type,
 		ch->stats.malformed++;
 	else if (ch->ops->note)
 		ch->ops->note(ch->arg, &m);
-	sotto_wipe(&m, sizeof(m));
+	sotto_msg_wipe(&m);
 }
 
 bool sotto_frame_look(struct sotto_frame_view *v, const uint8_t *frame,

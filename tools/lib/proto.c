@@ -263,11 +263,19 @@ static bool value_valid(const struct sotto_field *f, const void *p)
 
 static bool is_empty(const struct sotto_field *f, const void *p)
 {
-	/* lists begin with their count, texts with their first character */
-	if (f->form == SOTTO_FORM_TEXT || f->form == SOTTO_FORM_PREFIXES ||
-	    f->form == SOTTO_FORM_VIAS || f->form == SOTTO_FORM_TICKET)
+	switch (f->form) {
+	/* lists begin with their count, texts with their first character, and so on */
+	case SOTTO_FORM_TEXT:
+	case SOTTO_FORM_ADDR:
+	case SOTTO_FORM_PREFIXES:
+	case SOTTO_FORM_VIAS:
+	case SOTTO_FORM_TICKET:
 		return *(const char *)p == 0;
-	return sotto_all_zero(p, f->len);
+	case SOTTO_FORM_U64:
+		return *(const uint64_t *)p == 0;
+	default:
+		return sotto_all_zero(p, f->len);
+	}
 }
 
 static void put_field(struct sotto_wbuf *w, const struct sotto_field *f,
@@ -597,9 +605,11 @@ int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
 	struct sotto_rbuf r;
 	int rc;
 
-	memset(m, 0, sizeof(*m));
-	if (!d)
+	if (!d) {
+		memset(m, 0, sizeof(*m));
 		return SOTTO_E_UNKNOWN;
+	}
+	memset(m, 0, d->size);
 	m->type = type;
 	sotto_rbuf_init(&r, in, len);
 	rc = decode_fields(d, &r, m);
@@ -608,4 +618,12 @@ int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
 	if (rc)
 		sotto_wipe(m, sizeof(*m));
 	return rc;
+}
+
+void sotto_msg_wipe(struct sotto_msg *m)
+{
+	const struct sotto_msg_desc *d = sotto_msg_desc(m->type);
+
+	if (d)
+		sotto_wipe(m, d->size);
 }

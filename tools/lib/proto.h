@@ -432,6 +432,7 @@ struct sotto_field {
 struct sotto_msg_desc {
 	uint16_t type;
 	uint8_t n;
+	uint16_t size;		/* so much of struct sotto_msg does it use */
 	const char *name;
 	const struct sotto_field *fields;
 };
@@ -451,11 +452,16 @@ int sotto_msg_encode(const struct sotto_msg *m, void *out, size_t cap,
 		     size_t *len);
 
 /**
- * sotto_msg_decode() - strict; @m is zeroed first
+ * sotto_msg_decode() - strict; what is not in @in is zero
+ * Only what this type uses of @m is written, so wipe it with sotto_msg_wipe(). After an
+ * error all of @m is zero.
  * Returns 0, SOTTO_E_UNKNOWN (type), SOTTO_E_SHORT or SOTTO_E_BAD.
  */
 int sotto_msg_decode(struct sotto_msg *m, uint16_t type, const void *in,
 		     size_t len);
+
+/** sotto_msg_wipe() - zero what @m's type uses of it; type too. */
+void sotto_msg_wipe(struct sotto_msg *m);
 
 /** sotto_msg_find() - value of attribute @attr in an encoded message, or NULL. */
 const uint8_t *sotto_msg_find(const uint8_t *in, size_t len, uint8_t attr,

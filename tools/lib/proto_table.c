@@ -172,9 +172,10 @@ static const struct sotto_field peer_gone_fields[] = {
 };
 
 #define MSG(t, nm, f)							\
-	{ SOTTO_MSG_##t, sizeof(f##_fields) / sizeof(f##_fields[0]), nm,	\
-	  f##_fields }
-#define BARE(t, nm)	{ SOTTO_MSG_##t, 0, nm, NULL }
+	{ SOTTO_MSG_##t, sizeof(f##_fields) / sizeof(f##_fields[0]),	\
+	  offsetof(struct sotto_msg, f) +				\
+	  sizeof(((struct sotto_msg *)0)->f), nm, f##_fields }
+#define BARE(t, nm)	{ SOTTO_MSG_##t, 0, sizeof(uint16_t), nm, NULL }
 
 static const struct sotto_msg_desc descs[] = {
 	MSG(ASSOC_INIT, "assoc-init", assoc_init),
