@@ -15,14 +15,14 @@
 static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
 {
 	struct association *a = &ag->assoc;
-	struct sotto_chan *ch = assoc_channel(ag);
+	const struct assoc_chan *c = &a->chans[a->current];
 	uint8_t echo[SOTTO_ECHO_LEN], low, high;
 	uint64_t now = sotto_now_ms();
 	enum sotto_hint hint;
 
-	if (!ch || index != ch->keys.remote_index ||
+	if (!c->open || index != c->ch.keys.remote_index ||
 	    !sotto_hint_parse(dgram, len, &hint, echo, &low, &high) ||
-	    hint != SOTTO_HINT_INDEX || !sotto_chan_sent_last(ch, echo))
+	    hint != SOTTO_HINT_INDEX || !sotto_sent_last(&c->sent, echo))
 		return;
 	if (now - a->hint_ms < SOTTO_HINT_MS)
 		return;

@@ -147,7 +147,10 @@ void assoc_send(struct assoc_sock *s, const uint8_t *dgram, size_t len)
 
 static void chan_send(void *arg, const uint8_t *dgram, size_t len)
 {
-	assoc_send(((struct assoc_chan *)arg)->sock, dgram, len);
+	struct assoc_chan *c = arg;
+
+	sotto_sent_keep(&c->sent, dgram);
+	assoc_send(c->sock, dgram, len);
 }
 
 static void chan_request(void *arg, uint32_t id, const struct sotto_msg *m)
@@ -390,7 +393,7 @@ static void say_bye(struct assoc_chan *c)
 {
 	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
 
-	sotto_chan_note(&c->ch, sotto_now_ms(), &bye);
+	sotto_chan_note(&c->ch, &bye);
 }
 
 /* The new channel takes the old one's place, and what was asked on it. */
@@ -497,6 +500,7 @@ void handshake_done(struct agent *ag, struct sotto_hs_result *res)
 	c->ag = ag;
 	c->open = true;
 	c->sock = a->sock;
+	c->sent.any = false;
 	sotto_chan_init(&c->ch, &res->keys, &chan_ops, c, now);
 	a->state = ASSOC_HELLO;
 	if (request_hello(ag, &c->ch, on_hello))

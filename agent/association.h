@@ -54,6 +54,7 @@ struct assoc_chan {
 	struct sotto_chan ch;
 	bool open;
 	struct assoc_sock *sock;
+	struct sotto_sent sent;
 };
 
 /** struct assoc_trouble - why there is no association */

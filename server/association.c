@@ -595,7 +595,7 @@ static void say_bye(struct authd *ad)
 	m.bye.reason = SOTTO_REFUSAL_RESTARTED;
 	for (mb = ad->members; mb; mb = mb->next)
 		if (mb->current)
-			sotto_chan_note(&mb->current->chan, ad->now_ms, &m);
+			sotto_chan_note(&mb->current->chan, &m);
 }
 
 void assoc_teardown(struct authd *ad)

@@ -71,9 +71,8 @@ void session_send_grant(struct session *s)
 
 	if (!as)
 		return;		/* A asks again on its next association */
-	sotto_chan_answer_body(&as->chan, s->ad->now_ms, s->call,
-			       SOTTO_MSG_SESSION_GRANT, s->granted->body,
-			       s->granted->len);
+	sotto_chan_answer_body(&as->chan, s->call, SOTTO_MSG_SESSION_GRANT,
+			       s->granted->body, s->granted->len);
 	assoc_rearm(as);
 }
 

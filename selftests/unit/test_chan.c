@@ -216,7 +216,7 @@ static void plain(void)
 	setup();
 	EXPECT_EQ(ask(&a, 1, 0), 0);
 	EXPECT_EQ(ask(&b, 2, 0), 0);
-	EXPECT_EQ(sotto_chan_note(&a.chan, net.now, &bye), 0);
+	EXPECT_EQ(sotto_chan_note(&a.chan, &bye), 0);
 	run(net.now + 10);
 	EXPECT_EQ(a.answers, 1);
 	EXPECT_EQ(b.answers, 1);
@@ -353,7 +353,7 @@ static void replay(void)
 	for (i = 0; i < 2000; i++) {
 		struct sotto_msg m = { .type = SOTTO_MSG_BYE };
 
-		EXPECT_EQ(sotto_chan_note(&a.chan, net.now, &m), 0);
+		EXPECT_EQ(sotto_chan_note(&a.chan, &m), 0);
 		all[i] = tapped;
 	}
 	EXPECT_EQ(give(&all[0]), 0);
@@ -524,13 +524,16 @@ static void counts_wrap(void)
 
 static void hint_echo(void)
 {
+	struct sotto_sent sent = { 0 };
+
 	setup();
 	a.chan.ops = &tap_ops;
-	EXPECT(!sotto_chan_sent_last(&a.chan, a.chan.last_sent));
+	EXPECT(!sotto_sent_last(&sent, sent.echo));
 	EXPECT_EQ(ask(&a, 1, 0), 0);
-	EXPECT(sotto_chan_sent_last(&a.chan, tapped.data + 16));
+	sotto_sent_keep(&sent, tapped.data);
+	EXPECT(sotto_sent_last(&sent, tapped.data + 16));
 	tapped.data[16] ^= 1;
-	EXPECT(!sotto_chan_sent_last(&a.chan, tapped.data + 16));
+	EXPECT(!sotto_sent_last(&sent, tapped.data + 16));
 	teardown();
 }
 

@@ -78,7 +78,7 @@ static void sim_note_bye(struct sim *s)
 {
 	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
 
-	sotto_chan_note(&s->chan, sotto_now_ms(), &bye);
+	sotto_chan_note(&s->chan, &bye);
 	sim_wait(50);
 }
 
@@ -589,7 +589,7 @@ static void overtaken(void)
 	sim_wait(200);
 	holding.send = hold;
 	b.chan.ops = &holding;
-	EXPECT_EQ(sotto_chan_note(&b.chan, sotto_now_ms(), &m), 0);
+	EXPECT_EQ(sotto_chan_note(&b.chan, &m), 0);
 	b.chan.ops = &sim_ops;
 	before = b.fd;
 	b.fd = -1;

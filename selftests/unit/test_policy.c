@@ -499,7 +499,7 @@ static void two_gateways(void)
 	IS(a.asks[a.asks_n - 1].grant.name, "bob");
 	gone = sim_count(&a, SOTTO_MSG_SESSION_GONE);
 	bye.bye.reason = SOTTO_REFUSAL_CLOSED;
-	sotto_chan_note(&b.chan, sotto_now_ms(), &bye);
+	sotto_chan_note(&b.chan, &bye);
 	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) > gone, 5000);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
 	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);

@@ -88,7 +88,6 @@ void sotto_chan_init(struct sotto_chan *ch, const struct sotto_chan_keys *keys,
 	ch->arg = arg;
 	ch->keys = *keys;
 	ch->rx_ms = now_ms;
-	ch->tx_ms = now_ms;
 	ch->made_ms = now_ms;
 	ch->next_id = 1;
 }
@@ -137,12 +136,11 @@ static void seal_now(struct sotto_chan *ch, const struct sotto_sealing *s,
 
 	memcpy(dgram + DATA_HEADER, frame, len);
 	len = sotto_sealing_run(s, dgram, len);
-	memcpy(ch->last_sent, dgram + DATA_HEADER, SOTTO_ECHO_LEN);
 	ch->ops->send(ch->arg, dgram, len);
 }
 
-static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
-			  const uint8_t *frame, size_t len)
+static void seal_and_send(struct sotto_chan *ch, const uint8_t *frame,
+			  size_t len)
 {
 	struct sotto_sealing s = {
 		.counter = ch->tx_counter,
@@ -152,7 +150,6 @@ static void seal_and_send(struct sotto_chan *ch, uint64_t now_ms,
 	if (ch->tx_counter >= SOTTO_COUNTER_MAX)
 		return;		/* a nonce is never used twice */
 	ch->tx_counter++;
-	ch->tx_ms = now_ms;
 	ch->stats.sent++;
 	memcpy(s.key, ch->keys.tx, sizeof(s.key));
 	if (ch->ops->send_open)
@@ -222,7 +219,7 @@ static void send_call_first(struct sotto_chan *ch, struct sotto_chan_call *c,
 	c->wait_ms = SOTTO_RETRY_FIRST_MS;
 	c->retry_ms = jittered(now_ms, c->wait_ms);
 	append_call(ch, c);
-	seal_and_send(ch, now_ms, c->frame, c->len);
+	seal_and_send(ch, c->frame, c->len);
 }
 
 int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
@@ -308,13 +305,13 @@ int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 		s->len = len;
 		forget_at(ch, s, now_ms + SOTTO_ANSWER_KEEP_MS);
 	}
-	seal_and_send(ch, now_ms, frame, len);
+	seal_and_send(ch, frame, len);
 	sotto_wipe(frame, len);
 	return 0;
 }
 
-int sotto_chan_answer_body(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
-			   uint16_t type, const void *body, size_t len)
+int sotto_chan_answer_body(struct sotto_chan *ch, uint32_t id, uint16_t type,
+			   const void *body, size_t len)
 {
 	struct sotto_chan_served *s = find_served(ch, id);
 	uint8_t frame[FRAME_MAX];
@@ -328,7 +325,7 @@ int sotto_chan_answer_body(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	forget_served(ch, s);
 	put_frame_header(frame, FRAME_ANSWER, type, id);
 	memcpy(frame + FRAME_HEADER, body, len);
-	seal_and_send(ch, now_ms, frame, FRAME_HEADER + len);
+	seal_and_send(ch, frame, FRAME_HEADER + len);
 	sotto_wipe(frame, FRAME_HEADER + len);
 	return 0;
 }
@@ -351,15 +348,14 @@ int sotto_chan_error(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	return sotto_chan_answer(ch, now_ms, id, &m);
 }
 
-int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
-		    const struct sotto_msg *m)
+int sotto_chan_note(struct sotto_chan *ch, const struct sotto_msg *m)
 {
 	uint8_t frame[FRAME_MAX];
 	size_t len;
 	int rc = encode_frame(FRAME_NOTE, 0, m, frame, &len);
 
 	if (!rc) {
-		seal_and_send(ch, now_ms, frame, len);
+		seal_and_send(ch, frame, len);
 		sotto_wipe(frame, len);
 	}
 	return rc;
@@ -461,7 +457,7 @@ static void input_request(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	if (s) {
 		ch->stats.repeats++;
 		if (s->frame)
-			seal_and_send(ch, now_ms, s->frame, s->len);
+			seal_and_send(ch, s->frame, s->len);
 		return;
 	}
 	if (!add_served(ch, now_ms, id))
@@ -661,7 +657,7 @@ static void retry_call(struct sotto_chan *ch, struct sotto_chan_call *c,
 		c->wait_ms = SOTTO_RETRY_MAX_MS;
 	c->retry_ms = jittered(now_ms, c->wait_ms);
 	ch->stats.resent++;
-	seal_and_send(ch, now_ms, c->frame, c->len);
+	seal_and_send(ch, c->frame, c->len);
 }
 
 /* Ends one overdue request; its callback may have changed the list. */
@@ -739,10 +735,4 @@ void sotto_chan_adopt(struct sotto_chan *ch, struct sotto_chan *old,
 		old->calls_n--;
 		send_call_first(ch, c, now_ms);
 	}
-}
-
-bool sotto_chan_sent_last(const struct sotto_chan *ch,
-			  const uint8_t echo[SOTTO_ECHO_LEN])
-{
-	return ch->tx_counter && !memcmp(ch->last_sent, echo, SOTTO_ECHO_LEN);
 }

@@ -42,7 +42,7 @@ size_t sotto_sealing_run(const struct sotto_sealing *s, uint8_t *dgram,
 struct sotto_chan_ops {
 	/* Sends one datagram; a lost one is repeated, so no error is returned. */
 	void (*send)(void *arg, const uint8_t *dgram, size_t len);
-	/* In its place, for who seals later: then sotto_chan_sent_last() is unknown. */
+	/* In its place, for who seals later. */
 	void (*send_open)(void *arg, const struct sotto_sealing *s,
 			  const uint8_t *frame, size_t len);
 	/* A datagram was authenticated and is about to be handled. May be NULL. */
@@ -77,14 +77,12 @@ struct sotto_chan {
 	uint64_t rx_top;		/* counter above all received */
 	uint64_t rx_seen[SOTTO_REPLAY_WINDOW / 64];
 	uint64_t rx_ms;			/* when the last valid datagram came */
-	uint64_t tx_ms;			/* when the last one was sent */
 	uint64_t made_ms;
 	struct sotto_chan_call *calls;	/* oldest first */
 	struct sotto_chan_served *served; /* table: id modulo served_cap */
 	uint64_t served_ms;		/* one of them may be forgotten then */
 	uint16_t calls_n, served_n, served_cap;
 	struct sotto_chan_stats stats;
-	uint8_t last_sent[SOTTO_ECHO_LEN];
 	bool confirmed;			/* has received a valid datagram */
 };
 
@@ -126,12 +124,11 @@ int sotto_chan_error(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
  * A repeat of the request comes to ops->request again: for answers that the caller
  * remembers himself. SOTTO_E_UNKNOWN if the request is no longer remembered.
  */
-int sotto_chan_answer_body(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
-			   uint16_t type, const void *body, size_t len);
+int sotto_chan_answer_body(struct sotto_chan *ch, uint32_t id, uint16_t type,
+			   const void *body, size_t len);
 
 /** sotto_chan_note() - send a message that wants no answer, once. */
-int sotto_chan_note(struct sotto_chan *ch, uint64_t now_ms,
-		    const struct sotto_msg *m);
+int sotto_chan_note(struct sotto_chan *ch, const struct sotto_msg *m);
 
 /**
  * sotto_chan_input() - a DATA datagram whose index is keys.local_index
@@ -206,9 +203,5 @@ uint64_t sotto_chan_next(const struct sotto_chan *ch);
  */
 void sotto_chan_adopt(struct sotto_chan *ch, struct sotto_chan *old,
 		      uint64_t now_ms);
-
-/** sotto_chan_sent_last() - a hint's echo is of the datagram sent last. */
-bool sotto_chan_sent_last(const struct sotto_chan *ch,
-			  const uint8_t echo[SOTTO_ECHO_LEN]);
 
 #endif /* SOTTO_CHAN_H */

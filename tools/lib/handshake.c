@@ -575,3 +575,15 @@ enum sotto_dgram sotto_dgram_index(const uint8_t *dgram, size_t len,
 		*index = index_of(dgram);
 	return dgram[0];
 }
+
+void sotto_sent_keep(struct sotto_sent *s, const uint8_t *dgram)
+{
+	memcpy(s->echo, dgram + SOTTO_DATA_HEADER, sizeof(s->echo));
+	s->any = true;
+}
+
+bool sotto_sent_last(const struct sotto_sent *s,
+		     const uint8_t echo[SOTTO_ECHO_LEN])
+{
+	return s->any && !memcmp(s->echo, echo, sizeof(s->echo));
+}

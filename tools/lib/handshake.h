@@ -251,10 +251,20 @@ enum sotto_dgram sotto_dgram_index(const uint8_t *dgram, size_t len,
 /**
  * sotto_hint_parse() - take a HINT apart; false if it is malformed
  * It is unauthenticated: only an @echo of what was really sent makes it worth
- * anything (sotto_chan_sent_last()).
+ * anything (sotto_sent_last()).
  */
 bool sotto_hint_parse(const uint8_t *dgram, size_t len, enum sotto_hint *hint,
 		      uint8_t echo[SOTTO_ECHO_LEN], uint8_t *ver_min,
 		      uint8_t *ver_max);
+
+/** struct sotto_sent - the DATA that was sent last, as a hint echoes it. */
+struct sotto_sent {
+	bool any;
+	uint8_t echo[SOTTO_ECHO_LEN];
+};
+
+void sotto_sent_keep(struct sotto_sent *s, const uint8_t *dgram);
+bool sotto_sent_last(const struct sotto_sent *s,
+		     const uint8_t echo[SOTTO_ECHO_LEN]);
 
 #endif /* SOTTO_HANDSHAKE_H */
