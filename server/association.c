@@ -106,7 +106,7 @@ static void assoc_free(struct assoc *as)
 		member_unlink(as);
 	free(as->half);
 	sotto_wipe(as, sizeof(*as));
-	free(as);
+	pool_put(&ad->assoc_pool, as);
 }
 
 void assoc_rearm(struct assoc *as)
@@ -157,7 +157,7 @@ static void set_end(struct assoc *as, uint64_t end_ms)
 static struct assoc *assoc_new(struct authd *ad, struct member *m,
 			       const struct path *path)
 {
-	struct assoc *as = calloc(1, sizeof(*as));
+	struct assoc *as = pool_get(&ad->assoc_pool);
 
 	if (!as)
 		return NULL;
@@ -263,7 +263,7 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 		return NULL;
 	as->half = half_open_new(as, v, resp, len);
 	if (!as->half) {
-		free(as);
+		pool_put(&ad->assoc_pool, as);
 		return NULL;
 	}
 	as->former = v->former;
@@ -573,6 +573,7 @@ int assoc_setup(struct authd *ad)
 	sotto_hs_mac_key(ad->realm->former_pub, ad->former_mac_key);
 	sotto_cookies_init(&ad->cookies, sotto_now_ms());
 	ad->half_open_end = &ad->half_open;
+	pool_init(&ad->assoc_pool, sizeof(struct assoc));
 	ad->tickets = sotto_secret_alloc(sizeof(*ad->tickets));
 	if (!ad->tickets || htab_init(&ad->assocs) ||
 	    htab_init(&ad->half_by_echo) ||
@@ -610,6 +611,7 @@ void assoc_teardown(struct authd *ad)
 						struct assoc, by_index));
 	htab_free(&ad->assocs);
 	htab_free(&ad->half_by_echo);
+	pool_free(&ad->assoc_pool);
 	sotto_secret_free(ad->tickets);
 	limiter_free(&ad->sources);
 	limiter_free(&ad->failures);

@@ -30,6 +30,7 @@
 #include "limiter.h"
 #include "log.h"
 #include "loop.h"
+#include "pool.h"
 #include "secret.h"
 #include "store.h"
 #include "ticket.h"
@@ -108,6 +109,7 @@ struct authd {
 	uint8_t mac_key[32], former_mac_key[32];
 	struct sotto_cookies cookies;
 	struct htab assocs;		/* by local index */
+	struct pool assoc_pool;
 	uint64_t assocs_freed;		/* so many until now */
 	struct htab half_by_echo;
 	struct half_open *half_open, **half_open_end; /* oldest first */
@@ -120,11 +122,13 @@ struct authd {
 	struct htab members_by_key, members_by_name, members_by_addr,
 		    members_by_id;
 	struct member *members, **members_end;	/* in order of id */
+	struct arena member_arena;		/* they stay, revoked ones too */
 	struct software *software;	/* versions that agents named */
 	unsigned int members_n, online_n;
 
 	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
+	struct pool session_pool;
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;

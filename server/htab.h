@@ -10,7 +10,8 @@
 #include <sodium.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
+
+#include "pool.h"
 
 struct hnode {
 	struct hnode *next;
@@ -28,12 +29,17 @@ struct htab {
 #define container_of(ptr, type, member)					\
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
+static inline size_t htab_bytes(size_t mask)
+{
+	return (mask + 1) * sizeof(struct hnode *);
+}
+
 static inline int htab_init(struct htab *h)
 {
 	h->n = 0;
 	h->old = NULL;
 	h->mask = 63;
-	h->bucket = calloc(h->mask + 1, sizeof(*h->bucket));
+	h->bucket = pages_get(htab_bytes(h->mask));
 	randombytes_buf(h->key, sizeof(h->key));
 	return h->bucket ? 0 : -1;
 }
@@ -41,8 +47,8 @@ static inline int htab_init(struct htab *h)
 /* The entries are their owner's to free. */
 static inline void htab_free(struct htab *h)
 {
-	free(h->bucket);
-	free(h->old);
+	pages_put(h->bucket, htab_bytes(h->mask));
+	pages_put(h->old, htab_bytes(h->mask >> 1));
 	h->bucket = NULL;
 	h->old = NULL;
 }
@@ -68,7 +74,7 @@ static inline struct hnode **htab_place(const struct htab *h, uint64_t hash)
 static inline void htab_grow(struct htab *h)
 {
 	size_t mask = h->mask * 2 + 1;
-	struct hnode **bucket = calloc(mask + 1, sizeof(*bucket));
+	struct hnode **bucket = pages_get(htab_bytes(mask));
 
 	if (!bucket)
 		return;
@@ -92,7 +98,7 @@ static inline void htab_move(struct htab *h)
 	}
 	if (h->moved++ < h->mask >> 1)
 		return;
-	free(h->old);
+	pages_put(h->old, htab_bytes(h->mask >> 1));
 	h->old = NULL;
 }
 

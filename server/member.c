@@ -122,7 +122,7 @@ static int put_addrs(struct authd *ad, struct member *m,
 {
 	int i;
 
-	m->addrs = calloc(addrs->n ? addrs->n : 1, sizeof(*m->addrs));
+	m->addrs = arena_get(&ad->member_arena, addrs->n * sizeof(*m->addrs));
 	if (!m->addrs)
 		return SOTTO_E_NOMEM;
 	for (i = 0; i < addrs->n; i++) {
@@ -144,7 +144,7 @@ static int put_addrs(struct authd *ad, struct member *m,
 static struct member *add_new(struct authd *ad, const struct store_member *sm)
 {
 	size_t len = offsetof(struct member, name) + strlen(sm->name) + 1;
-	struct member *m = calloc(1, len);
+	struct member *m = arena_get(&ad->member_arena, len);
 
 	if (!m)
 		return NULL;
@@ -152,10 +152,8 @@ static struct member *add_new(struct authd *ad, const struct store_member *sm)
 	strcpy(m->name, sm->name);
 	m->created = sm->created;
 	m->state = sm->state;
-	if (put_addrs(ad, m, &sm->addrs)) {
-		free(m);
+	if (put_addrs(ad, m, &sm->addrs))
 		return NULL;
-	}
 	htab_add(&ad->members_by_id, &m->by_id,
 		 htab_hash(&ad->members_by_id, &m->id, sizeof(m->id)));
 	if (m->state != MEMBER_REVOKED)
@@ -265,12 +263,11 @@ void member_teardown(struct authd *ad)
 
 		ad->members = m->next;
 		policy_forget(m);
-		free(m->addrs);
 		sotto_wipe(m, sizeof(*m));
-		free(m);
 	}
 	htab_free(&ad->members_by_key);
 	htab_free(&ad->members_by_name);
 	htab_free(&ad->members_by_addr);
 	htab_free(&ad->members_by_id);
+	arena_free(&ad->member_arena);
 }

@@ -111,7 +111,7 @@ static void on_timer(struct wheel_timer *t)
 struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = pool_get(&ad->session_pool);
 
 	if (!s)
 		return NULL;
@@ -155,7 +155,7 @@ void session_free(struct session *s)
 	if (s->offer)
 		s->offer->session = NULL;
 	sotto_wipe(s, sizeof(*s));
-	free(s);
+	pool_put(&ad->session_pool, s);
 }
 
 /* Drawn one ahead, so that the table's place for it is there when it is needed. */
@@ -174,6 +174,7 @@ uint64_t session_draw_id(struct authd *ad)
 
 int session_setup(struct authd *ad)
 {
+	pool_init(&ad->session_pool, sizeof(struct session));
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
 	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : 0;
 }
@@ -190,4 +191,5 @@ void session_teardown(struct authd *ad)
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);
+	pool_free(&ad->session_pool);
 }

@@ -411,6 +411,76 @@ static void tables_grow(void)
 	htab_free(&h);
 }
 
+/* ---- memory ---- */
+
+#define OBJECTS		30000	/* some large pages of them */
+#define OBJECT		200	/* bytes */
+
+/* Each is its owner's alone: it finds there what it wrote. */
+static void pool_objects(void)
+{
+	static uint8_t *obj[OBJECTS];
+	struct pool p;
+	int i, bad = 0;
+
+	pool_init(&p, OBJECT);
+	for (i = 0; i < 4 * OBJECTS; i++) {
+		int at = i < OBJECTS ? i : (int)randombytes_uniform(OBJECTS);
+
+		if (obj[at]) {
+			bad += obj[at][0] != at % 255 || memcmp(obj[at], obj[at] + 1, OBJECT - 1);
+			pool_put(&p, obj[at]);
+		}
+		obj[at] = pool_get(&p);
+		ASSERT(obj[at]);
+		bad += !sodium_is_zero(obj[at], OBJECT) || (uintptr_t)obj[at] % sizeof(void *);
+		memset(obj[at], at % 255, OBJECT);
+	}
+	EXPECT_EQ(bad, 0);
+	for (i = 0; i < OBJECTS; i++)
+		pool_put(&p, obj[i]);
+	pool_free(&p);
+}
+
+static void arena_objects(void)
+{
+	static uint8_t *obj[OBJECTS];
+	static size_t len[OBJECTS];
+	struct arena a = { 0 };
+	int i, bad = 0;
+
+	for (i = 0; i < OBJECTS; i++) {
+		/* one that no chunk has room for, among small ones */
+		len[i] = i == OBJECTS / 2 ? 5 << 20 : randombytes_uniform(2 * OBJECT);
+		obj[i] = arena_get(&a, len[i]);
+		ASSERT(obj[i]);
+		bad += !sodium_is_zero(obj[i], len[i]) || (uintptr_t)obj[i] % sizeof(void *);
+		memset(obj[i], i % 255, len[i]);
+	}
+	for (i = 0; i < OBJECTS; i++)
+		bad += len[i] && (obj[i][0] != i % 255 || memcmp(obj[i], obj[i] + 1, len[i] - 1));
+	EXPECT_EQ(bad, 0);
+	arena_free(&a);
+	EXPECT(!a.chunks);
+}
+
+static void large_pages(void)
+{
+	static const size_t sizes[] = { 1, 4096, (2 << 20) - 8, 2 << 20, (2 << 20) + 8, 8 << 20 };
+	uint8_t *p;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		p = pages_get(sizes[i]);
+		ASSERT(p);
+		EXPECT(sodium_is_zero(p, sizes[i]));
+		EXPECT(sizes[i] % (2 << 20) || !((uintptr_t)p % (2 << 20)));
+		memset(p, 1, sizes[i]);
+		pages_put(p, sizes[i]);
+	}
+	pages_put(NULL, 2 << 20);
+}
+
 static void limits_by_source(void)
 {
 	struct sotto_addr one, same, other;
@@ -449,6 +519,9 @@ static const struct ktap_test tests[] = {
 	{ "ticket_keys", ticket_keys },
 	{ "wheel_times", wheel_times },
 	{ "tables_grow", tables_grow },
+	{ "pool_objects", pool_objects },
+	{ "arena_objects", arena_objects },
+	{ "large_pages", large_pages },
 	{ "limits_by_source", limits_by_source },
 };
 
