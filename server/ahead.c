@@ -95,8 +95,8 @@ static void look_request(struct authd *ad, struct incoming *in,
 
 	if (p && len == sizeof(id)) {
 		memcpy(&id, p, len);
-		htab_fetch(&ad->asked, request_hash(ad, in->as->member,
-						    be64toh(id)));
+		in->asked_hash = request_hash(ad, in->as->member, be64toh(id));
+		htab_fetch(&ad->asked, in->asked_hash);
 	}
 	p = sotto_msg_find(v->body, v->len, SOTTO_ATTR_DESTINATION, &len);
 	if (!p || len < 1 || sotto_addr_set(&in->dst, p + 1, len - 1))
@@ -111,6 +111,7 @@ static void content(struct authd *ad, struct incoming *in)
 	struct sotto_frame_view v;
 
 	in->asks = false;
+	in->asked_hash = 0;
 	in->session = NULL;
 	in->to = NULL;
 	/* a host that enrols asks for nothing else */
@@ -127,6 +128,8 @@ static void content(struct authd *ad, struct incoming *in)
 
 static void content_node(struct authd *ad, struct incoming *in)
 {
+	if (in->asked_hash)
+		htab_fetch_first(&ad->asked, in->asked_hash);
 	if (in->asks) {
 		htab_fetch_first(&ad->members_by_addr, in->hash);
 	} else if (in->session) {

@@ -16,6 +16,7 @@ struct incoming {
 	bool begins;			/* INIT or RESUME */
 	struct begin *begin;		/* until it is answered */
 	bool asks;			/* it is a session-request, for @dst */
+	uint64_t asked_hash;		/* of its request id; 0: none */
 	uint32_t index;
 	struct assoc *as;		/* NULL: there is none */
 	bool gone;			/* as ended before it was handled */

@@ -109,6 +109,15 @@ static inline void htab_settle(struct htab *h)
 		htab_move(h);
 }
 
+/* Entries that nobody has asked for lately: the next ones that htab_move() reads. */
+static inline void htab_fetch_old(const struct htab *h)
+{
+	size_t last = h->mask >> 1;
+
+	__builtin_prefetch(h->old[h->moved]);
+	__builtin_prefetch(h->old[h->moved < last ? h->moved + 1 : last]);
+}
+
 /* Two old buckets for each new entry: done when it is three quarters full. */
 static inline void htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 {
@@ -119,6 +128,8 @@ static inline void htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 		htab_grow(h);
 	for (i = 0; i < 2 && h->old; i++)
 		htab_move(h);
+	if (h->old)
+		htab_fetch_old(h);
 	at = htab_place(h, hash);
 	n->hash = hash;
 	n->next = *at;

@@ -236,14 +236,15 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 }
 
 /* A pair that has too many loses its oldest. */
-static void cap_pair(struct authd *ad, struct member *a, struct member *b)
+static void cap_pair(const struct session *new)
 {
-	uint64_t hash = pair_hash(ad, a, b);
+	struct member *a = new->a, *b = new->b;
 	struct session *oldest = NULL;
+	struct authd *ad = new->ad;
 	struct hnode *n;
 	int live = 0;
 
-	htab_for_hash(&ad->pairs, n, hash) {
+	htab_for_hash(&ad->pairs, n, new->by_pair.hash) {
 		struct session *s = container_of(n, struct session, by_pair);
 
 		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
@@ -268,7 +269,7 @@ unsigned int session_offer(struct session *s)
 				  &s->b->ciphers);
 	if (!s->cipher)
 		return SOTTO_REFUSAL_CIPHER;
-	cap_pair(s->ad, s->a, s->b);
+	cap_pair(s);
 	fill_grant(s, &m.grant);
 	ok = encode_grant(s, &m) && send_offer(s, &m.grant);
 	sotto_wipe(&m, sizeof(m));
