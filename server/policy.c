@@ -325,8 +325,13 @@ static bool is_fresh(const struct policy *ps, const struct policy_view *v)
 	       ps->version - v->version <= AUTHD_VIEW_BEHIND;
 }
 
-/* The view of @m's kind; a reference is the caller's. */
-static struct policy_view *full_view(struct authd *ad, const struct member *m)
+/*
+ * The view of @m's kind, of version @least or later; a reference is the caller's. Who has a
+ * later one would give up what came since, and be without it until the change from this
+ * one arrives.
+ */
+static struct policy_view *full_view(struct authd *ad, const struct member *m,
+				     uint64_t least)
 {
 	struct policy *ps = ad->policy;
 	struct policy_view **at = &ps->views, *v;
@@ -335,7 +340,7 @@ static struct policy_view *full_view(struct authd *ad, const struct member *m)
 	while ((v = *at)) {
 		bool mine = is_for(v, m);
 
-		if (mine && is_fresh(ps, v)) {
+		if (mine && is_fresh(ps, v) && v->version >= least) {
 			v->refs++;
 			return v;
 		}
@@ -552,10 +557,10 @@ static struct policy_view *choose(struct authd *ad, struct member *m,
 		return NULL;
 	if (m->policy_version < ps->log_from ||
 	    m->policy_version > ps->version)
-		return full_view(ad, m);
+		return full_view(ad, m, 0);
 	v = delta(ad, m);
 	if (!v)
-		return full_view(ad, m);
+		return full_view(ad, m, m->policy_version);
 	if (v->n || always)
 		return v;
 	view_put(v);
@@ -596,7 +601,13 @@ void policy_hello(struct authd *ad, struct member *m, uint64_t version)
 
 void policy_get(struct authd *ad, struct member *m)
 {
-	policy_hello(ad, m, 0);
+	uint64_t least = m->policy_version;
+
+	policy_forget(m);
+	m->policy_version = 0;
+	if (ad->policy->version)
+		m->policy = full_view(ad, m, least);
+	push_more(ad, m, true);
 }
 
 uint64_t policy_version(struct authd *ad)

@@ -77,6 +77,7 @@ struct sim {
 	bool answered;
 	uint64_t policy_version;
 	int policy_n, policy_pushes, policy_entries, policy_vias;
+	int policy_back;		/* whole views older than what was there */
 	struct sotto_policy_entry policy[1024];
 };
 
@@ -200,6 +201,7 @@ static inline void sim_policy(struct sim *s, const struct sotto_msg_policy *p)
 	if (p->base && p->version == s->policy_version)
 		return;
 	EXPECT(!p->base || p->base == s->policy_version);
+	s->policy_back += !p->base && p->version < s->policy_version;
 	if (p->part == 0 && !p->base)
 		s->policy_n = 0;
 	for (i = 0; i < p->entries.n; i++)

@@ -422,6 +422,26 @@ static void away(void)
 	stop();
 }
 
+/* Whole views are kept; but nobody gets one from before what he has, not even for a moment. */
+static void no_way_back(void)
+{
+	struct sotto_msg all = { .type = SOTTO_MSG_POLICY_GET };
+
+	ASSERT(three());
+	IS(apply("protect 10.0.0.0/8\n", 0), "");
+	TOLD(&b, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_call(&b, &all), SOTTO_MSG_ACK);
+	sim_wait(200);
+	IS(say("policy.add", "prefix", "13.0.0.0/8", "action", "protect"), "");
+	TOLD(&a, "13.0.0.0/8", SOTTO_ACTION_PROTECT);
+	sim_wait(200);
+	EXPECT_EQ(sim_call(&a, &all), SOTTO_MSG_ACK);
+	sim_wait(200);
+	EXPECT_EQ(told(&a, "13.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(a.policy_back, 0);
+	stop();
+}
+
 static void networks(void)
 {
 	struct sim_ask *ask;
@@ -927,6 +947,7 @@ int main(void)
 		{ "deltas", deltas },
 		{ "away", away },
 		{ "group_gone", group_gone },
+		{ "no_way_back", no_way_back },
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },
