@@ -191,7 +191,7 @@ sealed_bytes() {
 	wireguard) in_a wg show wg0 transfer | awk '{ print $3 }' ;;
 	xfrm-*) in_a ip -s xfrm state | awk '
 		/^src/ { out = $2 ~ /\.2\.1$/ }
-		out && /[0-9]\(bytes\)/ { print $1 + 0 }' ;;
+		out && /[0-9]\(bytes\)/ { printf "%.0f\n", $1 }' ;;	# past 2^31, too
 	*) echo 0 ;;
 	esac
 }
