@@ -140,7 +140,6 @@ void sotto_chapoly_tag(struct sotto_chapoly *c, u8 tag[SOTTO_CHAPOLY_TAG_LEN])
 	put_unaligned_le64(c->len, end + pad + sizeof(u64));
 	poly1305_update(&c->poly, end, pad + POLY1305_BLOCK_SIZE);
 	poly1305_final(&c->poly, tag);
-	memzero_explicit(c, sizeof(*c));
 }
 
 bool sotto_chapoly_authentic(struct sotto_chapoly *c, const u8 tag[SOTTO_CHAPOLY_TAG_LEN])

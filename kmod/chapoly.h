@@ -9,6 +9,7 @@
 #ifndef _SOTTO_CHAPOLY_H
 #define _SOTTO_CHAPOLY_H
 
+#include <linux/string.h>
 #include <linux/types.h>
 
 #include "compat.h"
@@ -40,7 +41,8 @@ struct sotto_chapoly_key {
  * @left: bytes of it to come
  *
  * On the stack, of which it is a good part: in a function of its own (noinline_for_stack) where
- * a packet goes on afterwards. sotto_chapoly_tag() or sotto_chapoly_authentic() wipe it.
+ * a packet goes on afterwards. For one packet after the other; behind the last,
+ * sotto_chapoly_wipe() is due.
  */
 struct sotto_chapoly {
 	struct chacha_state chacha;
@@ -84,6 +86,12 @@ void sotto_chapoly_auth(struct sotto_chapoly *c, const u8 *sealed, unsigned int 
 void sotto_chapoly_tag(struct sotto_chapoly *c, u8 tag[SOTTO_CHAPOLY_TAG_LEN]);
 /* The end, opening: was it sealed with this key, nonce, associated data and text? */
 bool sotto_chapoly_authentic(struct sotto_chapoly *c, const u8 tag[SOTTO_CHAPOLY_TAG_LEN]);
+
+/* Keys and keystream are in it. Of a burst's packets each overwrites what the one before left. */
+static inline void sotto_chapoly_wipe(struct sotto_chapoly *c)
+{
+	memzero_explicit(c, sizeof(*c));
+}
 
 #ifdef CONFIG_SOTTO_SELFTEST
 int sotto_chapoly_selftest(void);

@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 
 #include "cursor.h"
+#include "wire.h"
 
 void sotto_cursor_init(struct sotto_cursor *cur, const struct sk_buff *skb,
 		       unsigned int off)
@@ -71,7 +72,10 @@ bool sotto_cursor_copy(struct sotto_cursor *cur, void *to, unsigned int len)
 		from = sotto_cursor_piece(cur, len, &n);
 		if (!from)
 			return false;
-		memcpy(to, from, n);
+		if (likely(n == SOTTO_ICV_LEN))	/* an ESP header's length, too: no call */
+			memcpy(to, from, SOTTO_ICV_LEN);
+		else
+			memcpy(to, from, n);
 	}
 	return true;
 }
@@ -98,6 +102,12 @@ int sotto_cursor_sg(struct sotto_cursor *cur, struct scatterlist *sg, unsigned i
 	unsigned int size;
 	int n = 0;
 
+	/* Most often it lies within a piece. */
+	if (!sg && len <= sotto_cursor_size(cur) - cur->off &&
+	    (cur->frag < 0 || sotto_cursor_page(cur))) {
+		cur->off += len;
+		return 1;
+	}
 	for (; len; len -= size, cur->off += size, n++) {
 		if (!sotto_cursor_settle(cur))
 			return -EINVAL;

@@ -345,6 +345,7 @@ sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in, struct sk_buff
 	struct sotto_cursor src, dst;
 	struct sotto_chapoly c;
 	bool readable = true;
+	int err;
 	u8 *to;
 
 	sotto_cursor_init(&src, in, hdr);
@@ -355,7 +356,9 @@ sotto_open_chapoly(const struct sotto_sa *sa, struct sk_buff *in, struct sk_buff
 		left -= n;
 		readable = to && sotto_open_text(&c, &src, to, n);
 	}
-	return sotto_open_icv(&c, &src) ?: readable ? 0 : -EBADMSG;
+	err = sotto_open_icv(&c, &src);
+	sotto_chapoly_wipe(&c);
+	return err ?: readable ? 0 : -EBADMSG;
 }
 
 static void sotto_open_finish(struct sotto_crypt *c, int err)

@@ -213,6 +213,15 @@ static bool sotto_burst_page_get(struct sotto_burst *b, unsigned int len)
 	return false;
 }
 
+/* A transport header's bytes. Their number is a multiple of four, and too small for a call. */
+static void sotto_burst_words(u8 *to, const u8 *from, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i += sizeof(u32))
+		put_unaligned(get_unaligned((const u32 *)(from + i)), (u32 *)(to + i));
+}
+
 /* Find the place for the current segment. */
 static bool sotto_burst_place(struct sotto_burst *b)
 {
@@ -227,13 +236,13 @@ static bool sotto_burst_place(struct sotto_burst *b)
 			return false;
 	}
 	b->at = b->end - b->overlap;
-	memcpy(b->saved, page_address(b->page) + b->at, b->overlap);
+	sotto_burst_words(b->saved, page_address(b->page) + b->at, b->overlap);
 	return true;
 }
 
 static void sotto_burst_restore(struct sotto_burst *b)
 {
-	memcpy(page_address(b->page) + b->at, b->saved, b->overlap);
+	sotto_burst_words(page_address(b->page) + b->at, b->saved, b->overlap);
 }
 
 static bool sotto_burst_adjoins(const struct sotto_burst *b, const struct sk_buff *skb,
@@ -450,7 +459,10 @@ static void sotto_burst_take(struct sotto_burst *b)
 		return;
 	}
 
-	memcpy(&l4, plain, min_t(unsigned int, len, sizeof(l4)));
+	if (likely(len >= sizeof(l4)))
+		memcpy(&l4, plain, sizeof(l4));	/* of this length no call */
+	else
+		memcpy(&l4, plain, len);
 	hlen = sotto_burst_hlen(nexthdr, &l4, len);
 	if (hlen && sotto_burst_follows(b, &l4, hlen, len, nexthdr)) {
 		__set_bit(b->i, b->kept);
@@ -578,60 +590,71 @@ static int sotto_burst_request(struct sotto_burst *b, __be64 iv, crypto_completi
 }
 
 /* The current segment, whose text is at @src, at once. */
-static noinline_for_stack int sotto_burst_chapoly(struct sotto_burst *b, __be64 iv,
-						  struct sotto_cursor *src)
+static int sotto_burst_chapoly(struct sotto_burst *b, struct sotto_chapoly *c, __be64 iv,
+			       struct sotto_cursor *src)
 {
 	u8 *to = page_address(b->page) + b->at;
 	unsigned int len = sotto_burst_plain(b, b->i);
-	struct sotto_chapoly c;
 
-	sotto_chapoly_packet(&c, &b->sa->key, b->sa->salt, b->sa->spi, b->seq[b->i], iv, len);
-	sotto_open_text(&c, src, to, len);
-	return sotto_open_icv(&c, src);
+	sotto_chapoly_packet(c, &b->sa->key, b->sa->salt, b->sa->spi, b->seq[b->i], iv, len);
+	sotto_open_text(c, src, to, len);
+	return sotto_open_icv(c, src);
 }
 
 /* The current segment. The cursor is behind it afterwards. */
-static int sotto_burst_decrypt(struct sotto_burst *b, crypto_completion_t done)
+static int sotto_burst_decrypt(struct sotto_burst *b, struct sotto_chapoly *chapoly,
+			       crypto_completion_t done)
 {
 	unsigned int len = sotto_burst_len(b, b->i) - sizeof(struct sotto_esp_hdr);
 	struct sotto_crypt *c = b->c;
-	struct sotto_cursor text;
 	struct sotto_esp_hdr esp;
+	int err = 0;
 
 	/* The bytes are there: they were read before. */
 	sotto_cursor_copy(&b->cur, &esp, sizeof(esp));
-	text = b->cur;
-	if (c) {
-		sg_unmark_end(&c->src[b->n_src]);
-		b->n_src = sotto_cursor_sg(&b->cur, c->src + 1, len);
-		sg_mark_end(&c->src[b->n_src]);
-	} else {
-		sotto_cursor_sg(&b->cur, NULL, len);
-	}
-	if (!b->seq[b->i])
-		return -ESTALE;
-	if (sotto_burst_repeats(b)) {
+	if (!b->seq[b->i]) {
+		err = -ESTALE;
+	} else if (sotto_burst_repeats(b)) {
 		sotto_burst_replayed(b);
-		return -ESTALE;
+		err = -ESTALE;
+	} else if (!sotto_burst_place(b)) {
+		err = -ENOMEM;
 	}
-	if (!sotto_burst_place(b))
-		return -ENOMEM;
-	return c ? sotto_burst_request(b, esp.iv, done) : sotto_burst_chapoly(b, esp.iv, &text);
+	if (!err && !c)
+		return sotto_burst_chapoly(b, chapoly, esp.iv, &b->cur);
+
+	if (c)
+		sg_unmark_end(&c->src[b->n_src]);
+	b->n_src = sotto_cursor_sg(&b->cur, c ? c->src + 1 : NULL, len);
+	if (c)
+		sg_mark_end(&c->src[b->n_src]);
+	return err ?: sotto_burst_request(b, esp.iv, done);
 }
 
 /* Return: false when it goes on elsewhere, or has already. */
-static bool sotto_burst_run(struct sotto_burst *b, crypto_completion_t done)
+static noinline_for_stack bool sotto_burst_segments(struct sotto_burst *b,
+						    crypto_completion_t done)
 {
 	struct sotto_sa *sa = b->sa;
+	struct sotto_chapoly c;
 	int err;
 
 	for (; b->i < b->n; b->i++) {
-		err = sotto_burst_decrypt(b, done);
+		err = sotto_burst_decrypt(b, &c, done);
 		if (sotto_sa_later(sa, err))
 			return false;
 		if (err != -ESTALE)
 			sotto_burst_opened(b, err);
 	}
+	if (!b->c)
+		sotto_chapoly_wipe(&c);
+	return true;
+}
+
+static bool sotto_burst_run(struct sotto_burst *b, crypto_completion_t done)
+{
+	if (!sotto_burst_segments(b, done))
+		return false;
 	sotto_burst_end(b);
 	return true;
 }

@@ -135,6 +135,7 @@ static noinline_for_stack int sotto_seal_pieces(const struct sotto_sa *sa, u64 s
 		sotto_chapoly_seal(&c, text, text, n);
 	}
 	sotto_chapoly_tag(&c, tag);
+	sotto_chapoly_wipe(&c);
 	return skb_store_bits(skb, skb->len - SOTTO_ICV_LEN, tag, sizeof(tag));
 }
 

@@ -223,26 +223,26 @@ static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
  * MSG_ZEROCOPY), as under any checksum in software: then the checksum inside is wrong. The ICV
  * is not, for it is of what was written.
  */
-static noinline_for_stack void
-sotto_burst_encrypt(struct sotto_burst *b, struct sotto_sa *sa, u64 seq, u8 *head,
-		    const u8 *text, unsigned int len, unsigned int n)
+static void sotto_burst_encrypt(struct sotto_burst *b, struct sotto_sa *sa,
+				struct sotto_chapoly *c, u64 seq, u8 *head,
+				const u8 *text, unsigned int len, unsigned int n)
 {
 	u8 *to = head + b->head_len, *end = to + len;
-	struct sotto_chapoly c;
 
-	sotto_chapoly_packet(&c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), n);
-	sotto_chapoly_crypt(&c, head, head, b->head_len);
-	sotto_chapoly_crypt(&c, to, text, len);
-	sotto_chapoly_crypt(&c, end, end, head + n - end);
-	sotto_chapoly_auth(&c, head, n);
-	sotto_chapoly_tag(&c, head + n);
+	sotto_chapoly_packet(c, &sa->key, sa->salt, sa->spi, seq, cpu_to_be64(seq), n);
+	sotto_chapoly_crypt(c, head, head, b->head_len);
+	sotto_chapoly_crypt(c, to, text, len);
+	sotto_chapoly_crypt(c, end, end, head + n - end);
+	sotto_chapoly_auth(c, head, n);
+	sotto_chapoly_tag(c, head + n);
 }
 
 /*
  * Write the next segment. ChaCha20-Poly1305 encrypts it at once, while it is in the nearest
  * cache, and copies on the way. Return: its ESP length.
  */
-static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa, u8 *at)
+static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa,
+					struct sotto_chapoly *c, u8 *at)
 {
 	unsigned int len = min(b->mss, b->left), n;
 	u8 *head = at + sizeof(struct sotto_esp_hdr);
@@ -251,7 +251,8 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
 	__wsum sum;
 
 	sotto_seal_esp(sa, at, seq);
-	memcpy(head, b->head, b->head_len);
+	for (n = 0; n < b->head_len; n += sizeof(u32))	/* too few for a call */
+		put_unaligned(get_unaligned((const u32 *)(b->head + n)), (u32 *)(head + n));
 	text = sa->key.aead ? NULL : sotto_burst_piece(b, len);
 	sum = text ? csum_partial(text, len, 0) : sotto_burst_copy(b, head + b->head_len, len);
 	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(b->head_len + len)));
@@ -264,7 +265,7 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
 	b->first = false;
 	n = sotto_seal_trailer(head, b->head_len + len, b->p->proto);
 	if (!sa->key.aead)
-		sotto_burst_encrypt(b, sa, seq, head, text ?: head + b->head_len, len, n);
+		sotto_burst_encrypt(b, sa, c, seq, head, text ?: head + b->head_len, len, n);
 	return sotto_esp_len(b->head_len + len);
 }
 
@@ -272,11 +273,12 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
  * Write up to @n segments. No segment lies in two fragments, so that each is one
  * piece of memory to the cipher. Return: how many there is memory for.
  */
-static unsigned int sotto_burst_fill(struct sotto_burst *b, struct sotto_sa *sa,
-				     struct sk_buff *out, unsigned int n)
+static noinline_for_stack unsigned int
+sotto_burst_fill(struct sotto_burst *b, struct sotto_sa *sa, struct sk_buff *out, unsigned int n)
 {
 	struct page_frag *pages = sotto_seal_pages();
 	unsigned int done = 0, len, i;
+	struct sotto_chapoly c;
 	u8 *at;
 
 	for (i = 0; i < MAX_SKB_FRAGS && done < n; i++) {
@@ -286,7 +288,7 @@ static unsigned int sotto_burst_fill(struct sotto_burst *b, struct sotto_sa *sa,
 		at = page_address(pages->page) + pages->offset;
 		len = 0;
 		while (done < n && pages->offset + len + b->seg_len <= pages->size) {
-			len += sotto_burst_segment(b, sa, at + len);
+			len += sotto_burst_segment(b, sa, &c, at + len);
 			done++;
 		}
 		get_page(pages->page);
@@ -296,6 +298,8 @@ static unsigned int sotto_burst_fill(struct sotto_burst *b, struct sotto_sa *sa,
 		out->data_len += len;
 		out->truesize += len;
 	}
+	if (!sa->key.aead)
+		sotto_chapoly_wipe(&c);
 	return done;
 }
 

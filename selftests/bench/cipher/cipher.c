@@ -48,6 +48,7 @@ struct loop {
 	struct scatterlist sg[2];
 	struct crypto_wait wait;
 	struct sotto_chapoly_key chapoly;
+	struct sotto_chapoly c;
 };
 
 /* A way seals or opens @size bytes at @text, behind which there is room for the ICV. */
@@ -79,16 +80,16 @@ static int by_library(struct loop *l, u8 *text, bool seal)
 
 static int by_sotto(struct loop *l, u8 *text, bool seal)
 {
-	struct sotto_chapoly c;
+	struct sotto_chapoly *c = &l->c;
 
-	sotto_chapoly_begin(&c, &l->chapoly, l->nonce, l->aad, AAD_LEN, size);
+	sotto_chapoly_begin(c, &l->chapoly, l->nonce, l->aad, AAD_LEN, size);
 	if (seal) {
-		sotto_chapoly_seal(&c, text, text, size);
-		sotto_chapoly_tag(&c, text + size);
+		sotto_chapoly_seal(c, text, text, size);
+		sotto_chapoly_tag(c, text + size);
 		return 0;
 	}
-	sotto_chapoly_open(&c, text, text, size);
-	return sotto_chapoly_authentic(&c, text + size) ? 0 : -EBADMSG;
+	sotto_chapoly_open(c, text, text, size);
+	return sotto_chapoly_authentic(c, text + size) ? 0 : -EBADMSG;
 }
 
 static int burst(struct loop *l, way_fn way, bool seal)
@@ -100,6 +101,7 @@ static int burst(struct loop *l, way_fn way, bool seal)
 		l->nonce[NONCE_LEN - 1] = i;
 		err = way(l, l->data + i * (size + ICV_LEN), seal);
 	}
+	sotto_chapoly_wipe(&l->c);
 	return err;
 }
 
