@@ -483,6 +483,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	take_loss(ag, &m->hello_ack);
 	take_realm_key(ag, m->hello_ack.realm_key);
 	look_for_nat(ag, &m->hello_ack.seen_addr);
+	policy_hello(ag, m->hello_ack.policy_version);
 	offers_now(ag, assoc_channel(ag));
 	report_live(ag);
 	ask_retry(ag);

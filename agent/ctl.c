@@ -145,6 +145,14 @@ static int peer_unpin(struct agent *ag, const json_t *req, struct sotto_errmsg *
 	return ret ? ret : pins_del(ag, name, err);
 }
 
+static int renew(struct agent *ag, const json_t *req, struct sotto_errmsg *err)
+{
+	(void)req;
+	(void)err;
+	session_replace_all(ag, false);
+	return 0;
+}
+
 /* Commands that take words, and answer no more than that they were done. */
 static const struct {
 	const char *cmd;
@@ -153,6 +161,7 @@ static const struct {
 } acts[] = {
 	{ "peer.pin", { "name", "key", "addresses", NULL }, peer_pin },
 	{ "peer.unpin", { "name", NULL }, peer_unpin },
+	{ "renew", { NULL }, renew },
 };
 
 static bool act(struct agent *ag, struct sotto_usock_conn *conn, const char *cmd,

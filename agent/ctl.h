@@ -4,6 +4,7 @@
  *
  *   {"cmd": "status"}    pid, version, name, association, counts
  *   {"cmd": "sessions"}  {"sessions": [...]}
+ *   {"cmd": "renew"}     all sessions are replaced in a while: new keys, say
  *   {"cmd": "stop"}      the agent ends; sessions in the kernel live on
  *   {"cmd": "leave"}     sessions are dropped, peers are told, the agent ends
  */

@@ -24,6 +24,7 @@ static int copy(struct saved *to, const struct saved *from)
 
 	memset(to, 0, sizeof(*to));
 	to->realm_version = from->realm_version;
+	to->partial = from->partial;
 	for (size_t i = 0; !ret && i < from->n_addrs; i++)
 		ret = saved_add_local(to, &from->addrs[i].prefix, from->addrs[i].origin);
 	for (size_t i = 0; !ret && i < from->n_policies; i++)
@@ -89,12 +90,12 @@ static void take_local(struct realm_policy *p, struct saved *now)
 }
 
 /*
- * The kernel has not taken all of @now. So nothing is taken away, and there is no
- * version: with the next association the realm says all of it once more.
+ * The kernel has not taken all of @now. So nothing is taken away, and no change can be one
+ * to this: with the next association the realm is asked for all of it once more.
  */
 static void stay_with_both(struct realm_policy *p, struct saved *now)
 {
-	now->realm_version = 0;
+	now->partial = true;
 	if (saved_keep(now, &p->kept))
 		sotto_err_log("out of memory: old policy is not kept for the next start");
 }
@@ -107,13 +108,12 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 	int ret;
 
 	take_local(p, now);
-	ret = all || p->partial ? saved_apply(ag->kernel.req, now) :
-				  saved_apply_changes(ag->kernel.req, &p->kept, now);
+	ret = all || p->kept.partial ? saved_apply(ag->kernel.req, now) :
+				       saved_apply_changes(ag->kernel.req, &p->kept, now);
 	if (ret)
 		sotto_err_log("the kernel refuses a part of the policy: %s",
 			      sgenl_error(ag->kernel.req));
-	p->partial = ret && ret != -ENOSPC;
-	if (p->partial)
+	if (ret && ret != -ENOSPC)
 		stay_with_both(p, now);
 	if (saved_write(now, &err))
 		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
@@ -179,6 +179,7 @@ static int begin(struct agent *ag, const struct sotto_msg_policy *m)
 	}
 	p->n_local = p->next.n_policies;
 	p->next.realm_version = m->version;
+	p->next.partial = false;
 	return ret;
 }
 
@@ -333,7 +334,7 @@ static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
 	/* late, and would undo what came of a newer one meanwhile */
 	if (m->version < p->newest)
 		return false;
-	if (m->base && m->base != p->kept.realm_version) {
+	if (m->base && (p->kept.partial || m->base != p->kept.realm_version)) {
 		sotto_info("policy: version %" PRIu64 " is a change to another than ours; asking for all of it",
 			   m->version);
 		request_policy(ag);
@@ -372,6 +373,13 @@ void policy_take(struct agent *ag, const struct sotto_msg_policy *m)
 void policy_anew(struct agent *ag)
 {
 	ag->policy.newest = 0;
+}
+
+/* If it has another version, it says something of itself: all of it, or a change that is none. */
+void policy_hello(struct agent *ag, uint64_t version)
+{
+	if (ag->policy.kept.partial && ag->policy.kept.realm_version == version)
+		request_policy(ag);
 }
 
 void policy_free(struct agent *ag)

@@ -27,7 +27,6 @@ struct realm_policy {
 	struct stat file;
 	uint64_t next_base;			/* 0: it is whole, not a change */
 	uint64_t newest;			/* version seen since hello, or policy-get */
-	bool partial;				/* the kernel refused a part of @kept */
 	size_t n_local;				/* entries that it began with */
 	uint16_t parts, have;
 	uint8_t got[POLICY_PARTS_MAX / 8];	/* bit per part */
@@ -41,6 +40,9 @@ void policy_take(struct agent *ag, const struct sotto_msg_policy *m);
 
 /** policy_anew() - the realm is about to say all of it: perhaps by an older version at first */
 void policy_anew(struct agent *ag);
+
+/** policy_hello() - the server has @version: ask for all of it, if this host has that in part */
+void policy_hello(struct agent *ag, uint64_t version);
 
 /** policy_own_addrs() - the identity's addresses changed */
 void policy_own_addrs(struct agent *ag);

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The realm gets a new key: who is there learns of it under the former one and believes the new
-# one alone; who was away, or has an old line, has until the former key's end; then it is told
-# what to do. Traffic goes on without a loss.
+# A member gets new keys, again and again; nothing is lost, nothing leaves in the clear, and the old
+# ones are dead. Then the realm gets a new key: who is there learns of it under the former one and
+# believes the new one alone; who was away, or has an old line, has until the former key's end; then
+# it is told what to do. Traffic goes on without a loss.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/realm.sh"
@@ -11,6 +12,7 @@ begin
 need_realm
 need ping
 
+ROUNDS=5	# of new keys for a member
 BACK=40		# an agent proves the new key within 20 s
 IP4[carol]=10.7.9.3 IP6[carol]=fd07:9::3 PEER[carol]=alice
 IP4[dave]=10.7.9.4 IP6[dave]=fd07:9::4 PEER[dave]=alice
@@ -43,6 +45,85 @@ believes() {
 stop_server() {
 	kill -TERM "$server"
 	await "the server's end" 10 gone "$server"
+}
+
+static_key() {
+	jq -r .static_key "$tmp/$1/state/agent/enrolment.json"
+}
+
+# line_for HOST: one with which it gets new keys.
+line_for() {
+	sotto gateway member rekey "$1" >"$tmp/$1/line" 2>"$tmp/$1/said" ||
+		fail "no line for $1: $(<"$tmp/$1/said")"
+}
+
+# new_keys HOST: by one command here and one there; then sessions are made with them.
+new_keys() {
+	local h=$1 former session
+
+	former=$(static_key "$h")
+	session=$(session_of "$h")
+	line_for "$h"
+	expect "$h gets new keys" sotto "$h" enroll "$tmp/$h/line"
+	[ "$(static_key "$h")" != "$former" ] || fail "the key of $h is the same"
+	associated "$h" >/dev/null || fail "$h is not associated when enroll is done"
+	await "the sessions of $h are replaced" 20 replaced "$h" "$session"
+}
+
+# Whoever has a copy of the old keys, and takes them to a running realm.
+old_keys_are_dead() {
+	local h=$1
+
+	kill_agent "$h"
+	mv "$tmp/$h/state/agent" "$tmp/$h/state/agent.new"
+	cp -a "$tmp/$h/old" "$tmp/$h/state/agent"
+	printf '[agent]\nup_timeout = 3s\n' >"$tmp/$h/etc/sotto.conf"
+	refuse "$h with its old keys" sotto "$h" up
+	same "it is told why" "$(sotto "$h" -j status | jq -r .agent.association.error)" not_a_member
+	kill_agent "$h"
+	rm -r "$tmp/$h/state/agent" "$tmp/$h/etc/sotto.conf"
+	mv "$tmp/$h/state/agent.new" "$tmp/$h/state/agent"
+	expect "$h with its new ones" sotto "$h" up
+}
+
+new_keys_for_members_under_traffic() {
+	local i
+
+	cp -a "$tmp/alice/state/agent" "$tmp/alice/old"
+	work 10
+	watch keys
+	listen alice
+	listen bob
+	talk alice
+	talk bob
+	numbered 4000
+	for ((i = 0; i < ROUNDS; i++)); do
+		new_keys alice
+	done
+	new_keys bob
+	end_numbered
+	hush alice bob
+	end_watch keys
+	sealed_only keys 4000
+	old_keys_are_dead alice
+	forget_all_keys
+	work 10
+}
+
+# A line that is of no use leaves all as it was, and so does one for another.
+lines_that_are_no_good() {
+	local key
+
+	key=$(static_key alice)
+	refuse "no line" sotto alice enroll "$tmp/alice/said"
+	refuse "a line that was used" sotto alice enroll "$tmp/bob/line"
+	line_for bob
+	refuse "a line for another" sotto alice enroll "$tmp/bob/line"
+	same "alice's key" "$(static_key alice)" "$key"
+	await "alice is back" 10 associated alice
+	line_for bob
+	expect "bob, whose keys that made void" sotto bob enroll "$tmp/bob/line"
+	work 10
 }
 
 # The server is away for a moment, the key is another one, and nothing is lost.
@@ -121,5 +202,6 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup new_key_under_traffic old_line_is_good_in_between backup_has_both_keys \
-	former_key_ends late_member_enrols_anew counters_add_up
+run_tests setup new_keys_for_members_under_traffic lines_that_are_no_good new_key_under_traffic \
+	old_line_is_good_in_between backup_has_both_keys former_key_ends late_member_enrols_anew \
+	counters_add_up

@@ -322,6 +322,7 @@ static const struct {
 	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
 	STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
 	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
+	STAT(policy_views),
 };
 
 void admin_each_stat(struct authd *ad,

@@ -85,6 +85,7 @@ struct authd_stats {
 	uint64_t requests, offers, grants, refusals;
 	uint64_t spi_unknown, sessions_gone, revocations, pushes_failed, grants_lost;
 	uint64_t policy_parts;
+	uint64_t policy_views;
 };
 
 struct authd {

@@ -314,7 +314,7 @@ static struct policy_view *build_full(struct authd *ad, const struct member *m)
 		view_put(v);
 		return NULL;
 	}
-	ad->policy->built++;
+	ad->stats.policy_views++;
 	return v;
 }
 
@@ -328,7 +328,7 @@ static bool is_fresh(const struct policy *ps, const struct policy_view *v)
 /*
  * The view of @m's kind, of version @least or later; a reference is the caller's. Who has a
  * later one would give up what came since, and be without it until the change from this
- * one arrives.
+ * one arrives. Of a version that never was nothing is known: the newest.
  */
 static struct policy_view *full_view(struct authd *ad, const struct member *m,
 				     uint64_t least)
@@ -337,6 +337,8 @@ static struct policy_view *full_view(struct authd *ad, const struct member *m,
 	struct policy_view **at = &ps->views, *v;
 	unsigned int n = 0;
 
+	if (least > ps->version)
+		least = ps->version;
 	while ((v = *at)) {
 		bool mine = is_for(v, m);
 
@@ -551,14 +553,13 @@ static struct policy_view *choose(struct authd *ad, struct member *m,
 				  bool always)
 {
 	const struct policy *ps = ad->policy;
-	struct policy_view *v;
+	struct policy_view *v = NULL;
 
 	if (m->policy_version == ps->version)
 		return NULL;
-	if (m->policy_version < ps->log_from ||
-	    m->policy_version > ps->version)
-		return full_view(ad, m, 0);
-	v = delta(ad, m);
+	if (m->policy_version >= ps->log_from &&
+	    m->policy_version < ps->version)
+		v = delta(ad, m);
 	if (!v)
 		return full_view(ad, m, m->policy_version);
 	if (v->n || always)

@@ -13,7 +13,6 @@ struct policy {
 	uint32_t log_n, log_cap;
 	struct store_change *log;	/* oldest first */
 	struct policy_view *views;	/* whole ones, newest first */
-	uint64_t built;			/* views made; for statistics */
 	/* trial.c */
 	ev_timer trial_timer;
 	char *previous;			/* NULL: nothing is on trial */

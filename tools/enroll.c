@@ -18,12 +18,14 @@
 #include "lib/secret.h"
 #include "print.h"
 #include "register.h"
+#include "up.h"
 
 static const char usage[] =
 "Usage: sotto enroll [ --force ] [ FILE | - ]\n"
 "Registers this host by the line that \"sotto member add\" printed on the gateway. The\n"
-"line is asked for, or is the first one of FILE or of standard input (-). --force puts\n"
-"the new enrolment in the place of one that exists.\n";
+"line is asked for, or is the first one of FILE or of standard input (-). With a line of\n"
+"\"sotto member rekey\" it gets new keys; an agent that runs goes on with them, and its\n"
+"sessions live on. --force makes it another member, or one of another realm.\n";
 
 /* All that is secret, in one place that is wiped on every way out. */
 struct enrolment {
@@ -33,25 +35,64 @@ struct enrolment {
 	struct sotto_msg_registered answer;
 	uint8_t code_id[SOTTO_CODE_ID_LEN];
 	uint8_t code_psk[SOTTO_SECRET_LEN];
+	struct identity *old;	/* who this host is so far; NULL: nobody, or not to be read */
+	bool was_up;		/* with an agent, which was stopped for this */
+	struct conf conf;	/* if it was */
 };
 
-static int check_state(bool force)
+static int check_state(void)
 {
 	char path[SOTTO_PATH_MAX];
-	json_t *status;
 
 	sotto_path(path, SOTTO_STATE, "");
 	if (geteuid() && access(path, W_OK))
 		return fail(EXIT_PERM, "not permitted to write below %s; run it as root", path);
-	if (identity_exists() && !force)
-		return fail(EXIT_FAILED,
-			    "this host is enrolled already; \"sotto enroll --force\" puts a new enrolment in its place");
-	status = agent_ask("status");
-	json_decref(status);
-	if (status)
-		return fail(EXIT_FAILED,
-			    "the agent runs with the old enrolment; \"sotto down\" stops it first");
 	return EXIT_OK;
+}
+
+static bool same_realm(const struct enrolment *n)
+{
+	return n->old && !memcmp(n->old->server_key, n->e.server_key, SOTTO_PUB_LEN);
+}
+
+/* New keys are wanted every so often; to leave a realm is worth a word more. */
+static int look_at_old(struct enrolment *n, bool force)
+{
+	struct sotto_errmsg err;
+
+	if (!identity_exists())
+		return EXIT_OK;
+	if (identity_load(&n->old, &err) && !force)
+		return fail(EXIT_FAILED,
+			    "this host is enrolled already, but not to be read: %s; \"sotto enroll --force\" puts the new enrolment in its place",
+			    err.text);
+	if (!same_realm(n) && !force)
+		return fail(EXIT_FAILED,
+			    "this host is enrolled already, as %s, and the line is of a realm with another key; \"sotto enroll --force\" puts the new enrolment in the old one's place",
+			    n->old->name);
+	return EXIT_OK;
+}
+
+/*
+ * It has the old keys, and the kernel's exemption for what is said to the server. Its
+ * sessions live on without it, which is of use within a realm only.
+ */
+static int stop_agent(struct enrolment *n)
+{
+	json_t *status = agent_ask("status");
+	int ret;
+
+	json_decref(status);
+	if (!status)
+		return EXIT_OK;
+	if (!same_realm(n))
+		return fail(EXIT_FAILED,
+			    "the agent runs, and the line is of a realm with another key; \"sotto down\" ends what this host has with the present one first");
+	ret = load_conf(&n->conf);
+	if (ret)
+		return ret;
+	n->was_up = true;
+	return agent_stop(false);
 }
 
 static int parse_line(struct enrolment *n)
@@ -77,21 +118,24 @@ static void fill_identity(struct enrolment *n)
 }
 
 /*
- * What an earlier realm had protected stays protected until the new one has
- * spoken; version 0 makes its server tell everything.
+ * What was protected stays so until the realm has said everything: what it said so far
+ * may have been for another member, or by another realm.
  */
-static void forget_realm_version(void)
+static int doubt_policy(void)
 {
+	struct sotto_errmsg err;
 	struct saved kept;
+	int ret = 0;
 
-	if (!saved_read(&kept, NULL) && kept.realm_version) {
-		kept.realm_version = 0;
-		saved_write(&kept, NULL);
+	if (!saved_read(&kept, NULL) && kept.realm_version && !kept.partial) {
+		kept.partial = true;
+		ret = saved_write(&kept, &err);
 	}
 	saved_free(&kept);
+	return ret ? fail(EXIT_FAILED, "cannot keep the policy: %s", err.text) : EXIT_OK;
 }
 
-static int make_member(struct enrolment *n)
+static int ask_server(struct enrolment *n)
 {
 	struct sotto_errmsg err;
 
@@ -99,35 +143,82 @@ static int make_member(struct enrolment *n)
 		return fail(EXIT_FAILED, "cannot keep the new key: %s", err.text);
 	if (register_host(&n->e, n->id.static_priv, &n->answer, n->id.resolved, &err))
 		return fail(EXIT_FAILED, "cannot enrol: %s", err.text);
+	return EXIT_OK;
+}
+
+/* Whose keys the line is for, only the server knows. */
+static int check_name(const struct enrolment *n, bool force)
+{
+	if (!n->old || force || !strcmp(n->old->name, n->answer.name))
+		return EXIT_OK;
+	return fail(EXIT_FAILED,
+		    "the line is for %s, and this host is %s: it stays that; \"sotto enroll --force\" with the same line makes it %s",
+		    n->answer.name, n->old->name, n->answer.name);
+}
+
+static int keep(struct enrolment *n)
+{
+	struct sotto_errmsg err;
+
 	fill_identity(n);
 	if (identity_commit(&n->id, n->answer.token_secret, n->code_id, &err))
 		return fail(EXIT_FAILED,
 			    "registered, but the enrolment cannot be written: %s. Repair that and give the same line again",
 			    err.text);
-	forget_realm_version();
 	return EXIT_OK;
 }
 
-static void show_success(const struct identity *id)
+static int make_member(struct enrolment *n, bool force)
 {
+	int ret = doubt_policy();
+
+	if (!ret)
+		ret = ask_server(n);
+	if (!ret)
+		ret = check_name(n, force);
+	return ret ? ret : keep(n);
+}
+
+/* After a failure with the old keys; else sessions come by the new ones, in a while. */
+static int start_agent(const struct enrolment *n, int ret)
+{
+	if (!n->was_up)
+		return ret;
+	if (ret) {
+		agent_start();
+		return ret;
+	}
+	ret = agent_up(n->conf.up_timeout);
+	if (!ret)
+		json_decref(agent_ask("renew"));
+	return ret;
+}
+
+static void show_success(const struct enrolment *n)
+{
+	const struct identity *id = &n->id;
 	json_t *list = json_array();
-	char *addrs;
+	char *addrs, key[44];
 
 	for (unsigned int i = 0; i < id->addrs.n; i++)
 		json_array_append_new(list, json_addr(&id->addrs.a[i]));
+	sotto_key_text(key, id->static_pub);
 	if (opts.json) {
-		print_json(json_pack("{s:s, s:o, s:s}", "name", id->name,
+		print_json(json_pack("{s:s, s:o, s:s, s:s}", "name", id->name, "key", key,
 				     "addresses", list, "server", id->servers[0].host));
 		return;
 	}
 	addrs = join(list);
-	printf("Enrolled as %s (%s) with %s.\nNext: sotto up\n", id->name, addrs,
-	       id->servers[0].host);
+	printf("Enrolled as %s (%s) with %s.\n", id->name, addrs, id->servers[0].host);
+	if (n->old)
+		printf("Its new key: %s. Peers that have pinned the old one need\nsotto peer pin %s %s\n",
+		       key, id->name, key);
+	puts(n->was_up ? "The agent goes on with it." : "Next: sotto up");
 	free(addrs);
 	json_decref(list);
 }
 
-static int enroll(struct enrolment *n, const char *file)
+static int enroll(struct enrolment *n, const char *file, bool force)
 {
 	int ret = read_secret(file, "Enrolment line (not shown)", "enrolment line",
 			      n->line, sizeof(n->line));
@@ -135,9 +226,15 @@ static int enroll(struct enrolment *n, const char *file)
 	if (!ret)
 		ret = parse_line(n);
 	if (!ret)
-		ret = make_member(n);
+		ret = look_at_old(n, force);
 	if (!ret)
-		show_success(&n->id);
+		ret = stop_agent(n);
+	if (!ret)
+		ret = make_member(n, force);
+	ret = start_agent(n, ret);
+	if (!ret)
+		show_success(n);
+	identity_free(n->old);
 	return ret;
 }
 
@@ -180,7 +277,7 @@ int do_enroll(struct args *a)
 	}
 	if (parse_words(a, &force, &file))
 		return EXIT_USAGE;
-	ret = check_state(force);
+	ret = check_state();
 	if (ret)
 		return ret;
 	if (sodium_init() < 0)
@@ -188,7 +285,7 @@ int do_enroll(struct args *a)
 	n = sotto_secret_alloc(sizeof(*n));
 	if (!n)
 		out_of_memory();
-	ret = enroll(n, file);
+	ret = enroll(n, file, force);
 	sotto_secret_free(n);
 	return ret;
 }

@@ -268,6 +268,7 @@ static int policy_save(struct args *a)
 	saved_read(&old, NULL);
 	ret = collect(g, &old, &now);
 	now.realm_version = old.realm_version;
+	now.partial = old.partial;
 	saved_free(&old);
 	ret = kernel_done(g, ret, "read the policy");
 	if (!ret && saved_write(&now, &err))

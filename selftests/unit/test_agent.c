@@ -86,6 +86,7 @@ static struct server {
 	bool hold_live;		/* the same, with the list of sessions */
 	bool ticket;		/* gives one */
 	uint32_t rekey_s, loss_s;
+	uint64_t policy_version;	/* in hello-ack */
 	struct sotto_msg_hello hello;	/* the last one that was answered */
 	struct sotto_msg_hello held_hello;
 	unsigned int listed;	/* sessions of its list that came */
@@ -116,6 +117,7 @@ static void server_hello(struct server_chan *c, uint32_t id, const struct sotto_
 	m.hello_ack.keepalive_s = 3;
 	m.hello_ack.rekey_s = srv.rekey_s;
 	m.hello_ack.server_loss_s = srv.loss_s;
+	m.hello_ack.policy_version = srv.policy_version;
 	if (srv.ticket) {
 		m.hello_ack.ticket.n = SOTTO_TICKET_MIN;
 		m.hello_ack.ticket_secret[0] = 1;
@@ -677,13 +679,51 @@ static void old_policy_stays_if_the_new_is_refused(void)
 	EXPECT_EQ(ksim_action("10.1.0.0/16"), SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(ksim_action("10.1.0.0/17"), -1);
 	ksim.refuse_policies = 0;
-	/* the next hello says that it has no version, and is told all of it */
+	/* the next hello says what nothing older may follow, and then all of it is asked for */
+	srv.policy_version = 2;
 	assoc_doubt(&ag);
-	UNTIL(srv.hellos == 2 && associated() && ag.assoc.state == ASSOC_STEADY, 3000);
-	EXPECT_EQ(srv.hello.policy_version, 0);
+	UNTIL(srv.hellos == 2 && associated() && srv.policies == 1, 3000);
+	EXPECT_EQ(srv.hello.policy_version, 2);
+	EXPECT_EQ(srv.policies, 1);
 	push(2, 0, 0, 1, "10.1.0.0/17");
 	EXPECT_EQ(ksim_action("10.1.0.0/17"), SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(ksim_action("10.1.0.0/16"), -1);
+	/* now it has all of that version, and wants no more of it */
+	assoc_doubt(&ag);
+	UNTIL(srv.hellos == 3 && associated() && ag.assoc.state == ASSOC_STEADY, 3000);
+	EXPECT_EQ(srv.hello.policy_version, 2);
+	EXPECT_EQ(srv.policies, 1);
+	end();
+}
+
+/* What was kept may be of another member, or not all: no change is a change to that. */
+static void partial_policy_is_asked_for_anew(void)
+{
+	struct sgenl_policy p = { .action = SOTTO_ACTION_PROTECT };
+	struct saved file = { .realm_version = 7, .partial = true };
+	struct sotto_errmsg err;
+
+	begin();
+	EXPECT(!sotto_prefix_parse(&p.prefix, "10.7.0.0/16"));
+	EXPECT_EQ(saved_add_policy(&file, &p, SAVED_REALM), 0);
+	EXPECT_EQ(saved_write(&file, &err), 0);
+	saved_free(&file);
+	srv.policy_version = 8;
+	agent_begin();
+	UNTIL(associated(), 3000);
+	ASSERT(associated());
+	EXPECT_EQ(srv.hello.policy_version, 7);
+	EXPECT_EQ(srv.policies, 0);
+	push(8, 7, 0, 1, "10.8.0.0/16");
+	UNTIL(srv.policies == 1, 1000);
+	EXPECT_EQ(srv.policies, 1);
+	EXPECT_EQ(ksim_action("10.7.0.0/16"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(ksim_action("10.8.0.0/16"), -1);
+	push(8, 0, 0, 1, "10.8.0.0/16");
+	EXPECT_EQ(ksim_action("10.7.0.0/16"), -1);
+	EXPECT_EQ(ksim_action("10.8.0.0/16"), SOTTO_ACTION_PROTECT);
+	EXPECT(!saved_read(&file, &err) && !file.partial && file.realm_version == 8);
+	saved_free(&file);
 	end();
 }
 
@@ -879,6 +919,7 @@ static const struct ktap_test tests[] = {
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },
 	{ "old_policy_stays_if_the_new_is_refused", old_policy_stays_if_the_new_is_refused },
+	{ "partial_policy_is_asked_for_anew", partial_policy_is_asked_for_anew },
 	{ "full_kernel_changes_its_policy", full_kernel_changes_its_policy },
 	{ "late_parts_are_dropped", late_parts_are_dropped },
 	{ "whole_policy_may_be_older", whole_policy_may_be_older },

@@ -49,7 +49,7 @@ static void test_policy_round_trip(void)
 {
 	struct sgenl_policy a = policy("10.0.0.0/8", SOTTO_ACTION_PROTECT);
 	struct sgenl_policy b = policy("fd00::/64", SOTTO_ACTION_BLOCK);
-	struct saved out = { .realm_version = 7 }, in;
+	struct saved out = { .realm_version = 7, .partial = true }, in;
 	struct sotto_prefix host, net;
 	struct sotto_addr addr;
 
@@ -63,7 +63,7 @@ static void test_policy_round_trip(void)
 	EXPECT(!saved_add_local(&out, &net, SAVED_LOCAL));
 	EXPECT(!saved_write(&out, &err));
 	ASSERT(!saved_read(&in, &err));
-	EXPECT(in.realm_version == 7 && in.n_policies == 2 && in.n_addrs == 2);
+	EXPECT(in.realm_version == 7 && in.partial && in.n_policies == 2 && in.n_addrs == 2);
 	EXPECT(saved_find_policy(&in, &a.prefix)->origin == SAVED_REALM);
 	EXPECT(saved_find_policy(&in, &b.prefix)->origin == SAVED_LOCAL);
 	EXPECT(saved_find_policy(&in, &b.prefix)->policy.action == SOTTO_ACTION_BLOCK);
@@ -102,6 +102,7 @@ static void test_policy_damaged(void)
 		"", "{", "[]", "{}",
 		"{\"version\":2,\"realm_version\":0,\"addresses\":[],\"policies\":[]}",
 		"{\"version\":1,\"realm_version\":-1,\"addresses\":[],\"policies\":[]}",
+		"{\"version\":1,\"realm_version\":0,\"partial\":1,\"addresses\":[],\"policies\":[]}",
 		"{\"version\":1,\"realm_version\":0,\"addresses\":{},\"policies\":[]}",
 		"{\"version\":1,\"realm_version\":0,\"addresses\":[7],\"policies\":[]}",
 		"{\"version\":1,\"realm_version\":0,\"addresses\":[],\"policies\":[{\"prefix\":\"10.0.0.1/8\",\"action\":\"block\",\"origin\":\"local\"}]}",

@@ -426,6 +426,7 @@ static void away(void)
 static void no_way_back(void)
 {
 	struct sotto_msg all = { .type = SOTTO_MSG_POLICY_GET };
+	int pushes;
 
 	ASSERT(three());
 	IS(apply("protect 10.0.0.0/8\n", 0), "");
@@ -439,6 +440,52 @@ static void no_way_back(void)
 	sim_wait(200);
 	EXPECT_EQ(told(&a, "13.0.0.0/8"), SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(a.policy_back, 0);
+	/* a version that never was: the newest at once, and no kept one and then the change */
+	IS(say("policy.add", "prefix", "14.0.0.0/8", "action", "protect"), "");
+	TOLD(&c, "14.0.0.0/8", SOTTO_ACTION_PROTECT);
+	sim_wait(200);
+	sim_close_chan(&c);
+	c.policy_version += 1000;
+	pushes = c.policy_pushes;
+	ASSERT(sim_associate(&c));
+	sim_wait(200);
+	EXPECT_EQ(c.policy_pushes, pushes + 1);
+	EXPECT_EQ(told(&c, "14.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	stop();
+}
+
+static long long views_built(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	long long n = json_integer_value(json_object_get(json_object_get(ans, "stats"),
+							 "policy_views"));
+
+	json_decref(ans);
+	return n;
+}
+
+/* Whatever version an agent says that it has, whole views are made once for all. */
+static void views_are_shared(void)
+{
+	struct sotto_msg all = { .type = SOTTO_MSG_POLICY_GET };
+	long long built;
+
+	ASSERT(three());
+	IS(apply("protect 10.0.0.0/8\n", 0), "");
+	TOLD(&b, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
+	sim_wait(200);
+	sim_close_chan(&a);
+	a.policy_version = 1ull << 62;
+	ASSERT(sim_associate(&a));
+	sim_wait(200);
+	built = views_built();
+	for (int i = 0; i < 4; i++) {
+		sim_close_chan(&a);
+		a.policy_version = 1ull << 62;
+		ASSERT(sim_open(&a, false) && sim_hello(&a, 0));
+		EXPECT_EQ(sim_call(&a, &all), SOTTO_MSG_ACK);
+	}
+	EXPECT_EQ(views_built(), built);
 	stop();
 }
 
@@ -948,6 +995,7 @@ int main(void)
 		{ "away", away },
 		{ "group_gone", group_gone },
 		{ "no_way_back", no_way_back },
+		{ "views_are_shared", views_are_shared },
 		{ "networks", networks },
 		{ "two_gateways", two_gateways },
 		{ "trial", trial },

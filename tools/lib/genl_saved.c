@@ -183,6 +183,17 @@ static int read_list(struct saved *s, const json_t *root, const char *name,
 	return 0;
 }
 
+/* Absent: an older agent wrote it, whose version was 0 instead. */
+static int read_partial(struct saved *s, const json_t *root, struct sotto_errmsg *err)
+{
+	const json_t *partial = json_object_get(root, "partial");
+
+	if (partial && !json_is_boolean(partial))
+		return sotto_err(err, SOTTO_E_BAD, "\"partial\" is neither true nor false");
+	s->partial = json_is_true(partial);
+	return 0;
+}
+
 static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *err)
 {
 	uint64_t version;
@@ -192,6 +203,8 @@ static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *e
 	if (!ret)
 		ret = sotto_jx_u64(root, "realm_version", 0, INT64_MAX,
 				   &s->realm_version, err);
+	if (!ret)
+		ret = read_partial(s, root, err);
 	if (!ret)
 		ret = read_list(s, root, "addresses", read_addr, err);
 	if (!ret)
@@ -273,8 +286,9 @@ static json_t *policies_json(const struct saved *s)
 int saved_write(const struct saved *s, struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
-	json_t *root = json_pack("{s:i, s:I, s:o, s:o}", "version", SAVED_VERSION,
+	json_t *root = json_pack("{s:i, s:I, s:b, s:o, s:o}", "version", SAVED_VERSION,
 				 "realm_version", (json_int_t)s->realm_version,
+				 "partial", s->partial,
 				 "addresses", addrs_json(s),
 				 "policies", policies_json(s));
 	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;

@@ -4,10 +4,12 @@
  * from the first moment after a start, with neither agent nor server.
  *
  * $SOTTO_STATE/agent/policy.json:
- *   {"version": 1, "realm_version": N,
+ *   {"version": 1, "realm_version": N, "partial": false,
  *    "addresses": [{"address": "10.0.0.1", "origin": "realm"}, …],
  *    "policies": [{"prefix": "10.0.0.0/24", "action": "protect",
  *                  "gateway": "192.0.2.1", "origin": "realm"}, …]}
+ * Partial: what is here is not that version alone, or not all of it. The next one must be
+ * whole, and not an earlier one. Absent is false.
  * An address with a length is a network behind this host; most policies have no
  * gateway.
  * Origin "realm" is what the server said, and goes when the server says so;
@@ -41,6 +43,7 @@ struct saved_policy {
 /** struct saved - the file's contents; free with saved_free() */
 struct saved {
 	uint64_t realm_version;		/* of the server's policy; 0 = none */
+	bool partial;			/* not just that version: no earlier one may follow */
 	struct saved_addr *addrs;
 	size_t n_addrs;
 	struct saved_policy *policies;
