@@ -58,8 +58,8 @@ wire() {
 
 # load: TCP and UDP, both ways and both families, until end_load.
 load() {
-	traffic b -t 3600000 -b tcp-recv 5011 >/dev/null
-	traffic a -t 3600000 -b tcp-recv 5011 >/dev/null
+	loads+=" $(traffic b -t 3600000 -b tcp-recv 5011)"
+	loads+=" $(traffic a -t 3600000 -b tcp-recv 5011)"
 	launch a "$TRAFFIC" -t 3600000 tcp-send $B4 5011 </dev/zero >/dev/null 2>&1
 	loads+=" $!"
 	launch b "$TRAFFIC" -t 3600000 tcp-send $A6 5011 </dev/zero >/dev/null 2>&1
@@ -71,14 +71,9 @@ load() {
 }
 
 end_load() {
-	local h
-
 	kill -KILL $loads 2>/dev/null
 	wait $loads 2>/dev/null
 	loads=
-	for h in a b; do
-		on $h pkill -KILL -f tcp-recv -n 2>/dev/null
-	done
 }
 
 setup() {
@@ -317,8 +312,8 @@ module_goes_away() {
 		pid=$!
 		sleep 0.4
 		expect "rmmod" rmmod sotto
-		wait $pid || fail "round $i: bulk did not survive: $(<"$tmp/bulk.out")"
 		end_load
+		wait $pid || fail "round $i: bulk did not survive: $(<"$tmp/bulk.out")"
 		expect "the module again" load_module
 		up a $A4 $A6
 		up b $B4 $B6

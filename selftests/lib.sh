@@ -479,12 +479,13 @@ check_sums() {
 
 # --- traffic -----------------------------------------------------------------------------
 
-# pings HOST ADDRESS [WORDS…]: three echoes, all answered. (ping itself is content with one.)
+# pings HOST ADDRESS [WORDS…]: three echoes, all answered. (ping itself is content with one; and
+# once it has one, it waits for the others no longer than its interval, so that this is long.)
 pings() {
 	local h=$1 to=$2 said
 	shift 2
 
-	said=$(on "$h" ping -n -q -c 3 -i 0.02 -W 5 "$@" "$to" 2>&1)
+	said=$(on "$h" ping -n -q -c 3 -l 3 -i 15 -W 15 "$@" "$to" 2>&1)
 	echo "$said"
 	grep -q "^3 packets transmitted, 3 received, " <<<"$said"
 }

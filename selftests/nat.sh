@@ -112,18 +112,16 @@ rebinding() {
 	keyed "$mode" chacha20poly1305
 	expect "ping" pings b $A4
 	changes=$(stat a endpoint_changes)
-	launch a "$SOTTO" -j monitor >"$tmp/events.$mode"
-	local monitor=$!
-	disown $monitor
+	listen_in a
 	expect "TCP from inside" halves b a $A4 swap $N4 $OTHER || return
 	same "the endpoint" "$(endpoint)" $OTHER:$DATA_PORT
 	# Only a has something to say: b's keepalives show where it is.
 	expect "TCP from outside" halves a b $B4 swap $OTHER $N4 || return
 	await "the endpoint" 10 endpoint_is $N4:$DATA_PORT
 	same "changes" $(($(stat a endpoint_changes) - changes)) 2
-	await "events" 5 grep -q "\"source\": *\"$OTHER\"" "$tmp/events.$mode"
-	kill $monitor
-	at_least "events that tell" "$(grep -c '"endpoint"' "$tmp/events.$mode")" 2
+	await "events" 5 grep -q "\"source\": *\"$OTHER\"" "$tmp/a.events"
+	end_listening a
+	at_least "events that tell" "$(grep -c '"endpoint"' "$tmp/a.events")" 2
 }
 
 mapping_changes_in_the_middle() {

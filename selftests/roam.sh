@@ -31,13 +31,13 @@ renumber() {
 	address bob wire "$2/24"
 }
 
-# answered HOST WORDS…: how many of three echo requests. Each by each: ping itself is content
+# answered HOST WORDS…: how many of three echo requests. Each by each (see pings): ping is content
 # with one.
 answered() {
 	local h=$1
 	shift
 
-	on "$h" ping -n -q -c 3 -i 0.2 -W 5 "$@" | sed -n 's/.* \([0-9]*\) received.*/\1/p'
+	on "$h" ping -n -q -c 3 -l 3 -i 15 -W 15 "$@" | sed -n 's/.* \([0-9]*\) received.*/\1/p'
 }
 
 renumbered_member_keeps_its_session() {

@@ -20,6 +20,9 @@ PRIORITY_VAL = 1
 TYPE_AEAD, TYPE_MASK = 3, 0xf
 ABOVE_ALL = 100000
 
+# What every kernel can make of its generic ciphers, where all that there is completes later.
+GENERIC = {"gcm(aes)": "gcm_base(ctr(aes-generic),ghash-generic)"}
+
 
 def algorithms():
     with open("/proc/crypto", encoding="ascii") as f:
@@ -29,11 +32,14 @@ def algorithms():
 
 
 def best(name):
-    """The driver that one who asks for NAME is given."""
-    found = [a for a in algorithms() if a.get("name") == name and a.get("internal") == "no"]
-    if not found:
-        sys.exit(f"this kernel has no {name}")
-    return max(found, key=lambda a: int(a["priority"]))["driver"]
+    """The best driver of NAME that completes at once: cryptd wraps no other."""
+    found = [a for a in algorithms()
+             if a.get("name") == name and a.get("internal") == a.get("async") == "no"]
+    if found:
+        return max(found, key=lambda a: int(a["priority"]))["driver"]
+    if name not in GENERIC:
+        sys.exit(f"this kernel has no {name} that completes at once")
+    return GENERIC[name]
 
 
 def request(kind, driver, priority=None):

@@ -379,6 +379,8 @@ static void server_dies(void)
 
 /* ---- the filters themselves ---- */
 
+/* Sanitizers make calls of their own: builds with them have no filter. */
+#ifndef SOTTO_DEBUG
 static void try_open(void)
 {
 	(void)!open("/etc/passwd", O_RDONLY);
@@ -487,9 +489,6 @@ static void forbidden_calls(void)
 		try_map, try_remove, try_look,
 	};
 
-#ifdef SOTTO_DEBUG
-	SKIP("sanitizers make calls of their own: no filter");
-#endif
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		EXPECT_EQ(ends_by(sandbox_enter, all[i]), SIGSYS);
 		EXPECT_EQ(ends_by(sandbox_keeper, all[i]), SIGSYS);
@@ -504,6 +503,7 @@ static void forbidden_calls(void)
 	EXPECT_EQ(ends_by(sandbox_keeper, try_send), SIGSYS);
 	EXPECT_EQ(ends_by(sandbox_storage, try_send), SIGSYS);
 }
+#endif
 
 static const struct ktap_test tests[] = {
 	{ "no_privileges", no_privileges },
@@ -514,7 +514,9 @@ static const struct ktap_test tests[] = {
 	{ "storage_dies", storage_dies },
 	{ "storage_stands_still", storage_stands_still },
 	{ "server_dies", server_dies },
+#ifndef SOTTO_DEBUG
 	{ "forbidden_calls", forbidden_calls },
+#endif
 };
 
 int main(void)
