@@ -23,17 +23,21 @@
 #include "compat.h"
 #include "crypto.h"
 #include "cursor.h"
+#include "inner.h"
 #include "nat.h"
 #include "netns.h"
 #include "open.h"
 #include "sa.h"
 #include "skb.h"
+#include "tunnel_mode.h"
 
 /* Pages of a burst come in pieces of this at most. */
 #define SOTTO_PIECE_ORDER	PAGE_ALLOC_COSTLY_ORDER
 #define SOTTO_PIECE_MAX		(PAGE_SIZE << SOTTO_PIECE_ORDER)
 /* The longest transport header that is merged by. */
 #define SOTTO_L4_MAX		60
+/* And with IP's in front of it, in tunnel mode. */
+#define SOTTO_HEAD_MAX		(sizeof(union sotto_inner) + SOTTO_L4_MAX)
 /* Of what is not merged, so much is linear. */
 #define SOTTO_LINEAR_MAX	128
 
@@ -42,6 +46,26 @@ union sotto_l4 {
 	struct tcphdr tcp;
 	struct udphdr udp;
 	u8 byte[SOTTO_L4_MAX];
+};
+
+/**
+ * struct sotto_segment - what was opened of the current segment
+ * @ip: what it begins with: in tunnel mode that is IP's header
+ * @head: the same
+ * @len: of it all, without ESP's trailer
+ * @nexthdr: of that
+ * @proto: what the transport header is
+ * @ip_len: length of IP's header in front of that, 0 in transport mode
+ * @hlen: length of all headers, or 0 where it cannot be merged by them
+ */
+struct sotto_segment {
+	union {
+		union sotto_inner ip;
+		u8 head[SOTTO_HEAD_MAX];
+	};
+	unsigned int len;
+	u8 nexthdr, proto;
+	unsigned int ip_len, hlen;
 };
 
 /**
@@ -66,8 +90,10 @@ union sotto_l4 {
  * @saved: that
  * @out: inner packets, in order
  * @open: the last of them, while more can be merged
- * @nexthdr: of @open
- * @hlen: length of its transport header
+ * @proto: transport protocol of @open
+ * @ip_len: length of IP's header in there, in tunnel mode
+ * @hlen: length of that and its transport header
+ * @vouched: nobody but the peer itself can have damaged it
  * @mss: its payload per segment
  * @segs: its segments
  * @dummies: authentic ones
@@ -89,12 +115,13 @@ struct sotto_burst {
 
 	struct page *page;
 	unsigned int room, end, at, overlap;
-	u8 saved[SOTTO_L4_MAX];
+	u8 saved[SOTTO_HEAD_MAX];
 
 	struct sk_buff_head out;
 	struct sk_buff *open;
-	u8 nexthdr;
-	unsigned int hlen, mss, segs;
+	u8 proto;
+	bool vouched;
+	unsigned int ip_len, hlen, mss, segs;
 
 	unsigned int dummies, forged;
 	DECLARE_BITMAP(kept, SOTTO_BURST_MAX);
@@ -213,7 +240,7 @@ static bool sotto_burst_page_get(struct sotto_burst *b, unsigned int len)
 	return false;
 }
 
-/* A transport header's bytes. Their number is a multiple of four, and too small for a call. */
+/* Bytes of headers. Their number is a multiple of four, and too small for a call. */
 static void sotto_burst_words(u8 *to, const u8 *from, unsigned int len)
 {
 	unsigned int i;
@@ -278,27 +305,46 @@ static void sotto_burst_keep(struct sotto_burst *b, struct sk_buff *skb,
 
 /* --- inner packets --------------------------------------------------------------- */
 
+static bool sotto_burst_is_v4(const struct sotto_burst *b)
+{
+	return b->ip_len ? b->ip_len == sizeof(struct iphdr) : b->state.pf == NFPROTO_IPV4;
+}
+
+/* The lengths of IP's header in @open are for @len bytes behind that. Return: the pseudo sum. */
+static __sum16 sotto_burst_lengths(const struct sotto_burst *b, unsigned int len)
+{
+	struct sk_buff *skb = b->open;
+	union sotto_inner *ip = (void *)(skb_transport_header(skb) - b->ip_len);
+
+	if (!b->ip_len)		/* IP's is the one outside, which waits for more */
+		return sotto_pseudo_sum(skb, len, b->proto);
+	sotto_inner_set_len(ip, b->ip_len + len);
+	return sotto_inner_sum(ip, len, b->proto, 0);
+}
+
 /* Nothing more can be merged into the last one. */
 static void sotto_burst_close(struct sotto_burst *b)
 {
 	struct sk_buff *skb = b->open;
 	unsigned int len;
+	__sum16 pseudo;
 
-	b->open = NULL;
-	if (!skb || b->segs == 1)
+	if (!skb || b->segs == 1) {
+		b->open = NULL;
 		return;
-	len = skb->len - b->p.l4;
+	}
+	len = skb->len - b->p.l4 - b->ip_len;
+	pseudo = sotto_burst_lengths(b, len);
 	skb_shinfo(skb)->gso_size = b->mss;
 	skb_shinfo(skb)->gso_segs = b->segs;
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_transport_header(skb) - skb->head;
-	if (b->nexthdr == IPPROTO_TCP) {
+	if (b->proto == IPPROTO_TCP) {
 		struct tcphdr *th = tcp_hdr(skb);
 
 		skb->csum_offset = offsetof(struct tcphdr, check);
-		th->check = ~sotto_pseudo_sum(skb, len, IPPROTO_TCP);
-		skb_shinfo(skb)->gso_type = b->state.pf == NFPROTO_IPV4 ?
-					    SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+		th->check = ~pseudo;
+		skb_shinfo(skb)->gso_type = sotto_burst_is_v4(b) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
 		if (th->cwr)
 			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
 	} else {
@@ -306,28 +352,72 @@ static void sotto_burst_close(struct sotto_burst *b)
 
 		skb->csum_offset = offsetof(struct udphdr, check);
 		uh->len = htons(len);
-		uh->check = ~sotto_pseudo_sum(skb, len, IPPROTO_UDP);
+		uh->check = ~pseudo;
 		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
 	}
+	b->open = NULL;
 	sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_BURSTS);
 }
 
 #define SOTTO_TCP_ENDS	(TCP_FLAG_URG | TCP_FLAG_PSH | TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_FIN)
 
+static const union sotto_l4 *sotto_segment_l4(const struct sotto_segment *g)
+{
+	return (const void *)(g->head + g->ip_len);
+}
+
 /* Length of a transport header that can be merged by, or 0. */
-static unsigned int sotto_burst_hlen(u8 nexthdr, const union sotto_l4 *l4,
-				     unsigned int len)
+static unsigned int sotto_burst_l4_len(u8 proto, const union sotto_l4 *l4, unsigned int len)
 {
 	unsigned int hlen;
 
-	if (nexthdr == IPPROTO_TCP && len >= sizeof(l4->tcp)) {
+	if (proto == IPPROTO_TCP && len >= sizeof(l4->tcp)) {
 		hlen = l4->tcp.doff * 4;
 		return hlen >= sizeof(l4->tcp) && hlen < len ? hlen : 0;
 	}
-	if (nexthdr == IPPROTO_UDP && len > sizeof(l4->udp) &&
+	if (proto == IPPROTO_UDP && len > sizeof(l4->udp) &&
 	    ntohs(l4->udp.len) == len && l4->udp.check)
 		return sizeof(l4->udp);
 	return 0;
+}
+
+/* Read the headers of the current segment, which is at @plain. */
+static void sotto_burst_parse(const struct sotto_burst *b, struct sotto_segment *g,
+			      const u8 *plain)
+{
+	bool tunnel = b->sa->mode == SOTTO_SA_MODE_TUNNEL;
+
+	if (likely(g->len >= SOTTO_HEAD_MAX))
+		memcpy(g->head, plain, SOTTO_HEAD_MAX);	/* of this length no call */
+	else
+		memcpy(g->head, plain, g->len);
+	g->proto = g->nexthdr;
+	g->ip_len = tunnel ? sotto_inner_len(&g->ip, g->len, g->nexthdr, &g->proto) : 0;
+	g->hlen = sotto_burst_l4_len(g->proto, sotto_segment_l4(g), g->len - g->ip_len);
+	if (g->hlen)
+		g->hlen += g->ip_len;
+}
+
+/*
+ * What came from behind the other end may have been damaged there. Merged, it gets a checksum
+ * that nobody looks at: so it must have been right.
+ */
+static bool sotto_burst_sum_ok(const struct sotto_burst *b, const struct sotto_segment *g)
+{
+	const u8 *l4 = page_address(b->page) + b->at + g->ip_len;
+	unsigned int len = g->len - g->ip_len;
+
+	return !sotto_inner_sum(&g->ip, len, g->proto, csum_partial(l4, len, 0));
+}
+
+static bool sotto_burst_vouched(const struct sotto_burst *b, const struct sotto_segment *g)
+{
+	struct sotto_addr src, dst;
+
+	if (!g->ip_len)
+		return true;
+	sotto_inner_addrs(&g->ip, &src, &dst);
+	return sotto_decap_vouched(b->sa, &src, &dst);
 }
 
 /* As tcp_gro_receive() has it. @at: bytes that the other has already. */
@@ -344,81 +434,100 @@ static bool sotto_tcp_follows(const struct tcphdr *th, const struct tcphdr *next
 	       !memcmp(th + 1, next + 1, hlen - sizeof(*th));
 }
 
-static bool sotto_burst_follows(const struct sotto_burst *b, const union sotto_l4 *l4,
-				unsigned int hlen, unsigned int len, u8 nexthdr)
+/* Is the current segment of the flow that @open is of, and the next one there? */
+static bool sotto_burst_continues(const struct sotto_burst *b, const struct sotto_segment *g)
 {
-	const struct sk_buff *skb = b->open;
-	const union sotto_l4 *first;
+	const union sotto_l4 *first = (const void *)skb_transport_header(b->open);
+	const union sotto_l4 *l4 = sotto_segment_l4(g);
 
-	if (!skb || nexthdr != b->nexthdr || hlen != b->hlen || len - hlen > b->mss ||
-	    skb->len + len - hlen > IP_MAX_MTU)
+	if (b->ip_len && !sotto_inner_follows((const void *)first - b->ip_len, &g->ip, b->segs))
 		return false;
-	if (skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS &&
-	    !sotto_burst_adjoins(b, skb, b->at + hlen))
-		return false;
-	first = (const void *)skb_transport_header(skb);
-	if (nexthdr == IPPROTO_TCP)
-		return sotto_tcp_follows(&first->tcp, &l4->tcp, hlen,
-					 skb->len - b->p.l4 - hlen);
+	if (b->proto == IPPROTO_TCP)
+		return sotto_tcp_follows(&first->tcp, &l4->tcp, b->hlen - b->ip_len,
+					 b->open->len - b->p.l4 - b->hlen);
 	return first->udp.source == l4->udp.source && first->udp.dest == l4->udp.dest &&
 	       b->segs < SOTTO_UDP_SEGS_MAX;
 }
 
-/* The current segment goes behind what @open has. */
-static void sotto_burst_merge(struct sotto_burst *b, const union sotto_l4 *l4,
-			      unsigned int len)
+static bool sotto_burst_follows(const struct sotto_burst *b, const struct sotto_segment *g)
 {
-	__be32 flags = tcp_flag_word(&l4->tcp);
-	bool tcp = b->nexthdr == IPPROTO_TCP;
+	const struct sk_buff *skb = b->open;
 
-	sotto_burst_keep(b, b->open, b->at + b->hlen, len - b->hlen);
+	if (!skb || g->proto != b->proto || g->ip_len != b->ip_len || g->hlen != b->hlen ||
+	    g->len - g->hlen > b->mss || skb->len + g->len - g->hlen > IP_MAX_MTU)
+		return false;
+	if (skb_shinfo(skb)->nr_frags == MAX_SKB_FRAGS &&
+	    !sotto_burst_adjoins(b, skb, b->at + g->hlen))
+		return false;
+	return sotto_burst_continues(b, g) && (b->vouched || sotto_burst_sum_ok(b, g));
+}
+
+/* The current segment goes behind what @open has. */
+static void sotto_burst_merge(struct sotto_burst *b, const struct sotto_segment *g)
+{
+	__be32 flags = tcp_flag_word(&sotto_segment_l4(g)->tcp);
+	bool tcp = b->proto == IPPROTO_TCP;
+
+	sotto_burst_keep(b, b->open, b->at + b->hlen, g->len - b->hlen);
 	b->segs++;
 	if (tcp)
 		tcp_flag_word(tcp_hdr(b->open)) |= flags & (TCP_FLAG_FIN | TCP_FLAG_PSH);
-	if (len - b->hlen < b->mss || (tcp && (flags & SOTTO_TCP_ENDS)))
+	if (g->len - b->hlen < b->mss || (tcp && (flags & SOTTO_TCP_ENDS)))
 		sotto_burst_close(b);
 }
 
 /* The current segment, as a packet of its own. */
 static struct sk_buff *sotto_burst_packet(struct sotto_burst *b, unsigned int linear,
-					  unsigned int len, u8 nexthdr)
+					  const struct sotto_segment *g)
 {
 	struct sk_buff *skb = sotto_skb_alloc_like(b->skb, b->p.l4 + linear, 0);
 
 	if (skb) {
 		skb_copy_from_linear_data(b->skb, skb->data, b->p.l4);
 		memcpy(skb->data + b->p.l4, page_address(b->page) + b->at, linear);
-		skb->data[b->p.nhoff] = nexthdr;
-		skb_set_transport_header(skb, b->p.l4);
+		skb->data[b->p.nhoff] = g->nexthdr;
+		skb_set_transport_header(skb, b->p.l4 + g->ip_len);
 		if (b->state.pf == NFPROTO_IPV4)
 			ip_hdr(skb)->id = htons(ntohs(ip_hdr(skb)->id) + b->i);
 	}
 	sotto_burst_restore(b);
-	if (skb && len > linear)
-		sotto_burst_keep(b, skb, b->at + linear, len - linear);
+	if (skb && g->len > linear)
+		sotto_burst_keep(b, skb, b->at + linear, g->len - linear);
 	return skb;
 }
 
-static void sotto_burst_start(struct sotto_burst *b, const union sotto_l4 *l4,
-			      unsigned int hlen, unsigned int len, u8 nexthdr)
+/* Can something be merged into it? */
+static bool sotto_burst_opens(const struct sotto_burst *b, const struct sotto_segment *g,
+			      bool vouched)
 {
-	unsigned int linear = max(hlen ?: SOTTO_LINEAR_MAX, b->overlap);
+	if (!g->hlen || (g->proto == IPPROTO_TCP &&
+			 (tcp_flag_word(&sotto_segment_l4(g)->tcp) & SOTTO_TCP_ENDS)))
+		return false;
+	return vouched || sotto_burst_sum_ok(b, g);
+}
+
+static void sotto_burst_start(struct sotto_burst *b, const struct sotto_segment *g)
+{
+	unsigned int linear = max(g->hlen ?: SOTTO_LINEAR_MAX, b->overlap);
+	bool vouched = sotto_burst_vouched(b, g), opens = sotto_burst_opens(b, g, vouched);
 	struct sk_buff *skb;
 
 	sotto_burst_close(b);
-	skb = sotto_burst_packet(b, min(linear, len), len, nexthdr);
+	skb = sotto_burst_packet(b, min(linear, g->len), g);
 	if (!skb) {
 		sotto_stat_inc(b->sa->ns, SOTTO_STAT_IN_DROP_NOMEM);
 		return;
 	}
 	__set_bit(b->i, b->kept);
 	__skb_queue_tail(&b->out, skb);
-	if (!hlen || (nexthdr == IPPROTO_TCP && (tcp_flag_word(&l4->tcp) & SOTTO_TCP_ENDS)))
+	if (!opens)
 		return;
 	b->open = skb;
-	b->nexthdr = nexthdr;
-	b->hlen = hlen;
-	b->mss = len - hlen;
+	b->proto = g->proto;
+	b->vouched = vouched;
+	b->ip_len = g->ip_len;
+	b->hlen = g->hlen;
+	b->mss = g->len - g->hlen;
 	b->segs = 1;
 }
 
@@ -443,14 +552,13 @@ static int sotto_burst_trailer(const struct sotto_burst *b, const u8 *plain,
 static void sotto_burst_take(struct sotto_burst *b)
 {
 	const u8 *plain = page_address(b->page) + b->at;
-	unsigned int len = sotto_burst_plain(b, b->i), hlen;
-	union sotto_l4 l4;
-	u8 nexthdr;
+	struct sotto_segment g;
 	int why;
 
 	b->top = max(b->top, b->seq[b->i]);
-	why = sotto_burst_trailer(b, plain, &len, &nexthdr);
-	if (why || nexthdr == IPPROTO_NONE) {
+	g.len = sotto_burst_plain(b, b->i);
+	why = sotto_burst_trailer(b, plain, &g.len, &g.nexthdr);
+	if (why || g.nexthdr == IPPROTO_NONE) {
 		if (why)
 			sotto_stat_inc(b->sa->ns, why);
 		else
@@ -459,17 +567,13 @@ static void sotto_burst_take(struct sotto_burst *b)
 		return;
 	}
 
-	if (likely(len >= sizeof(l4)))
-		memcpy(&l4, plain, sizeof(l4));	/* of this length no call */
-	else
-		memcpy(&l4, plain, len);
-	hlen = sotto_burst_hlen(nexthdr, &l4, len);
-	if (hlen && sotto_burst_follows(b, &l4, hlen, len, nexthdr)) {
+	sotto_burst_parse(b, &g, plain);
+	if (g.hlen && sotto_burst_follows(b, &g)) {
 		__set_bit(b->i, b->kept);
 		sotto_burst_restore(b);
-		sotto_burst_merge(b, &l4, len);
+		sotto_burst_merge(b, &g);
 	} else {
-		sotto_burst_start(b, &l4, hlen, len, nexthdr);
+		sotto_burst_start(b, &g);
 	}
 }
 

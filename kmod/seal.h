@@ -131,15 +131,16 @@ bool sotto_burst_can(struct sk_buff *skb, const struct sotto_pkt *p);
  * sotto_burst_seal() - seal a GSO packet as few of the same kind
  * @t: tunnel it goes through
  * @sa: outbound
- * @skb: one that sotto_burst_can() was true of
+ * @skb: one that sotto_burst_can() was true of; in tunnel mode the outer header is in front
  * @p: of it
+ * @in: of the packet that is sealed, which in tunnel mode is inside; else @p
  * @mtu: of the outer path
  *
  * Return: 0 when it is consumed, or the counter of what went wrong before any of
  * it was sent.
  */
 int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
-		     const struct sotto_pkt *p, unsigned int mtu);
+		     const struct sotto_pkt *p, const struct sotto_pkt *in, unsigned int mtu);
 
 /*
  * send.c: a GSO packet is taken apart by the stack; consumes @skb. Return: its packets,

@@ -3,8 +3,10 @@
  * Sealing bursts. A GSO packet of TCP or UDP becomes as few of UDP as its sealed
  * form fits: equal ESP segments in fresh pages, one trip through the rest of the
  * stack. The inner packets exist only here, so their headers and checksums are made
- * here, as segmentation would have made them.
+ * here, as segmentation would have made them; in tunnel mode those of IP, too.
  */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/checksum.h>
@@ -23,13 +25,17 @@
  * struct sotto_burst - what is left of a GSO packet
  * @skb: the packet
  * @p: of it
- * @head: its transport header
+ * @head: what each segment begins with: its transport header, and before that in tunnel mode
+ *	IP's
  * @head_len: length of that
+ * @ip_len: of IP's header in there, 0 in transport mode
+ * @proto: the transport protocol
  * @mss: payload in each segment but the last
  * @seg_len: ESP length of each but the last
  * @segs: segments left
  * @left: payload left
  * @first: the next segment is the first of all
+ * @id: what IPv4's identification of the next segment is more than the first one's
  * @tcp_seq: of the next segment
  * @pseudo: sum of the pseudo header without the length
  * @st: reads the payload
@@ -43,9 +49,11 @@ struct sotto_burst {
 	struct sk_buff *skb;
 	const struct sotto_pkt *p;
 	const void *head;
-	unsigned int head_len, mss, seg_len;
+	unsigned int head_len, ip_len, mss, seg_len;
 	unsigned int segs, left;
+	u8 proto;
 	bool first;
+	u16 id;
 	u32 tcp_seq;
 	__wsum pseudo;
 
@@ -57,7 +65,7 @@ struct sotto_burst {
 };
 
 /* Of the transport header; 0 where there is none that we know. */
-static unsigned int sotto_burst_head_len(struct sk_buff *skb, const struct sotto_pkt *p)
+static unsigned int sotto_burst_l4_len(struct sk_buff *skb, const struct sotto_pkt *p)
 {
 	const struct tcphdr *th;
 
@@ -87,38 +95,41 @@ bool sotto_burst_can(struct sk_buff *skb, const struct sotto_pkt *p)
 	if (!(type & known) ||
 	    (type & ~(known | SKB_GSO_DODGY | SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID)))
 		return false;
-	if (mss == GSO_BY_FRAGS || skb->len > IP_MAX_MTU || skb_has_frag_list(skb) ||
-	    skb_dst(skb)->lwtstate)
+	if (mss == GSO_BY_FRAGS || skb->len > IP_MAX_MTU || skb_dst(skb)->lwtstate)
 		return false;
 	if (skb->ip_summed != CHECKSUM_PARTIAL || skb->csum_offset != field ||
 	    skb_checksum_start_offset(skb) != p->l4)
 		return false;
 
-	len = sotto_burst_head_len(skb, p);
+	len = sotto_burst_l4_len(skb, p);
 	return len && pskb_may_pull(skb, p->l4 + len) && skb->len > p->l4 + len + mss;
 }
 
 static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
-			      const struct sotto_pkt *p)
+			      const struct sotto_pkt *p, const struct sotto_pkt *in)
 {
-	unsigned int len = skb->len - p->l4;
+	unsigned int len = skb->len - in->l4;
+	const void *l4 = skb->data + in->l4;
 	__sum16 check;
 
 	b->skb = skb;
 	b->p = p;
+	b->proto = in->proto;
+	b->ip_len = in->l4 - p->l4;
 	b->head = skb->data + p->l4;
-	b->head_len = sotto_burst_head_len(skb, p);
+	b->head_len = b->ip_len + sotto_burst_l4_len(skb, in);
 	b->mss = skb_shinfo(skb)->gso_size;
 	b->seg_len = sotto_esp_len(b->head_len + b->mss);
-	b->left = len - b->head_len;
+	b->left = skb->len - p->l4 - b->head_len;
 	b->segs = DIV_ROUND_UP(b->left, b->mss);
 	b->first = true;
+	b->id = 0;
 	b->tcp_seq = 0;
-	if (p->proto == IPPROTO_TCP) {
-		b->tcp_seq = ntohl(((const struct tcphdr *)b->head)->seq);
-		check = ((const struct tcphdr *)b->head)->check;
+	if (in->proto == IPPROTO_TCP) {
+		b->tcp_seq = ntohl(((const struct tcphdr *)l4)->seq);
+		check = ((const struct tcphdr *)l4)->check;
 	} else {
-		check = ((const struct udphdr *)b->head)->check;
+		check = ((const struct udphdr *)l4)->check;
 	}
 	b->pseudo = csum_sub(csum_unfold(check), (__force __wsum)htonl(len));
 
@@ -195,8 +206,8 @@ static const u8 *sotto_burst_piece(struct sotto_burst *b, unsigned int len)
 }
 
 /* CWR is the first one's, FIN and PSH are the last one's. */
-static void sotto_burst_tcp(struct sotto_burst *b, struct tcphdr *th, unsigned int len,
-			    __wsum sum)
+static void sotto_burst_tcp(struct sotto_burst *b, struct tcphdr *th, unsigned int hlen,
+			    unsigned int len, __wsum sum)
 {
 	th->seq = htonl(b->tcp_seq);
 	b->tcp_seq += len;
@@ -207,7 +218,7 @@ static void sotto_burst_tcp(struct sotto_burst *b, struct tcphdr *th, unsigned i
 		th->psh = 0;
 	}
 	th->check = 0;
-	th->check = csum_fold(csum_partial(th, b->head_len, sum));
+	th->check = csum_fold(csum_partial(th, hlen, sum));
 }
 
 static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
@@ -215,6 +226,23 @@ static void sotto_burst_udp(struct udphdr *uh, unsigned int len, __wsum sum)
 	uh->len = htons(sizeof(*uh) + len);
 	uh->check = 0;
 	uh->check = csum_fold(csum_partial(uh, sizeof(*uh), sum)) ?: CSUM_MANGLED_0;
+}
+
+/* Tunnel mode: IP's header of a segment of @len bytes in all. */
+static void sotto_burst_ip(struct sotto_burst *b, void *at, unsigned int len)
+{
+	struct ipv6hdr *ip6h = at;
+	struct iphdr *iph = at;
+
+	if (iph->version == 6) {
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+		return;
+	}
+	iph->tot_len = htons(len);
+	iph->id = htons(ntohs(iph->id) + b->id);
+	if (!(skb_shinfo(b->skb)->gso_type & SKB_GSO_TCP_FIXEDID))
+		b->id++;
+	ip_send_check(iph);
 }
 
 /*
@@ -244,8 +272,8 @@ static void sotto_burst_encrypt(struct sotto_burst *b, struct sotto_sa *sa,
 static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *sa,
 					struct sotto_chapoly *c, u8 *at)
 {
-	unsigned int len = min(b->mss, b->left), n;
-	u8 *head = at + sizeof(struct sotto_esp_hdr);
+	unsigned int len = min(b->mss, b->left), hlen = b->head_len - b->ip_len, n;
+	u8 *head = at + sizeof(struct sotto_esp_hdr), *l4 = head + b->ip_len;
 	u64 seq = b->seq++;
 	const u8 *text;
 	__wsum sum;
@@ -255,13 +283,15 @@ static unsigned int sotto_burst_segment(struct sotto_burst *b, struct sotto_sa *
 		put_unaligned(get_unaligned((const u32 *)(b->head + n)), (u32 *)(head + n));
 	text = sa->key.aead ? NULL : sotto_burst_piece(b, len);
 	sum = text ? csum_partial(text, len, 0) : sotto_burst_copy(b, head + b->head_len, len);
-	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(b->head_len + len)));
+	sum = csum_add(sum, csum_add(b->pseudo, (__force __wsum)htonl(hlen + len)));
 	b->left -= len;
 	b->segs--;
-	if (b->p->proto == IPPROTO_TCP)
-		sotto_burst_tcp(b, (struct tcphdr *)head, len, sum);
+	if (b->proto == IPPROTO_TCP)
+		sotto_burst_tcp(b, (struct tcphdr *)l4, hlen, len, sum);
 	else
-		sotto_burst_udp((struct udphdr *)head, len, sum);
+		sotto_burst_udp((struct udphdr *)l4, len, sum);
+	if (b->ip_len)
+		sotto_burst_ip(b, head, b->head_len + len);
 	b->first = false;
 	n = sotto_seal_trailer(head, b->head_len + len, b->p->proto);
 	if (!sa->key.aead)
@@ -377,8 +407,16 @@ static bool sotto_burst_last_alone(const struct sk_buff *skb)
 	return !(skb->dev->features & NETIF_F_GSO_UDP_L4) && sotto_owner_is_tcp(skb);
 }
 
+/* Bytes of all packets inside, with the headers that are each one's own. */
+static unsigned int sotto_burst_bytes(const struct sotto_burst *b)
+{
+	unsigned int outer = b->ip_len ? 0 : b->p->l4;
+
+	return b->left + b->segs * (outer + b->head_len);
+}
+
 int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
-		     const struct sotto_pkt *p, unsigned int mtu)
+		     const struct sotto_pkt *p, const struct sotto_pkt *in, unsigned int mtu)
 {
 	unsigned int segs, each, max, len, n;
 	struct sotto_net *ns = sa->ns;
@@ -386,9 +424,9 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 	struct sotto_burst b;
 	struct sotto_seal *s;
 
-	sotto_burst_begin(&b, skb, p);
+	sotto_burst_begin(&b, skb, p, in);
 	segs = b.segs;
-	len = skb->len + (segs - 1) * (p->l4 + b.head_len);
+	len = sotto_burst_bytes(&b);
 	max = sotto_burst_max(&b);
 	sotto_burst_advise(&b, max);
 	each = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs, max));

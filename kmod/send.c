@@ -243,7 +243,7 @@ static void sotto_send_burst(struct sotto_tunnel *t, struct sotto_sa *sa,
 
 	if (READ_ONCE(t->ns->limits.gso) && !READ_ONCE(sa->late) &&
 	    sotto_burst_can(skb, p))
-		why = sotto_burst_seal(t, sa, skb, p, mtu);
+		why = sotto_burst_seal(t, sa, skb, p, p, mtu);
 	if (why == SOTTO_STAT_OUT_DROP_NOMEM)	/* smaller pieces may do */
 		sotto_send_segments(t, sa, skb, mtu);
 	else if (why)

@@ -143,6 +143,7 @@ static void sotto_encap_header4(struct net *net, struct sk_buff *skb,
 				const struct sotto_addr *src,
 				const struct sotto_addr *dst, u8 tos, bool df)
 {
+	unsigned int segs = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
 	struct iphdr *iph = ip_hdr(skb);
 
 	iph->version = 4;
@@ -157,7 +158,7 @@ static void sotto_encap_header4(struct net *net, struct sk_buff *skb,
 	iph->daddr = dst->ip.ip;
 	iph->id = 0;
 	if (!df)
-		__ip_select_ident(net, iph, 1);
+		__ip_select_ident(net, iph, segs);
 }
 
 static void sotto_encap_header6(struct sk_buff *skb, const struct sotto_addr *src,
@@ -187,7 +188,7 @@ static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
 
 	tos = v4 ? ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));
 	df = !v4 || (ip_hdr(skb)->frag_off & htons(IP_DF));
-	if (sotto_sealed_len(hdr + skb->len, hdr) > o->mtu)
+	if (!skb_is_gso(skb) && sotto_sealed_len(hdr + skb->len, hdr) > o->mtu)
 		df = false;	/* what may not be fragmented was refused before */
 	skb_get_hash(skb);	/* of the flow inside */
 	if (skb_cow_head(skb, hdr + LL_RESERVED_SPACE(route->dev)))
@@ -216,6 +217,20 @@ static bool sotto_encap_push(struct sotto_tunnel *t, struct sk_buff *skb,
 	return true;
 }
 
+/* The opposite, but for the route. */
+static void sotto_encap_pop(struct sk_buff *skb, const struct sotto_pkt *p)
+{
+	__skb_pull(skb, p->l4);
+	skb_reset_network_header(skb);
+	skb->protocol = p->proto == IPPROTO_IPIP ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+}
+
+static void sotto_encap_failed(struct sotto_tunnel *t, struct sk_buff *skb, int why)
+{
+	atomic64_inc(&t->drops);
+	sotto_drop(t->ns, skb, why);
+}
+
 static void sotto_encap_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 			    struct sk_buff *skb, struct dst_entry *route,
 			    const struct sotto_outer *o)
@@ -226,12 +241,10 @@ static void sotto_encap_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 
 	if (sotto_encap_push(t, skb, route, o, &p))
 		why = sotto_seal_packet(sa, skb, &p, o->mtu, false);
-	if (!why) {
+	if (why)
+		sotto_encap_failed(t, skb, why);
+	else
 		sotto_seal_count(t, sa, 1, len);
-		return;
-	}
-	atomic64_inc(&t->drops);
-	sotto_drop(t->ns, skb, why);
 }
 
 static void sotto_encap_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
@@ -244,6 +257,32 @@ static void sotto_encap_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 		skb_mark_not_on_list(seg);
 		sotto_encap_one(t, sa, seg, route, o);
 	}
+}
+
+/*
+ * A GSO packet as it is, be it of a socket of ours or one that GRO has made of what we forward.
+ * @p: of it. Return: false when nothing was done.
+ */
+static bool sotto_encap_burst(struct sotto_tunnel *t, struct sotto_sa *sa,
+			      struct sk_buff *skb, struct dst_entry *route,
+			      const struct sotto_outer *o, const struct sotto_pkt *p)
+{
+	struct sotto_pkt outer, inner = *p;
+	int why;
+
+	if (!READ_ONCE(t->ns->limits.gso) || READ_ONCE(sa->late) || route->lwtstate ||
+	    !sotto_burst_can(skb, p) || !sotto_encap_push(t, skb, route, o, &outer))
+		return false;
+	inner.l4 += outer.l4;
+	inner.nhoff += outer.l4;
+	why = sotto_burst_seal(t, sa, skb, &outer, &inner, o->mtu);
+	if (why == SOTTO_STAT_OUT_DROP_NOMEM) {	/* smaller pieces may do */
+		sotto_encap_pop(skb, &outer);
+		return false;
+	}
+	if (why)
+		sotto_encap_failed(t, skb, why);
+	return true;
 }
 
 /* Largest of the fragments that a forwarded packet came in; 0 if it came whole. */
@@ -353,10 +392,11 @@ void sotto_encap_send(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buf
 		sotto_encap_fragments(t, skb, inner);
 		break;
 	case FIT_WHOLE:
-		if (skb_is_gso(skb))
-			sotto_encap_segments(t, sa, skb, route, &o);
-		else
+		if (!skb_is_gso(skb))
 			sotto_encap_one(t, sa, skb, route, &o);
+		else if (!sotto_len_fits(skb, inner) ||
+			 !sotto_encap_burst(t, sa, skb, route, &o, p))
+			sotto_encap_segments(t, sa, skb, route, &o);
 	}
 	dst_release(route);
 }
@@ -469,7 +509,8 @@ static void sotto_decap_reset(struct sk_buff *skb, const struct net_device *in, 
 		IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
 		skb_set_transport_header(skb, sizeof(struct ipv6hdr));
 	}
-	skb->ip_summed = vouch ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
+	if (!skb_is_gso(skb))	/* a burst's checksum is left to whoever cuts it */
+		skb->ip_summed = vouch ? CHECKSUM_UNNECESSARY : CHECKSUM_NONE;
 	skb->csum_level = 0;
 	skb->csum_valid = 0;
 	skb->csum_complete_sw = 0;
@@ -478,6 +519,12 @@ static void sotto_decap_reset(struct sk_buff *skb, const struct net_device *in, 
 	skb->ignore_df = 0;	/* that the outer packet was in fragments is no matter */
 	skb_clear_hash(skb);
 	nf_reset_ct(skb);
+}
+
+bool sotto_decap_vouched(const struct sotto_sa *sa, const struct sotto_addr *src,
+			 const struct sotto_addr *dst)
+{
+	return sotto_sa_peer_is(sa, src) && sotto_local_is(sa->ns, dst);
 }
 
 /* Return: 0 or the counter of what is wrong; @ip: of the packet inside. */
@@ -505,6 +552,7 @@ void sotto_decap_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto
 {
 	bool outer4 = sotto_is_v4(skb), inner4 = nexthdr == IPPROTO_IPIP;
 	struct nf_hook_state on = *state;
+	unsigned int n = skb_shinfo(skb)->gso_segs ?: 1;
 	struct sotto_net *ns = sa->ns;
 	struct sotto_pkt ip;
 	u8 tos;
@@ -521,15 +569,15 @@ void sotto_decap_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto
 
 	why = sotto_decap_check(sa, skb, tos, &ip);
 	if (why) {
+		sotto_stat_add(ns, why, n - 1);
 		sotto_drop(ns, skb, why);
 		return;
 	}
-	sotto_decap_reset(skb, state->in, sotto_sa_peer_is(sa, &ip.src) &&
-			  sotto_local_is(ns, &ip.dst));
+	sotto_decap_reset(skb, state->in, sotto_decap_vouched(sa, &ip.src, &ip.dst));
 	if (ip.proto == IPPROTO_TCP && !ip.fragment)
 		sotto_clamp_mss(ns, skb, &ip, sotto_inner_mtu(READ_ONCE(state->in->mtu),
 							      p->l4) - p->l4);
-	sotto_stat_inc(ns, SOTTO_STAT_IN_OPENED);
+	sotto_stat_add(ns, SOTTO_STAT_IN_OPENED, n);
 	if (ip.fragment && !sotto_decap_whole(ns, skb))
 		return;
 

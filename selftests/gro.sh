@@ -30,11 +30,14 @@ setup() {
 			counter n_tcp {}
 			counter n_udp {}
 			counter n_icmp {}
+			counter n_ce {}
 			chain in {
 				type filter hook prerouting priority -250
 				meta l4proto tcp counter name n_tcp
 				udp dport 5003-5004 counter name n_udp
 				ip saddr $A4 meta l4proto icmp counter name n_icmp
+				meta l4proto tcp ip ecn ce counter name n_ce
+				meta l4proto tcp ip6 ecn ce counter name n_ce
 				meta l4proto tcp tcp dport 6000-6009 drop
 			}
 		}
@@ -66,10 +69,11 @@ order() {
 	[[ $answer == ok* ]] || fail "forging '$*': $answer"
 }
 
-# fresh CIPHER: keys from a to b, and nothing seen yet.
+# fresh CIPHER [WORDS FOR b's SA]: keys from a to b, and nothing seen yet.
 fresh() {
 	SPI=$((SPI + 1)) CIPHER=$1 NUMBER=0
-	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$1" key-file "$(key $SPI)"
+	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$1" key-file "$(key $SPI)" \
+		"${@:2}"
 	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$1" key-file "$(key $SPI)"
 }
 
@@ -301,6 +305,100 @@ odd_ones_drop_alone() {
 	burst4 "keepalives" "in_keepalive+2"
 }
 
+# Tunnel mode ---------------------------------------------------------------------------------
+
+# in4 ID SEQ TEXT [WORDS…]: a TCP segment from behind a, in IPv4; in6 SEQ TEXT the same in IPv6.
+in4() {
+	"$OUTSIDE" from=10.9.0.1 to=$B4 id="$1" tcp=4000:6000:"$2":7:0x10 text="$3" "${@:4}"
+}
+
+in6() {
+	"$OUTSIDE" from=fd09::1 to=$B6 tcp=4000:6000:"$1":7:0x10 text="$2" "${@:3}"
+}
+
+whole_packets_go_up_as_one() {
+	local cipher family
+
+	for cipher in $CIPHERS; do
+		for family in 4 6; do
+			fresh $cipher mode tunnel behind 10.9.0.0/16,fd09::/64
+			OUTSIDE=add$family
+			in4 7 1000 payload0; in4 8 1008 payload1; in4 9 1016 payload2; in4 10 1024 end
+			burst$family "IPv4 in IPv$family, $cipher" \
+				"tcp+1 tcp_bytes+$((HEAD4 + 27)) in_opened+4 in_bursts+1"
+			in6 1000 payload0; in6 1008 payload1; in6 1016 payload2; in6 1024 end
+			burst$family "IPv6 in IPv$family, $cipher" \
+				"tcp+1 tcp_bytes+$((HEAD6 + 27)) in_opened+4 in_bursts+1"
+		done
+	done
+	in4 65535 1000 payload0; in4 0 1008 payload1
+	burst6 "IPv4's identification begins anew" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
+	: >"$tmp/got.5003"
+	for i in 0 1 2; do
+		add6 from=10.9.0.1 to=$B4 id=$i udp=5003 text=datagram-$i
+	done
+	burst6 "datagrams" "udp+1 udp_bytes+58 in_opened+3 in_bursts+1"
+	await "all arrived" 5 grep -q "$(printf datagram-2 | od -An -v -tx1 | tr -d ' ')" "$tmp/got.5003"
+	same "they are intact" "$(texts "$tmp/got.5003")" "$(printf 'datagram-%d' 0 1 2)"
+}
+
+# apart WHAT BYTES [CHANGES]: two that were added are not merged.
+apart() {
+	burst4 "$1" "tcp+2 tcp_bytes+$2 in_opened+2${3:+ $3}"
+}
+
+whole_packets_that_differ_are_not_merged() {
+	fresh chacha20poly1305 mode tunnel behind 10.9.0.0/16,fd09::/64
+	OUTSIDE=add4
+	in4 7 1000 payload0; in4 9 1008 payload1
+	apart "a hole in the identifications" $((2 * HEAD4 + 16))
+	in4 7 1000 payload0 tos=2; in4 8 1008 payload1 tos=3
+	apart "congestion on the way, in IPv4" $((2 * HEAD4 + 16)) "ce+1 ce_bytes+$((HEAD4 + 8))"
+	in6 1000 payload0 tos=2; in6 1008 payload1 tos=3
+	apart "congestion on the way, in IPv6" $((2 * HEAD6 + 16)) "ce+1 ce_bytes+$((HEAD6 + 8))"
+	in4 7 1000 payload0; in4 8 1008 payload1 tos=0x20
+	apart "another class" $((2 * HEAD4 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 ttl=63
+	apart "another hop, in IPv4" $((2 * HEAD4 + 16))
+	in6 1000 payload0; in6 1008 payload1 ttl=63
+	apart "another hop, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 payload0; add4 from=10.9.0.2 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
+	apart "another host, in IPv4" $((2 * HEAD4 + 16))
+	in6 1000 payload0; add4 from=fd09::2 to=$B6 tcp=4000:6000:1008:7:0x10 text=payload1
+	apart "another host, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 "7*four"; in6 1028 payload1
+	apart "another family" $((HEAD4 + HEAD6 + 36))
+	in4 7 1000 payload0; in4 8 1009 payload1
+	apart "a hole in TCP" $((2 * HEAD4 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 broken=1
+	apart "damaged before it was sealed, the second" $((2 * HEAD4 + 16))
+	in6 1000 payload0 broken=1; in6 1008 payload1
+	apart "damaged before it was sealed, the first" $((2 * HEAD6 + 16))
+	# The two ends themselves had no wire between them that could damage it.
+	add4 from=$A4 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 from=$A4 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
+	burst4 "of the peer itself" "tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
+	# As a whole, they are in another's name, each one.
+	add4 from=10.10.0.1 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
+	add4 from=10.10.0.1 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
+	burst4 "in another's name" "in_drop_address+2 in_bursts+1"
+}
+
+# What was on the way between the ends marks all that comes marked.
+congestion_outside_marks_all_inside() {
+	fresh aes256gcm mode tunnel behind 10.9.0.0/16,fd09::/64
+	OUTSIDE=add4
+	in4 7 1000 payload0 tos=2; in4 8 1008 payload1 tos=2
+	burst4 "IPv4 inside" "tcp+1 tcp_bytes+$((HEAD4 + 16)) ce+1 ce_bytes+$((HEAD4 + 16)) \
+in_opened+2 in_bursts+1" tos=3
+	in6 1000 payload0 tos=1; in6 1008 payload1 tos=1
+	burst4 "IPv6 inside" "tcp+1 tcp_bytes+$((HEAD6 + 16)) ce+1 ce_bytes+$((HEAD6 + 16)) \
+in_opened+2 in_bursts+1" tos=3
+	in4 7 1000 payload0; in4 8 1008 payload1
+	burst4 "nobody inside knows of ECN" "in_drop_ecn+2 in_bursts+1" tos=3
+}
+
 others_names_are_refused() {
 	fresh chacha20poly1305
 	add4 udp=5003 text=datagram-0
@@ -362,6 +460,8 @@ nothing_was_lost_count_of() {
 
 run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
-	replayed_segment_drops_alone odd_ones_drop_alone others_names_are_refused \
+	replayed_segment_drops_alone odd_ones_drop_alone whole_packets_go_up_as_one \
+	whole_packets_that_differ_are_not_merged congestion_outside_marks_all_inside \
+	others_names_are_refused \
 	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
 	nothing_was_lost_count_of

@@ -8,8 +8,8 @@
 # a is the member, b the gateway, h the host behind it.
 
 . "$(dirname "$0")/lib.sh"
-begin
-need ping nft
+begin keylog=1
+need ping nft ethtool
 
 SPI=0x7000		# the next pair of SPIs
 H4=10.8.0.2 H6=fd08::2 BACK4=10.8.0.0/24 BACK6=fd08::/64
@@ -106,6 +106,113 @@ other_family_inside() {
 	via $B6 $B4
 	keyed chacha20poly1305
 	talk other 80
+}
+
+# grown FILE HOST NAME: how much a counter has grown since `stats HOST >FILE`.
+grown() {
+	echo $(($(stat "$2" "$3") - $(awk -v n="$3" '$1 == n { print $2 }' "$1")))
+}
+
+# whole WHAT FROM TO ADDRESS SEALS OPENS: TCP goes through the tunnel in bursts, and is opened
+# to bursts.
+whole() {
+	local bursts
+
+	stats "$5" >"$tmp/before.out"
+	stats "$6" >"$tmp/before.in"
+	expect "$1" bulk "$2" "$3" "$4" 4
+	bursts=$(grown "$tmp/before.out" "$5" out_bursts)
+	at_least "$1: bursts sealed" "$bursts" 10
+	at_least "$1: packets in $bursts bursts" "$(grown "$tmp/before.out" "$5" out_sealed)" \
+		$((bursts * 8))
+	bursts=$(grown "$tmp/before.in" "$6" in_bursts)
+	at_least "$1: bursts opened" "$bursts" 10
+	at_least "$1: packets in $bursts bursts opened" \
+		"$(grown "$tmp/before.in" "$6" in_opened)" $((bursts * 8))
+}
+
+# A GSO packet of a's goes as one, and the gateway forwards it as one; and so does what comes
+# from h, which never was in a socket of b's.
+bursts_stay_whole() {
+	local outside
+
+	for h in a h; do	# as for burst.sh: however slow the machine is
+		on $h sysctl -qw net.ipv4.tcp_min_tso_segs=32
+	done
+	for outside in "same $B4 $B6 aes256gcm" "other $B6 $B4 chacha20poly1305"; do
+		set -- $outside
+		via "$2" "$3"
+		keyed "$4"
+		capture "burst-$1" b wire -s 200 greater 20000
+		whole "IPv4, $1 family outside" a h $H4 a b
+		whole "IPv6, $1 family outside" a h $H6 a b
+		whole "IPv4 back, $1 family outside" h a $A4 b a
+		whole "IPv6 back, $1 family outside" h a $A6 b a
+		end_capture "burst-$1"
+		at_least "long frames on the wire" "$(frames "burst-$1" "udp port $DATA_PORT")" 60
+	done
+}
+
+# What GRO has merged of packets that came to the gateway one by one.
+merged_packets_leave_as_bursts() {
+	on h ethtool -K back tso off gso off 2>/dev/null
+	on h ethtool -K wire tso off gso off tx-udp-segmentation off
+	expect "GRO at the gateway" on b ethtool -K back gro on
+	stats b >"$tmp/before"
+	expect "TCP back" bulk h a $A4 4
+	at_least "bursts sealed" "$(grown "$tmp/before" b out_bursts)" 10
+	on h ethtool -K wire tso on gso on
+}
+
+# datagrams SIZE EACH BURSTS: 240 of UDP_SEGMENT from a to h, all there and whole.
+datagrams() {
+	stats a >"$tmp/before"
+	traffic h -t 20000 -b -o "$tmp/numbered" udp-recv 5004 240 >/dev/null
+	expect "240 of $1 bytes, $2 each" traffic a -g 300 udp-burst $H4 5004 240 "$1" "$2"
+	await "datagrams of $1 bytes" 10 grep -q got "$tmp/numbered"
+	same "datagrams of $1 bytes, $2 in one" "$(cut -d' ' -f1-8 "$tmp/numbered")" \
+		"got 240 twice 0 late 0 damaged 0"
+	same "packets" "$(grown "$tmp/before" a out_sealed)" 240
+	same "bursts" "$(grown "$tmp/before" a out_bursts)" "$3"
+}
+
+datagrams_leave_in_bursts() {
+	via $B4 $B6
+	keyed aes256gcm
+	datagrams 1200 10 24
+	datagrams 700 2 120
+	datagrams 8 60 4
+}
+
+bursts_can_be_switched_off() {
+	expect "gso off" sotto a set gso off
+	stats a >"$tmp/before"
+	capture off b wire -s 200 greater 1515
+	expect "TCP" bulk a h $H4 2
+	end_capture off
+	same "bursts when off" "$(grown "$tmp/before" a out_bursts)" 0
+	same "frames past the MTU" "$(frames off)" 0
+	expect "gso on" sotto a set gso on
+}
+
+# The device segments nothing: what is in the capture is what is on a wire, and each packet in
+# there is looked at by itself.
+each_packet_inside_is_right() {
+	"$PYTHON" -c 'import scapy, cryptography' 2>/dev/null ||
+		{ skip "there is no python3-scapy or python3-cryptography"; return; }
+	expect "no segmentation" on a ethtool -K wire tx-udp-segmentation off
+	keyed chacha20poly1305
+	expect "IPv6 in IPv4" sotto a policy replace $BACK6 protect via $B4
+	capture inside b wire -s 2000 "src host $A4 and udp port $DATA_PORT"
+	expect "TCP over IPv4" bulk a h $H4 1
+	expect "TCP over IPv6" bulk a h $H6 1
+	datagrams 1003 20 12
+	end_capture inside
+	via $B4 $B6
+	expect "segmentation" on a ethtool -K wire tx-udp-segmentation on
+	sotto a keylog all >"$tmp/keys"
+	expect "packets inside" "$PYTHON" "$here/helpers/check_inner.py" "$tmp/inside.pcap" \
+		"$tmp/keys" 1600
 }
 
 # The gateway's own packets go in the same tunnels.
@@ -301,7 +408,8 @@ gateway_counters_add_up() {
 	check_sums a b
 }
 
-run_tests setup same_family_inside other_family_inside gateway_itself \
-	nobody_speaks_in_anothers_name transport_keys_carry_no_tunnel dscp_and_ecn_cross \
+run_tests setup same_family_inside other_family_inside bursts_stay_whole \
+	merged_packets_leave_as_bursts datagrams_leave_in_bursts bursts_can_be_switched_off \
+	each_packet_inside_is_right gateway_itself nobody_speaks_in_anothers_name transport_keys_carry_no_tunnel dscp_and_ecn_cross \
 	too_big_is_told waiting_packets_are_rerouted gateway_counters_add_up \
 	xfrm_at_the_gateway counters_add_up

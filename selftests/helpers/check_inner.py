@@ -57,6 +57,19 @@ def complaints(ip, data, nexthdr):
         yield "length"
 
 
+def taken_out(data, nexthdr):
+    """Of a whole packet, as tunnel mode has it: itself, what is in there, and of which kind."""
+    ip = IP(data) if nexthdr == 4 else IPv6(data)
+    at = data[0] % 16 * 4 if nexthdr == 4 else 40
+    length = struct.unpack("!H", data[2:4] if nexthdr == 4 else data[4:6])[0]
+    said = []
+    if length + (0 if nexthdr == 4 else 40) != len(data):
+        said.append("length of IP")
+    if nexthdr == 4 and checksum(data[:at]) != 0xffff:
+        said.append("checksum of IP")
+    return ip, data[at:], data[9 if nexthdr == 4 else 6], said
+
+
 class Flow:
     """TCP's view of one direction: numbers that fit, and no flag in the middle of a burst."""
     def __init__(self):
@@ -79,13 +92,19 @@ class Flow:
 def main():
     conf.verb = 0
     found = dict(keys(sys.argv[2]))
-    flows, payloads, wrong, pushes, fins = {}, 0, 0, 0, 0
+    flows, ids, payloads, wrong, pushes, fins = {}, set(), 0, 0, 0, 0
     for packet in PcapReader(sys.argv[1]):
         ip = packet[IPv6] if IPv6 in packet else packet[IP] if IP in packet else None
         if ip is None or UDP not in ip or ip[UDP].dport != 7689:
             continue
         data, nexthdr = opened(bytes(ip[UDP].payload), found)
-        said = list(complaints(ip, data, nexthdr))
+        said = []
+        if nexthdr in (4, 41):
+            ip, data, nexthdr, said = taken_out(data, nexthdr)
+            if ip.version == 4 and nexthdr == 6:
+                said += ["the same ID"] * (ip.id in ids)
+                ids.add(ip.id)
+        said += complaints(ip, data, nexthdr)
         if nexthdr == 6:
             flow = flows.setdefault((ip.src, data[:4]), Flow())
             said += flow.complaints(data)

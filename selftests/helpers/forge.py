@@ -13,7 +13,9 @@ Reads one order per line and answers each with "ok" or "error: …":
       spi=N seq=N key=FILE   seq has all 64 bits; cipher=NAME (chacha20poly1305)
       nh=N                   next header (17)
       inner=HEX | udp=PORT   what is inside: bytes, or a small datagram to PORT (5003)
-      from=A to=A            a whole packet is inside, between these (IPv4 or IPv6)
+      from=A to=A            a whole packet is inside, between these (IPv4 or IPv6); and of that
+      tos=N ttl=N id=N       what stands in its IP header (0, 64 and 77)
+      broken=1               its last byte is another than its checksum was made of
       pad=wrong | pad=huge   a trailer that RFC 4303 does not allow
       flip=N                 one bit in byte N of the payload, from its end if negative
       cut=N | grow=N         bytes less or more in the IP packet, told to nobody
@@ -30,7 +32,7 @@ Reads one order per line and answers each with "ok" or "error: …":
                              one piece and the rest in pages (of 4096 bytes or more)
   add src=A dst=A [WORDS]    the same packet, as a segment of the next burst
   burst src=A dst=A [size=N] send what was added as one GSO packet from a socket; size=N:
-                             the segments' (default: that of the first)
+                             the segments' (default: that of the first); tos=N: of IPv4 outside
   hear DEV                   start to keep what is sent to the data port on a device
   again [flip=N] [cut=N]     send what was heard once more; answers "ok COUNT"
 """
@@ -106,17 +108,31 @@ def tcp(src, dst, words, payload):
     return head[:16] + struct.pack("!HH", checksum(pseudo + head + payload), 0) + payload
 
 
+def whole_packet(order, text):
+    src, dst = (ipaddress.ip_address(order[k]) for k in ("from", "to"))
+    tos, ttl = (int(order.get(k, d), 0) for k, d in (("tos", "0"), ("ttl", "64")))
+    if "tcp" in order:
+        kind, data = 6, tcp(src, dst, order["tcp"], text)
+    else:
+        kind, data = 17, udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
+    if "broken" in order:
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    if src.version == 6:
+        return struct.pack("!IHBB", 6 << 28 | tos << 20, len(data), kind, ttl) + src.packed + \
+            dst.packed + data
+    return with_sum(struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(data), int(order.get("id", 77)),
+                                0x4000, ttl, kind, 0) + src.packed + dst.packed + data)
+
+
 def inside(order, src, dst):
     times, word = ("1*" + order.get("text", "forged")).split("*")[-2:]
     text = word.encode() * int(times)
     if "inner" in order:
         return bytes.fromhex(order["inner"])
+    if "from" in order:
+        return whole_packet(order, text)
     if "tcp" in order:
         return tcp(src, dst, order["tcp"], text)
-    if "from" in order:
-        src, dst = (ipaddress.ip_address(order[k]) for k in ("from", "to"))
-        whole = udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
-        return with_sum(ip_packets(src, dst, whole, {})[0])
     return udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
 
 
@@ -221,6 +237,8 @@ class Forger:
             s.setsockopt(*TRANSPARENT[src.version], 1)
             s.bind((str(src), int(order.get("sport", 4500))))
             s.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+            if "tos" in order:
+                s.setsockopt(socket.SOL_IP, socket.IP_TOS, int(order["tos"], 0))
             s.sendto(b"".join(self.segments), (str(dst), DATA_PORT))
         self.segments = []
 
