@@ -37,6 +37,7 @@
 #define AUTHD_KEEPALIVE_MIN_S	3	/* seconds between those of one member, at least */
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
+#define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
 #define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */
