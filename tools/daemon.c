@@ -33,6 +33,26 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 	}
 }
 
+json_t *plain_json(json_t *o)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(o)) {
+		char *text = strdup(json_string_value(o));
+
+		if (!text || json_string_set(o, plain(text)))
+			out_of_memory();
+		free(text);
+	}
+	json_object_foreach(o, name, value)
+		plain_json(value);
+	json_array_foreach(o, i, value)
+		plain_json(value);
+	return o;
+}
+
 int daemon_call(const char *socket, json_t *req, json_t **out)
 {
 	char path[SOTTO_PATH_MAX];
@@ -49,7 +69,7 @@ int daemon_call(const char *socket, json_t *req, json_t **out)
 		json_decref(answer);
 		return ret ? daemon_fail(socket, ret, &err) : EXIT_OK;
 	}
-	*out = answer;
+	*out = opts.json ? answer : plain_json(answer);
 	return EXIT_OK;
 }
 
@@ -71,7 +91,7 @@ json_t *agent_asked(json_t *req)
 		json_decref(answer);
 		return NULL;
 	}
-	return answer;
+	return opts.json ? answer : plain_json(answer);
 }
 
 int state_readable(void)
