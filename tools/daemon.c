@@ -15,6 +15,24 @@
 #include "lib/paths.h"
 #include "lib/usock.h"
 
+static const char *file;	/* whose lines the server speaks of; NULL: of none */
+
+void daemon_lines_of(const char *path)
+{
+	file = path;
+}
+
+/* "line 3: …" of the server is "FILE:3: …", as in all other errors of a file. */
+static int refused(const char *text)
+{
+	unsigned long line;
+	int len = 0;
+
+	if (file && sscanf(text, "line %lu: %n", &line, &len) == 1 && len)
+		return fail(EXIT_FAILED, "%s:%lu: %s", file, line, text + len);
+	return fail(EXIT_FAILED, "%s", text);
+}
+
 int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 {
 	bool agent = !strcmp(socket, AGENT_SOCKET);
@@ -29,7 +47,7 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 		return fail(EXIT_PERM, "not permitted to talk to %s; run it as root",
 			    agent ? "sottod" : "sotto-authd");
 	default:
-		return fail(EXIT_FAILED, "%s", err->text);
+		return refused(err->text);
 	}
 }
 
