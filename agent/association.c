@@ -389,9 +389,9 @@ static uint32_t renew_after(uint32_t rekey_s)
 	return ms - randombytes_uniform(ms / 10 + 1);
 }
 
-static void say_bye(struct assoc_chan *c)
+static void say_bye(struct assoc_chan *c, enum sotto_refusal why)
 {
-	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE, .bye.reason = why };
 
 	sotto_chan_note(&c->ch, &bye);
 }
@@ -407,7 +407,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 		sotto_chan_adopt(&next(ag)->ch, &current(ag)->ch, now);
 		/* or it would believe for a while that it knows our sessions */
 		if (a->home != a->server)
-			say_bye(current(ag));
+			say_bye(current(ag), SOTTO_REFUSAL_CLOSED);
 		sotto_chan_close(&current(ag)->ch);
 		current(ag)->open = false;
 	}
@@ -712,8 +712,10 @@ void assoc_stop(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 
+	/* whoever asks for this host meanwhile may wait, if its sessions live on */
 	if (assoc_channel(ag))
-		say_bye(current(ag));
+		say_bye(current(ag), ag->leaving || a->revoked ? SOTTO_REFUSAL_CLOSED :
+							SOTTO_REFUSAL_RESTARTED);
 	resolve_stop(ag);
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open) {

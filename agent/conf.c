@@ -77,12 +77,20 @@ static int set_ciphers(const struct sotto_conf_key *k, const char *v,
 	return read_ciphers(k->dst, words);
 }
 
-/* May stand several times: each adds one. */
+static struct conf_pin *find_pin(struct conf *conf, const char *name)
+{
+	for (unsigned int i = 0; i < conf->n_pins; i++)
+		if (!strcmp(conf->pins[i].name, name))
+			return &conf->pins[i];
+	return NULL;
+}
+
+/* May stand several times: each adds one. Which of two keys is meant cannot be known. */
 static int set_pin(const struct sotto_conf_key *k, const char *v,
 		   char *want, size_t n)
 {
 	struct conf *conf = k->dst;
-	struct conf_pin *pin = &conf->pins[conf->n_pins];
+	struct conf_pin *pin = &conf->pins[conf->n_pins], *other;
 	char words[VALUE_MAX];
 	char *save = NULL, *name, *key;
 
@@ -94,17 +102,22 @@ static int set_pin(const struct sotto_conf_key *k, const char *v,
 	if (!key || strtok_r(NULL, " \t", &save) || !sotto_name_valid(name) ||
 	    conf->n_pins == CONF_PINS_MAX || sotto_key_parse(pin->key, key))
 		return SOTTO_E_VALUE;
+	other = find_pin(conf, name);
+	if (other && memcmp(other->key, pin->key, sizeof(pin->key))) {
+		snprintf(want, n, "one key for %s: line %d has another", name, other->line);
+		return SOTTO_E_VALUE;
+	}
 	snprintf(pin->name, sizeof(pin->name), "%s", name);
+	pin->line = sotto_conf_line();
 	conf->n_pins++;
 	return 0;
 }
 
 const uint8_t *conf_pin(const struct conf *conf, const char *name)
 {
-	for (unsigned int i = 0; i < conf->n_pins; i++)
-		if (!strcmp(conf->pins[i].name, name))
-			return conf->pins[i].key;
-	return NULL;
+	const struct conf_pin *pin = find_pin((struct conf *)conf, name);
+
+	return pin ? pin->key : NULL;
 }
 
 int conf_load(struct conf *conf, const char *path, struct sotto_errmsg *err)

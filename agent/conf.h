@@ -19,6 +19,7 @@
 struct conf_pin {
 	char name[SOTTO_NAME_MAX];
 	uint8_t key[SOTTO_PUB_LEN];
+	int line;
 };
 
 /** struct conf - all settings, with their defaults filled in */

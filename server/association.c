@@ -543,7 +543,7 @@ void assoc_member_rekeyed(struct authd *ad, struct member *m)
 {
 	struct assoc *as;
 
-	(void)ad;
+	member_returns(ad, m);
 	for (as = m->assocs; as; as = as->next)
 		assoc_end(as);
 }

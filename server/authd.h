@@ -317,7 +317,8 @@ struct member {
 	uint64_t instance;
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
-	uint64_t hello_ms, listing;
+	uint64_t hello_ms;		/* of its last one; or when it went, to return */
+	uint64_t listing;
 	uint64_t notice;		/* the last one it was told, see session_end.c */
 	/* sessions */
 	struct session_link *sessions;
@@ -338,6 +339,7 @@ struct member {
 	enum member_state state : 4;
 	enum live_state live_state : 4;
 	bool restarted : 1;
+	bool returns : 1;		/* it went for a moment */
 	bool rolled : 1;		/* has come by the realm's present key */
 	char name[];
 };
@@ -354,6 +356,8 @@ struct member *member_by_hash(struct authd *ad, uint64_t hash,
 struct member *member_by_id(struct authd *ad, int64_t id);
 /** member_load() - put a stored member into memory, or bring it up to date. */
 int member_load(struct authd *ad, const struct store_member *sm);
+/** member_returns() - it goes, or has gone, for a moment: who asks for it may wait */
+void member_returns(struct authd *ad, struct member *m);
 /** member_revoke() - in the store, then in memory, then on the wire. */
 int member_revoke(struct authd *ad, struct member *m, const char *actor,
 		  struct sotto_errmsg *err);

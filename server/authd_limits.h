@@ -30,12 +30,14 @@
 #define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
 #define AUTHD_REQUEST_BURST	1000
 #define AUTHD_RETURN_MS		30000	/* after its start the server waits for members to return */
+#define AUTHD_AGENT_MS		5000	/* the same for one whose agent is restarted */
 #define AUTHD_RETURN_WAIT_MS	5000	/* so long does a session-request wait for one */
 #define AUTHD_JUST_MADE_MS	2000	/* both asked at once: the second one gets the first's */
 #define AUTHD_KEEPALIVE_RATE	5000	/* keepalives per second, all members */
 #define AUTHD_KEEPALIVE_MIN_S	3	/* seconds between those of one member, at least */
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
+#define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
 #define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */

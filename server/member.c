@@ -191,6 +191,12 @@ int member_load(struct authd *ad, const struct store_member *sm)
 	return 0;
 }
 
+void member_returns(struct authd *ad, struct member *m)
+{
+	m->returns = true;
+	m->hello_ms = ad->now_ms;
+}
+
 int member_revoke(struct authd *ad, struct member *m, const char *actor,
 		  struct sotto_errmsg *err)
 {

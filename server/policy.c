@@ -652,14 +652,18 @@ static int read_changes(struct authd *ad, struct sotto_errmsg *err)
 {
 	struct policy *ps = ad->policy;
 	uint64_t version;
+	uint32_t n;
 	int rc = store_policy_version(ad->store, &version, err);
 
 	if (rc)
 		return rc;
 	trim_log(ps);
+	n = ps->log_n;
 	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	rc = store_each_change(ad->store, ps->version, take_change, ps, err);
-	if (!rc)
+	if (rc)
+		ps->log_n = n;	/* the next time they all come again */
+	else
 		ps->version = version;
 	return rc;
 }
@@ -694,6 +698,12 @@ static void push_changes(struct authd *ad, uint32_t i)
 	}
 }
 
+static void policy_timer(struct authd *ad, uint32_t ms)
+{
+	ev_timer_set(&ad->policy_timer, ms / 1000., 0.);
+	ev_timer_start(ad->loop, &ad->policy_timer);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct authd *ad = w->data;
@@ -704,8 +714,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	ad->now_ms = sotto_now_ms();
 	if (read_changes(ad, &err)) {
-		sotto_err_log("the changed policy cannot be pushed: %s",
+		sotto_err_log("the changed policy cannot be pushed, for now: %s",
 			      err.text);
+		policy_timer(ad, AUTHD_POLICY_RETRY_MS);
 		return;
 	}
 	push_changes(ad, n < ad->policy->log_n ? n : 0);
@@ -716,8 +727,7 @@ void policy_changed(struct authd *ad)
 	if (ev_is_active(&ad->policy_timer))
 		return;
 	ev_now_update(ad->loop);
-	ev_timer_set(&ad->policy_timer, AUTHD_POLICY_DELAY_MS / 1000., 0.);
-	ev_timer_start(ad->loop, &ad->policy_timer);
+	policy_timer(ad, AUTHD_POLICY_DELAY_MS);
 	net_wake(ad);
 }
 

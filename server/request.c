@@ -144,6 +144,10 @@ void request_note(void *arg, const struct sotto_msg *m)
 {
 	struct assoc *as = arg;
 
-	if (m->type == SOTTO_MSG_BYE)
-		assoc_end(as);
+	if (m->type != SOTTO_MSG_BYE)
+		return;
+	if (m->bye.reason == SOTTO_REFUSAL_RESTARTED && as->member &&
+	    as->member->current == as)
+		member_returns(as->ad, as->member);
+	assoc_end(as);
 }

@@ -296,9 +296,10 @@ void session_member_here(struct authd *ad, struct member *m)
 {
 	struct session *s;
 
-	if (ad->now_ms - ad->started_ms >
-	    AUTHD_RETURN_MS + AUTHD_RETURN_WAIT_MS)
+	if (!m->returns && ad->now_ms - ad->started_ms >
+			   AUTHD_RETURN_MS + AUTHD_RETURN_WAIT_MS)
 		return;
+	m->returns = false;
 	/* an offer can end any other session of this list */
 	while ((s = first_waiting(m))) {
 		unsigned int reason;

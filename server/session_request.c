@@ -146,9 +146,11 @@ static bool is_here(const struct member *b)
 	return b->current && b->ciphers.n;
 }
 
-/* After a restart of the server nobody is here, but not for long. */
+/* After a restart of the server nobody is here, but not for long; nor is an agent away for it. */
 static bool may_return(const struct authd *ad, const struct member *b)
 {
+	if (b->returns && ad->now_ms - b->hello_ms < AUTHD_AGENT_MS)
+		return true;
 	return b->live_state == LIVE_UNKNOWN &&
 	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
 }

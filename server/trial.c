@@ -95,11 +95,14 @@ void trial_teardown(struct authd *ad)
 
 int trial_refuse(struct authd *ad, struct sotto_errmsg *err)
 {
+	int64_t left = ad->policy->trial_until - authd_wall();
+
 	if (!ad->policy->previous)
 		return 0;
+	/* past its end it is there as long as it cannot be taken back */
 	return sotto_err(err, SOTTO_E_STATE,
 			 "a policy is on trial for %" PRId64 " s more: first sotto policy confirm, or sotto policy revert",
-			 ad->policy->trial_until - authd_wall());
+			 left > 0 ? left : 0);
 }
 
 static int begin(struct authd *ad, const char *actor,

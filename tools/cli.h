@@ -68,6 +68,12 @@ int do_session(struct args *a);
 
 /* errors.c */
 
+/**
+ * plain() - what a terminal would obey becomes question marks; new lines and tabs stay
+ * For what a server or a peer has said. Returns @text.
+ */
+char *plain(char *text);
+
 /** fail() - print "sotto: …" on standard error and return @code */
 int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -15,6 +15,24 @@
 #include "lib/paths.h"
 #include "lib/usock.h"
 
+static const char *file;	/* whose lines the server speaks of; NULL: of none */
+
+void daemon_lines_of(const char *path)
+{
+	file = path;
+}
+
+/* "line 3: …" of the server is "FILE:3: …", as in all other errors of a file. */
+static int refused(const char *text)
+{
+	unsigned long line;
+	int len = 0;
+
+	if (file && sscanf(text, "line %lu: %n", &line, &len) == 1 && len)
+		return fail(EXIT_FAILED, "%s:%lu: %s", file, line, text + len);
+	return fail(EXIT_FAILED, "%s", text);
+}
+
 int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 {
 	bool agent = !strcmp(socket, AGENT_SOCKET);
@@ -29,8 +47,28 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err)
 		return fail(EXIT_PERM, "not permitted to talk to %s; run it as root",
 			    agent ? "sottod" : "sotto-authd");
 	default:
-		return fail(EXIT_FAILED, "%s", err->text);
+		return refused(err->text);
 	}
+}
+
+json_t *plain_json(json_t *o)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(o)) {
+		char *text = strdup(json_string_value(o));
+
+		if (!text || json_string_set(o, plain(text)))
+			out_of_memory();
+		free(text);
+	}
+	json_object_foreach(o, name, value)
+		plain_json(value);
+	json_array_foreach(o, i, value)
+		plain_json(value);
+	return o;
 }
 
 int daemon_call(const char *socket, json_t *req, json_t **out)
@@ -49,7 +87,7 @@ int daemon_call(const char *socket, json_t *req, json_t **out)
 		json_decref(answer);
 		return ret ? daemon_fail(socket, ret, &err) : EXIT_OK;
 	}
-	*out = answer;
+	*out = opts.json ? answer : plain_json(answer);
 	return EXIT_OK;
 }
 
@@ -71,7 +109,7 @@ json_t *agent_asked(json_t *req)
 		json_decref(answer);
 		return NULL;
 	}
-	return answer;
+	return opts.json ? answer : plain_json(answer);
 }
 
 int state_readable(void)

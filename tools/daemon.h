@@ -37,6 +37,12 @@ int daemon_call(const char *socket, json_t *req, json_t **out);
  */
 int daemon_list(const char *socket, const char *cmd, const char *name, json_t **out);
 
+/** daemon_lines_of() - the server is given the text of this file, and may name its lines */
+void daemon_lines_of(const char *path);
+
+/** plain_json() - plain() for all strings in it; returns @o */
+json_t *plain_json(json_t *o);
+
 /** agent_ask() - as daemon_call() on the agent, silently: NULL if it fails */
 json_t *agent_ask(const char *cmd);
 /** agent_asked() - the same with more words; @req is taken over */

@@ -33,17 +33,39 @@ void error_before(bool (*fn)(void))
 	before = fn;
 }
 
+/* C1 controls are two bytes in UTF-8; some terminals obey them like an escape. */
+static size_t control(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+		return 1;
+	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
+}
+
+char *plain(char *text)
+{
+	for (char *at = text; *at; at++)
+		for (size_t n = control(at); n; n--)
+			at[n - 1] = '?';
+	return text;
+}
+
 /* False: not said. */
 static bool say(const char *fmt, va_list ap)
 {
+	char *text;
+
 	if (before && !before())
 		return false;
+	if (vasprintf(&text, fmt, ap) < 0)
+		out_of_memory();
 	fflush(stdout);
 	fputs("sotto: ", stderr);
 	if (place_file)
 		fprintf(stderr, "%s:%lu: ", place_file, place_line);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", plain(text));
+	free(text);
 	return true;
 }
 

@@ -68,6 +68,7 @@ void table_cell(struct table *t, enum color color, const char *fmt, ...)
 	if (vasprintf(&c->text, fmt, ap) < 0)
 		out_of_memory();
 	va_end(ap);
+	plain(c->text);
 }
 
 /* Width of a column; 0 when every cell is blank. */

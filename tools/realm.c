@@ -258,7 +258,7 @@ static int realm_monitor(struct args *a)
 		else if (!first && opts.json)
 			print_line(o);
 		else if (!first)
-			print_event(o);
+			print_event(plain_json(o));
 		first = false;
 		fflush(stdout);
 		json_decref(o);

@@ -14,7 +14,9 @@
 #include "policy.h"
 #include "print.h"
 
-const char realm_policy_usage[] =
+#define ACTIONS "       ACTION := { protect | prefer | bypass | block }\n"
+
+static const char usage[] =
 "Usage: sotto realm policy [ show ]                    networks, for all members\n"
 "       sotto realm policy add PREFIX ACTION [ @GROUP ]     or for a group's\n"
 "       sotto realm policy del PREFIX [ @GROUP ]\n"
@@ -25,9 +27,23 @@ const char realm_policy_usage[] =
 "       sotto realm group [ list ]\n"
 "       sotto realm group add GROUP MEMBER...\n"
 "       sotto realm group del GROUP [ MEMBER ]...\n"
-"       ACTION := { protect | prefer | bypass | block }\n"
+ACTIONS
 "       FROM := { all | @GROUP | MEMBER }    TO := { FROM | PREFIX behind a gateway }\n"
 "All of it at once, as a text: sotto policy export, sotto policy apply.\n";
+
+/* Who has mistyped one form wants to see that one. */
+static const char net_show_usage[] = "Usage: sotto realm policy [ show ]\n";
+static const char net_add_usage[] =
+"Usage: sotto realm policy add PREFIX ACTION [ @GROUP ]\n" ACTIONS;
+static const char net_del_usage[] = "Usage: sotto realm policy del PREFIX [ @GROUP ]\n";
+static const char rule_list_usage[] = "Usage: sotto realm rule [ list ]\n";
+static const char rule_add_usage[] =
+"Usage: sotto realm rule add [ --at NUMBER ] { allow | deny } FROM TO\n"
+"       FROM := { all | @GROUP | MEMBER }    TO := { FROM | PREFIX behind a gateway }\n";
+static const char rule_del_usage[] = "Usage: sotto realm rule del NUMBER\n";
+static const char rule_default_usage[] = "Usage: sotto realm rule default { allow | deny }\n";
+static const char group_list_usage[] = "Usage: sotto realm group [ list ]\n";
+static const char group_add_usage[] = "Usage: sotto realm group add GROUP MEMBER...\n";
 
 #define DOC_MAX		60000	/* bytes of a policy file: one request holds it */
 
@@ -92,7 +108,7 @@ static int net_show(struct args *a)
 	json_t *answer, *list;
 	int ret;
 
-	if (args_end(a, realm_policy_usage))
+	if (args_end(a, net_show_usage))
 		return EXIT_USAGE;
 	ret = ask(json_pack("{s:s}", "cmd", "policy.show"), &answer);
 	if (ret)
@@ -113,26 +129,25 @@ static int net_show(struct args *a)
 }
 
 /* "@GROUP", where the words are not at their end. */
-static int take_group(struct args *a, json_t *req)
+static int take_group(struct args *a, json_t *req, const char *form)
 {
 	const char *group = args_next(a);
 
 	if (!group)
 		return 0;
 	if (group[0] != '@')
-		return usage_error(realm_policy_usage,
-				   "\"%s\" is no group; write it as @GROUP", group);
+		return usage_error(form, "\"%s\" is no group; write it as @GROUP", group);
 	json_object_set_new(req, "group", json_string(group + 1));
-	return args_end(a, realm_policy_usage);
+	return args_end(a, form);
 }
 
-static int send_net(json_t *req, struct args *a)
+static int send_net(json_t *req, struct args *a, const char *form)
 {
 	int ret;
 
 	if (!req)
 		out_of_memory();
-	ret = take_group(a, req);
+	ret = take_group(a, req, form);
 	if (!ret)
 		return tell(req);
 	json_decref(req);
@@ -145,13 +160,13 @@ static int net_add(struct args *a)
 	struct args first = { a->v, a->n < 2 ? a->n : 2 };
 	struct sgenl_policy p;
 
-	if (parse_policy_words(&first, &p, realm_policy_usage))
+	if (parse_policy_words(&first, &p, net_add_usage))
 		return EXIT_USAGE;
 	args_next(a);
 	args_next(a);
 	return send_net(json_pack("{s:s, s:s, s:s}", "cmd", "policy.add", "prefix",
 				  sotto_prefix_str(&p.prefix, buf), "action",
-				  sgenl_action_name(p.action)), a);
+				  sgenl_action_name(p.action)), a, net_add_usage);
 }
 
 static int net_del(struct args *a)
@@ -163,7 +178,7 @@ static int net_del(struct args *a)
 	if (!text || parse_prefix(text, &prefix))
 		return EXIT_USAGE;
 	return send_net(json_pack("{s:s, s:s}", "cmd", "policy.del", "prefix",
-				  sotto_prefix_str(&prefix, buf)), a);
+				  sotto_prefix_str(&prefix, buf)), a, net_del_usage);
 }
 
 static const struct command net_commands[] = {
@@ -176,8 +191,7 @@ static const struct command net_commands[] = {
 
 int realm_policy(struct args *a)
 {
-	return dispatch(a, "realm policy", net_commands, net_show,
-			realm_policy_usage);
+	return dispatch(a, "realm policy", net_commands, net_show, usage);
 }
 
 /* ---- rules ---- */
@@ -207,7 +221,7 @@ static int rule_list(struct args *a)
 	json_t *answer;
 	int ret;
 
-	if (args_end(a, realm_policy_usage))
+	if (args_end(a, rule_list_usage))
 		return EXIT_USAGE;
 	ret = ask(json_pack("{s:s}", "cmd", "rule.list"), &answer);
 	if (ret)
@@ -236,8 +250,8 @@ static int rule_add(struct args *a)
 	from = args_next(a);
 	to = args_next(a);
 	if (!to)
-		return usage_error(realm_policy_usage, "say allow or deny, from whom, to whom");
-	if (args_end(a, realm_policy_usage))
+		return usage_error(rule_add_usage, "say allow or deny, from whom, to whom");
+	if (args_end(a, rule_add_usage))
 		return EXIT_USAGE;
 	snprintf(text, sizeof(text), "%s %s %s", verb, from, to);
 	req = json_pack("{s:s, s:s}", "cmd", "rule.add", "rule", text);
@@ -252,7 +266,7 @@ static int rule_del(struct args *a)
 	uint64_t number;
 
 	if (!text || parse_number(text, "rule's number", 1, 1024, &number) ||
-	    args_end(a, realm_policy_usage))
+	    args_end(a, rule_del_usage))
 		return EXIT_USAGE;
 	return tell(json_pack("{s:s, s:I}", "cmd", "rule.del", "number",
 			      (json_int_t)number));
@@ -263,8 +277,8 @@ static int rule_default(struct args *a)
 	bool allow = args_is(a, "allow");
 
 	if (!allow && !args_is(a, "deny"))
-		return usage_error(realm_policy_usage, "the default is allow or deny");
-	if (args_end(a, realm_policy_usage))
+		return usage_error(rule_default_usage, "the default is allow or deny");
+	if (args_end(a, rule_default_usage))
 		return EXIT_USAGE;
 	return tell(json_pack("{s:s, s:b}", "cmd", "rule.default", "allow", allow));
 }
@@ -280,7 +294,7 @@ static const struct command rule_commands[] = {
 
 int realm_rule(struct args *a)
 {
-	return dispatch(a, "realm rule", rule_commands, rule_list, realm_policy_usage);
+	return dispatch(a, "realm rule", rule_commands, rule_list, usage);
 }
 
 /* ---- groups ---- */
@@ -295,7 +309,7 @@ static int group_list(struct args *a)
 	struct table t;
 	int ret;
 
-	if (args_end(a, realm_policy_usage))
+	if (args_end(a, group_list_usage))
 		return EXIT_USAGE;
 	ret = ask(json_pack("{s:s}", "cmd", "group.list"), &answer);
 	if (ret)
@@ -341,7 +355,7 @@ static int group_add(struct args *a)
 	if (!group)
 		return EXIT_USAGE;
 	if (!a->n)
-		return usage_error(realm_policy_usage, "say who comes into %s", group);
+		return usage_error(group_add_usage, "say who comes into %s", group);
 	return group_members(a, "group.add", group);
 }
 
@@ -366,8 +380,7 @@ static const struct command group_commands[] = {
 
 int realm_group(struct args *a)
 {
-	return dispatch(a, "realm group", group_commands, group_list,
-			realm_policy_usage);
+	return dispatch(a, "realm group", group_commands, group_list, usage);
 }
 
 /* ---- verdicts ---- */
@@ -479,6 +492,7 @@ int policy_apply(struct args *a)
 		return fail(EXIT_FAILED, "%s is not a text", path);
 	if (seconds)
 		json_object_set_new(req, "confirm", json_integer(seconds));
+	daemon_lines_of(path);
 	ret = ask(req, &answer);
 	if (ret)
 		return ret;
@@ -494,9 +508,9 @@ int policy_apply(struct args *a)
 	return EXIT_OK;
 }
 
-static int bare(struct args *a, const char *cmd, const char *usage)
+static int bare(struct args *a, const char *cmd, const char *form)
 {
-	if (args_end(a, usage))
+	if (args_end(a, form))
 		return EXIT_USAGE;
 	return tell(json_pack("{s:s}", "cmd", cmd));
 }

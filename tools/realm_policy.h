@@ -7,8 +7,6 @@
 
 #include "cli.h"
 
-extern const char realm_policy_usage[];
-
 /* sotto policy */
 int policy_check(struct args *a);
 int policy_apply(struct args *a);

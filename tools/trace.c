@@ -71,11 +71,11 @@ static void print_policy(const struct sgenl_trace *t)
 
 static void print_tunnel(const struct sgenl_tunnel *t)
 {
-	char buf[HUMAN_MAX];
+	char buf[HUMAN_MAX], peer[sizeof(t->peer)];
 
 	printf("  tunnel    %s", sgenl_state_name(t->state));
 	if (t->peer[0])
-		printf(" with %s", t->peer);
+		printf(" with %s", plain(strcpy(peer, t->peer)));
 	if (t->state == SOTTO_TUNNEL_UP)
 		printf(", %s mode, %s, spi 0x%08x", sgenl_mode_name(t->mode),
 		       sgenl_cipher_name(t->cipher), t->spi_out);

@@ -337,6 +337,21 @@ static void test_prompt_interrupted(void)
 	leave(&p);
 }
 
+/* What others have said does not speak to the terminal. */
+static void test_plain(void)
+{
+	char text[] = "a\033[2Jb\rc\177\302\233d\tf\303\251\302\240\n";
+	struct table t;
+	static const struct column column = { "NAME", false };
+
+	EXPECT(!strcmp(plain(text), "a?[2Jb?c???d\tf\303\251\302\240\n"));
+	table_init(&t, &column, 1);
+	table_cell(&t, COLOR_NONE, "%s", "bob\033]0;x\007");
+	EXPECT(!strcmp(*(char **)t.cells, "bob?]0;x?"));
+	free(*(char **)t.cells);
+	free(t.cells);
+}
+
 static const struct ktap_test tests[] = {
 	{ "numbers", test_numbers },
 	{ "seconds", test_seconds },
@@ -349,6 +364,7 @@ static const struct ktap_test tests[] = {
 	{ "suggest", test_suggest },
 	{ "dispatch", test_dispatch },
 	{ "human", test_human },
+	{ "plain", test_plain },
 	{ "read_secret", test_read_secret },
 	{ "prompt_hides", test_prompt_hides },
 	{ "prompt_interrupted", test_prompt_interrupted },

@@ -17,6 +17,9 @@
 #include "noise.h"
 #include "secret.h"
 
+#define KEY_1	"0101010101010101010101010101010101010101010101010101010101010101"
+#define KEY_2	"0202020202020202020202020202020202020202020202020202020202020202"
+
 static char dir[] = "/tmp/sotto-saved-XXXXXX";
 static struct sotto_errmsg err;
 
@@ -269,8 +272,8 @@ static int load_conf(struct conf *conf, const char *text)
 static void test_conf(void)
 {
 	static const char pins[] =
-		"[agent]\npin = bob 0101010101010101010101010101010101010101010101010101010101010101\n"
-		"pin = carol 0202020202020202020202020202020202020202020202020202020202020202\n";
+		"[agent]\npin = bob " KEY_1 "\n"
+		"pin = carol " KEY_2 "\n";
 	struct conf conf;
 
 	EXPECT(!conf_load(&conf, path_of("none"), &err));
@@ -284,6 +287,10 @@ static void test_conf(void)
 	EXPECT(load_conf(&conf, "[agent]\nciphers = none\n"));
 	EXPECT(load_conf(&conf, "[agent]\nciphers =\n"));
 	EXPECT(load_conf(&conf, "[agent]\nciphers = aes256gcm aes256gcm\n"));
+	/* twice the same is no contradiction; two keys are, and both lines are named */
+	EXPECT(!load_conf(&conf, "[agent]\npin = bob " KEY_1 "\npin = bob " KEY_1 "\n"));
+	EXPECT(load_conf(&conf, "[agent]\npin = bob " KEY_1 "\n\npin = bob " KEY_2 "\n"));
+	EXPECT(strstr(err.text, ":4: ") && strstr(err.text, "line 2 has another"));
 	EXPECT(load_conf(&conf, "[agent]\npin = bob\n"));
 	EXPECT(load_conf(&conf, "[agent]\npin = bob 01\n"));
 	EXPECT(load_conf(&conf, "[network]\ndata_port = 0\n"));

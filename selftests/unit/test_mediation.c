@@ -74,9 +74,9 @@ static void session(void)
 }
 
 /* It goes away politely. */
-static void sim_note_bye(struct sim *s)
+static void sim_note_bye(struct sim *s, unsigned int reason)
 {
-	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE, .bye.reason = reason };
 
 	sotto_chan_note(&s->chan, &bye);
 	sim_wait(50);
@@ -103,7 +103,7 @@ static void refusals(void)
 	b.mute = false;
 	EXPECT_EQ(pending(), 0);
 	EXPECT_EQ(sessions(), 0);
-	sim_note_bye(&b);
+	sim_note_bye(&b, SOTTO_REFUSAL_CLOSED);
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
 	/* and is back */
 	ASSERT(sim_associate(&b));
@@ -388,8 +388,8 @@ static void server_restarted(void)
 static void back_from_another_server(void)
 {
 	ASSERT(start_two());
-	sim_note_bye(&a);
-	sim_note_bye(&b);
+	sim_note_bye(&a, SOTTO_REFUSAL_CLOSED);
+	sim_note_bye(&b, SOTTO_REFUSAL_CLOSED);
 	sim_wait(100);
 	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
 	EXPECT(sim_live(&b, 4711, a.pub));
@@ -422,13 +422,33 @@ static void peer_awaited(void)
 	EXPECT(a.asks[n].granted);
 	EXPECT(sim_agree(&a.asks[n], &b));
 	/* who was here and went is not waited for */
-	sim_note_bye(&b);
+	sim_note_bye(&b, SOTTO_REFUSAL_CLOSED);
 	begin = sotto_now_ms();
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
 	EXPECT(sotto_now_ms() - begin < AUTHD_RETURN_WAIT_MS);
 	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
 	ASSERT(authd_begin(&run));
 	ASSERT(sim_associate(&a));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+/* An agent that is restarted says so, and is waited for; once, and not for ever. */
+static void peer_returns(void)
+{
+	int n;
+
+	ASSERT(start_two());
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
+	n = sim_ask(&a, "10.0.0.2");
+	sim_wait(500);
+	EXPECT(!a.asks[n].done);
+	ASSERT(sim_associate(&b));
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
 	EXPECT_EQ(pending(), 0);
 	stop();
@@ -742,6 +762,7 @@ static const struct ktap_test tests[] = {
 	{ "server_restarted", server_restarted },
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
+	{ "peer_returns", peer_returns },
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "listed_without_end", listed_without_end },
 	{ "spi_unknown", spi_unknown },

@@ -15,6 +15,8 @@
 #define WANT_MAX	128	/* bytes of an expectation, with the NUL */
 #define LIST_MAX	320	/* the same of a list of keys */
 
+static int reading;	/* the line that a setter sees */
+
 struct load {
 	const char *path;
 	const struct sotto_conf_key *keys;
@@ -23,6 +25,11 @@ struct load {
 	int rc;
 	int line;		/* being read; after an error of ours, its line */
 };
+
+int sotto_conf_line(void)
+{
+	return reading;
+}
 
 int sotto_conf_bool(const struct sotto_conf_key *k, const char *v,
 		    char *want, size_t n)
@@ -207,6 +214,7 @@ static int take_key(struct load *l, const char *section, const char *name,
 			break;
 	if (i == l->n)
 		return unknown_key(l, section, name);
+	reading = l->line;
 	rc = l->keys[i].set(&l->keys[i], value, want, sizeof(want));
 	if (!rc)
 		return 0;

@@ -41,6 +41,9 @@ int sotto_conf_string(const struct sotto_conf_key *k, const char *v,
 int sotto_conf_log_level(const struct sotto_conf_key *k, const char *v,
 			 char *want, size_t n);	/* [int] */
 
+/** sotto_conf_line() - for a setter: the line of its value */
+int sotto_conf_line(void);
+
 /**
  * sotto_conf_load() - read @path; an absent file is an empty one
  * The same key twice: the last one counts. On an error nothing says which keys
