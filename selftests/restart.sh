@@ -63,12 +63,12 @@ agent_killed_and_started() {
 }
 
 # slow_wire add|del: the way to each host takes a while, so that both ask before either can
-# know that the other did.
+# know that the other did: longer than a busy machine takes to start two programs.
 slow_wire() {
 	local h
 
 	for h in alice bob; do
-		on gateway tc qdisc "$1" dev "to-$h" root netem delay 100ms || return
+		on gateway tc qdisc "$1" dev "to-$h" root netem delay 500ms || return
 	done
 }
 
