@@ -288,7 +288,24 @@ static bool sotto_xfrm_was_here(const struct sk_buff *skb)
 			return false;
 	return sp && sp->len;
 }
+/*
+ * xfrm has left the encryption to what is below us: a device, or in its place a module
+ * (esp4_offload) once the device is known. So what is in there is not what is to be sent.
+ */
+static bool sotto_xfrm_waits(struct sk_buff *skb)
+{
+	const struct xfrm_offload *xo = xfrm_offload(skb);
+
+	/* On its way in it was decrypted so, and is forwarded. */
+	return xo && !(xo->flags & (XFRM_GRO | XFRM_XMIT)) &&
+	       xfrm_input_state(skb)->xso.dir != XFRM_DEV_OFFLOAD_IN;
+}
 #else
+static bool sotto_xfrm_waits(struct sk_buff *skb)
+{
+	return false;
+}
+
 static bool sotto_xfrm_comes_again(const struct sk_buff *skb)
 {
 	return false;
@@ -335,6 +352,11 @@ static unsigned int sotto_hook_out(void *priv, struct sk_buff *skb,
 	if (sotto_policy_lookup(ns, &p.dst, NULL) == SOTTO_ACTION_BYPASS ||
 	    sotto_exempt(ns, skb, &p, true))
 		return sotto_out_pass(ns);
+	if (sotto_xfrm_waits(skb)) {
+		sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
+		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_OFFLOAD);
+		return NF_STOLEN;
+	}
 	if (sotto_cgroup_refuses(state, skb)) {
 		sotto_stat_inc(ns, SOTTO_STAT_OUT_SEEN);
 		sotto_stat_inc(ns, SOTTO_STAT_OUT_DROP_FILTERED);

@@ -7,6 +7,7 @@
 #include <net/checksum.h>
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
+#include <net/lwtunnel.h>
 #include <net/tcp.h>
 
 #include "nat.h"
@@ -66,6 +67,18 @@ static unsigned int sotto_route_mtu(const struct dst_entry *route)
 	return from ? READ_ONCE(from->fib6_pmtu) : 0;
 }
 
+/* What is still to be added on @route: by xfrm, or by a tunnel that the route itself is (MPLS, say). */
+static unsigned int sotto_route_adds(const struct dst_entry *route, unsigned int mtu)
+{
+	unsigned int len = lwtunnel_headroom(route->lwtstate, mtu);
+
+#ifdef CONFIG_XFRM
+	if (route->xfrm)
+		len += route->header_len + route->trailer_len;
+#endif
+	return min(len, mtu);
+}
+
 unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct dst_entry *route)
 {
 	unsigned int mtu = sotto_dev_mtu(route->dev, route->ops->family);
@@ -75,8 +88,8 @@ unsigned int sotto_outer_mtu(const struct sotto_tunnel *t, const struct dst_entr
 	if (told && told < mtu)
 		mtu = told;
 	if (learnt && learnt < mtu && time_before(jiffies, READ_ONCE(t->pmtu_expires)))
-		return learnt;
-	return mtu;
+		mtu = learnt;
+	return mtu - sotto_route_adds(route, mtu);
 }
 
 /* Offset of the MSS value in a SYN's options from the TCP header, or 0. */

@@ -97,16 +97,6 @@ static bool sotto_goes_on(const struct dst_entry *dst)
 	return dst->lwtstate;
 }
 
-/* What that adds. */
-static unsigned int sotto_goes_on_len(const struct dst_entry *dst)
-{
-#ifdef CONFIG_XFRM
-	if (dst->xfrm)
-		return dst->header_len + dst->trailer_len;
-#endif
-	return 0;
-}
-
 void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu)
 {
 	memset(skb->cb, 0, sizeof(skb->cb));
@@ -302,7 +292,6 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		return;
 	}
 	mtu = sotto_outer_mtu(t, skb_dst(skb));
-	mtu -= min(mtu, sotto_goes_on_len(skb_dst(skb)));
 	inner = sotto_inner_mtu(mtu, p->l4);
 	if (p->proto == IPPROTO_TCP)
 		sotto_clamp_mss(ns, skb, p, inner);

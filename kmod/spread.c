@@ -13,12 +13,15 @@
  * opening, while others idle, hands over an SA that is not too much for one worker.
  * Otherwise it opens inline, which costs nothing but looking at a clock twice.
  */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/percpu.h>
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <linux/tick.h>
 #include <linux/udp.h>
 #include <linux/workqueue.h>
+#include <net/ip.h>
 
 #include "netns.h"
 #include "skb.h"
@@ -76,6 +79,26 @@ static struct workqueue_struct *sotto_spread_wq;
 
 /* Where PRE_ROUTING goes on, for IPv4 and IPv6: known once a packet came by. */
 static int (*sotto_spread_okfn[2])(struct net *net, struct sock *sk, struct sk_buff *skb);
+
+/**
+ * struct sotto_spread_cb - what a queued packet carries in its control block
+ * @h4: IP's own, which goes on with the packet
+ * @h6: the same
+ * @ns: where it was seen; its device may be in another namespace by now
+ */
+struct sotto_spread_cb {
+	union {
+		struct inet_skb_parm h4;
+		struct inet6_skb_parm h6;
+	};
+	struct sotto_net *ns;
+};
+
+static struct sotto_spread_cb *sotto_spread_cb(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct sotto_spread_cb) > sizeof(skb->cb));
+	return (struct sotto_spread_cb *)skb->cb;
+}
 
 static unsigned int sotto_spread_family(const struct sk_buff *skb)
 {
@@ -197,6 +220,7 @@ static bool sotto_spread_queue(struct sotto_spread *sp, struct sotto_net *ns,
 		full = skb_queue_len(&sp->queue) >= SOTTO_MAX_SPREAD;
 		if (!full) {
 			dev_hold(skb->dev);
+			sotto_spread_cb(skb)->ns = ns;
 			__skb_queue_tail(&sp->queue, skb);
 		}
 	}
@@ -234,13 +258,15 @@ static void sotto_spread_open(struct sk_buff *skb)
 		.pf = sotto_spread_family(skb) ? NFPROTO_IPV6 : NFPROTO_IPV4,
 		.okfn = sotto_spread_okfn[sotto_spread_family(skb)],
 	};
-	struct sotto_net *ns = sotto_net(state.net);
+	struct sotto_net *ns = sotto_spread_cb(skb)->ns;	/* it waits for us to end */
 	struct sotto_pkt p;
 
 	rcu_read_lock();
 	local_bh_disable();
 	sotto_stat_add(ns, SOTTO_STAT_IN_SPREAD, skb_shinfo(skb)->gso_segs ?: 1);
-	if (sotto_pkt_parse(skb, state.pf, &p))
+	if (!net_eq(state.net, ns->net))
+		sotto_drop_in(ns, skb, SOTTO_STAT_IN_DROP_SPREAD);
+	else if (sotto_pkt_parse(skb, state.pf, &p))
 		sotto_receive(ns, skb, &p, &state);
 	else
 		sotto_drop(ns, skb, SOTTO_STAT_IN_DROP_MALFORMED);

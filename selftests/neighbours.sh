@@ -301,6 +301,30 @@ xfrm_on_the_same_host() {
 	done
 }
 
+# With that, xfrm encrypts below us: what it has not encrypted yet is not sealed as if it had.
+xfrm_leaves_it_to_the_device() {
+	local h before
+
+	modprobe -q esp4_offload && grep -q '^esp4_offload ' /proc/modules ||
+		{ skip "the kernel has no esp4_offload module"; return; }
+	for h in a b; do
+		expect "state" on $h ip xfrm state add src $A4 dst $B4 proto esp spi 0x900 reqid 9 \
+			mode transport aead 'rfc4106(gcm(aes))' "$(cat "$(key 0x900)")" 128
+	done
+	expect "policy" on a ip xfrm policy add src $A4 dst $B4 proto udp dport 5004 dir out \
+		tmpl proto esp reqid 9 mode transport
+	before=$(stat b in_opened)
+	expect "five" traffic a udp-send $B4 5004 5 300
+	await "all are refused" 5 stat_is a out_drop_offload 5
+	same "opened at b" "$(stat b in_opened)" "$before"
+	expect "ping, which is not xfrm's" pings a $B4
+	for h in a b; do
+		on $h ip xfrm policy flush
+		on $h ip xfrm state flush
+	done
+	rmmod esp4_offload
+}
+
 # tunnel_state HOST SRC DST SPI: xfrm's tunnel from SRC to DST.
 tunnel_state() {
 	expect "state" on "$1" ip xfrm state add src "$2" dst "$3" proto esp spi "$4" reqid 8 \
@@ -458,5 +482,5 @@ counters_add_up() {
 
 run_tests setup nftables_counts_and_filters_inner_flows conntrack_sees_inner_flows_only \
 	nat_is_before_us policy_routing asymmetric_routes bound_sockets tc_at_egress \
-	netem_at_egress xfrm_on_the_same_host us_within_xfrm wireguard_over_us us_within_wireguard \
-	loopback_is_left_alone control_groups counters_add_up
+	netem_at_egress xfrm_on_the_same_host xfrm_leaves_it_to_the_device us_within_xfrm \
+	wireguard_over_us us_within_wireguard loopback_is_left_alone control_groups counters_add_up

@@ -284,10 +284,28 @@ published() {
 	busywait 5 cmp -s "$got" "$file"
 }
 
+# A route that is a tunnel by itself: what it puts in front of a sealed packet must fit, too.
+a_route_that_adds_a_label() {
+	local before
+
+	modprobe -aq mpls_router mpls_iptunnel
+	on a ip route add $B4/32 encap mpls 100 via inet $B4 dev wire src $A4 2>/dev/null ||
+		{ skip "there is no MPLS here"; return; }
+	before=$(stat a out_drop_too_big)
+	capture label b wire
+	on a ping -n -q -c 1 -W 1 -M do -s 1426 $B4 >/dev/null 2>&1
+	refuse "4 bytes more" on a ping -n -q -c 1 -W 1 -M do -s 1430 $B4
+	end_capture label
+	same "sealed, with a label" "$(frames label "mpls 100")" 1
+	same "plaintext frames" "$(frames label icmp)" 0
+	same "refused for its length" "$(stat a out_drop_too_big)" $((before + 1))
+	on a ip route del $B4/32
+}
+
 counters_add_up() {
 	check_sums a b
 }
 
 run_tests setup vlan vlan_within_a_vlan macvlan_and_ipvlan vrf bridge_without_br_netfilter \
 	bridge_with_br_netfilter frames_between_others_pass bridge_within_a_vrf \
-	containers_behind_a_bridge counters_add_up
+	containers_behind_a_bridge a_route_that_adds_a_label counters_add_up

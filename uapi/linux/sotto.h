@@ -545,7 +545,8 @@ enum sotto_trace_attr {
 	_(IN_DROP_SPREAD, "in_drop_spread")				\
 	_(OUT_KEEPALIVE, "out_keepalive")				\
 	_(ENDPOINT_CHANGES, "endpoint_changes")			\
-	_(SOFT_DEFERRED, "soft_deferred")
+	_(SOFT_DEFERRED, "soft_deferred")				\
+	_(OUT_DROP_OFFLOAD, "out_drop_offload")
 
 #define SOTTO_STAT_ENUM(sym, name)	SOTTO_STAT_##sym,
 enum sotto_stat {
