@@ -19,14 +19,25 @@ void sotto_chapoly_key_init(struct sotto_chapoly_key *key,
 		key->word[i] = get_unaligned_le32(raw + i * sizeof(u32));
 }
 
+/* Does this architecture have code of its own, which XORs along as fast as it makes keystream? */
+#define SOTTO_CHACHA_ARCH	(IS_ENABLED(CONFIG_CRYPTO_ARCH_HAVE_LIB_CHACHA) || \
+				 IS_ENABLED(CONFIG_CRYPTO_LIB_CHACHA_ARCH))
+
 /* Some keystream, of which @len bytes will be needed. */
 static void sotto_chapoly_ahead(struct sotto_chapoly *c, unsigned int len)
 {
 	static const u8 zeros[SOTTO_CHAPOLY_AHEAD];
+	unsigned int i;
 
 	c->used = 0;
 	c->end = min_t(unsigned int, ALIGN(len, CHACHA_BLOCK_SIZE), sizeof(c->stream));
-	chacha20_crypt(&c->chacha, c->stream, zeros, c->end);
+	if (SOTTO_CHACHA_ARCH) {
+		chacha20_crypt(&c->chacha, c->stream, zeros, c->end);
+		return;
+	}
+	/* The library would XOR each block with the zeros. */
+	for (i = 0; i < c->end; i += CHACHA_BLOCK_SIZE)
+		chacha20_block(&c->chacha, c->stream + i);
 }
 
 /*
@@ -95,22 +106,21 @@ void sotto_chapoly_crypt(struct sotto_chapoly *c, u8 *dst, const u8 *src, unsign
 	c->left -= len;
 	sotto_chapoly_xor(dst, src, c->stream + c->used, n);
 	c->used += n;
-	dst += n;
-	src += n;
-	len -= n;
-	if (!len)
-		return;
 
-	/* A piece may end within a block, of which the next one has the rest. */
-	n = c->left ? round_down(len, sizeof(c->stream)) : len;
-	if (n)
-		chacha20_crypt(&c->chacha, dst, src, n);
-	len -= n;
-	if (!len)
-		return;
-	sotto_chapoly_ahead(c, len + c->left);
-	sotto_chapoly_xor(dst + n, src + n, c->stream, len);
-	c->used = len;
+	for (len -= n; len; len -= n) {
+		dst += n;
+		src += n;
+		/* A piece may end within a block, of which the next one has the rest. */
+		n = !SOTTO_CHACHA_ARCH ? 0 : c->left ? round_down(len, sizeof(c->stream)) : len;
+		if (n) {
+			chacha20_crypt(&c->chacha, dst, src, n);
+			continue;
+		}
+		sotto_chapoly_ahead(c, len + c->left);
+		n = min(len, c->end);
+		sotto_chapoly_xor(dst, src, c->stream, n);
+		c->used = n;
+	}
 }
 
 void sotto_chapoly_auth(struct sotto_chapoly *c, const u8 *sealed, unsigned int len)

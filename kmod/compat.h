@@ -63,6 +63,7 @@ struct chacha_state {
 #define chacha_init(state, key, iv)	chacha_init((state)->x, key, iv)
 #define chacha20_crypt(state, dst, src, len) \
 	chacha20_crypt((state)->x, dst, src, len)
+#define chacha20_block(state, stream)	chacha20_block((state)->x, stream)
 #endif
 
 /* 6.5 moved software segmentation to a header of its own. */

@@ -22,7 +22,7 @@ MODULES = [
 	("stack", r".+"),
 ]
 NAMES = [
-	("cipher", r"_*h?chacha|_*poly1305|poly_|aes|_*gcm|ghash|gf128|crypto_|skcipher|scatterwalk|"
+	("cipher", r"_*h?chacha|_*poly1305|poly_|aes|_*gcm|ghash|gf128|_*crypto_|skcipher|scatterwalk|"
 		   r"aead|simd_|shash|sg_(next|init|set|mark)"),
 	("own", r"_*xfrm|esp_"),
 	("copy", r"_*mem(cpy|set|move)|csum_|do_csum|_*copy_(to|from|page|chunk)|raw_copy|buffer_op|"
