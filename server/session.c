@@ -181,13 +181,12 @@ int session_setup(struct authd *ad)
 
 void session_teardown(struct authd *ad)
 {
-	size_t i;
+	struct hnode *n;
+	size_t i = 0;
 
 	htab_settle(&ad->sessions);
-	for (i = 0; ad->sessions.bucket && i <= ad->sessions.mask; i++)
-		while (ad->sessions.bucket[i])
-			session_free(container_of(ad->sessions.bucket[i],
-						  struct session, by_id));
+	while ((n = htab_any(&ad->sessions, &i)))
+		session_free(container_of(n, struct session, by_id));
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);

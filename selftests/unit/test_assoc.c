@@ -375,7 +375,7 @@ static void take_out(struct htab *h, uint64_t key)
 /* Bucket by bucket, and what is in it is found and taken out at any time. */
 static void tables_grow(void)
 {
-	size_t moved = 0, most = 0, in = 0, wrong = 0, growing = 0;
+	size_t moved = 0, most = 0, in = 0, wrong = 0, growing = 0, looked = 0;
 	struct htab h;
 	uint64_t i;
 
@@ -396,6 +396,10 @@ static void tables_grow(void)
 	}
 	EXPECT_EQ(wrong, 0);
 	EXPECT_EQ(most, 2);
+	/* to find out that something is not there, hardly any entry is looked at */
+	for (i = ENTRIES; i < 2 * ENTRIES; i++)
+		looked += htab_first(&h, htab_hash(&h, &i, sizeof(i))) != NULL;
+	EXPECT(looked < ENTRIES / 10);
 	EXPECT(growing > ENTRIES / 8);
 	for (i = 0; i < ENTRIES; i++) {
 		EXPECT(is_found(&h, i) == entries[i].in);
