@@ -134,7 +134,7 @@ static json_t *session_json(const struct session *s)
 			 "cipher", cipher_name(s->cipher),
 			 "state", session_state_name(s),
 			 "created_at", (json_int_t)s->made,
-			 "hard_at", (json_int_t)s->hard_at,
+			 "hard_at", (json_int_t)s->made + s->ad->conf.life.hard_s,
 			 "destination", sotto_addr_str(&s->dst, dst));
 }
 

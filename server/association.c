@@ -373,10 +373,8 @@ static void take_opened(struct authd *ad, struct incoming *in)
 		ad->from = in->opening.counter >= as->chan.rx_top ?
 			   &in->from : NULL;
 		if (!sotto_chan_opened(&as->chan, ad->now_ms, &in->opening,
-				       in->len, &in->frame_len)) {
-			assoc_rearm(as);
+				       in->len, &in->frame_len))
 			return;
-		}
 	} else if (as) {
 		drop_opened(in);
 	} else if (in->len >= SOTTO_DATA_MIN) {

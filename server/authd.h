@@ -128,7 +128,7 @@ struct authd {
 
 	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
-	struct pool session_pool;
+	struct pool session_pool, mediation_pool;
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;
@@ -366,37 +366,40 @@ enum session_state {
 	SESSION_LIVE,		/* granted */
 };
 
+/* What is small stands together at its end. */
 struct session {
 	struct authd *ad;
 	struct hnode by_id, by_pair;
-	struct hnode by_request;		/* while request is remembered */
 	uint64_t id;
-	enum session_state state;
 	struct member *a, *b;			/* A asked */
 	struct session_link link_a, link_b;
 	uint64_t listed_a, listed_b;		/* the listing it was last in */
 	uint64_t linked_ms;			/* when it came into the lists */
+	uint64_t made_ms;			/* granted; 0 = before the server began */
+	int64_t made;				/* wall clock, seconds; for people */
+	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
+	struct mediation *mediation;		/* until the grant is forgotten */
+	uint64_t networks;			/* mark of those behind its ends; 0 = none */
+	uint32_t spi_a, spi_b;
+	enum session_state state : 8;
+	uint8_t cipher;
 	bool waits;				/* OFFERED: for B to come back */
 	bool either;				/* B may have begun it: a rekey, or taken over */
-	uint64_t made_ms;			/* granted; 0 = before the server began */
-	int64_t made, hard_at;			/* wall clock, seconds; for people */
-	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
-	uint8_t cipher;
-	uint32_t spi_a, spi_b;
-	uint64_t networks;			/* mark of those behind its ends; 0 = none */
 	struct sotto_addr dst;
-	uint32_t call;				/* A's request on its channel */
-	uint32_t call_index;			/* that channel's local index */
-	struct sotto_msg_session_request *request; /* until the grant is forgotten */
-	struct granted *granted;		/* likewise; made for the offer */
-	struct offer_call *offer;		/* to B, unanswered */
 };
 
-/** struct granted - an encoded session-grant. */
-struct granted {
-	uint16_t len;
-	uint16_t eph, spi;	/* where B's are to be put */
-	uint8_t body[];
+/** struct mediation - what a session takes from A's request until its repeats are over. */
+struct mediation {
+	struct hnode by_request;
+	struct session *session;
+	struct sotto_msg_session_request request;
+	struct offer_call *offer;		/* to B, unanswered */
+	uint32_t call;				/* A's request on its channel */
+	uint32_t call_index;			/* that channel's local index */
+	uint8_t *grant;				/* encoded, for the offer; NULL before it */
+	uint16_t len;				/* of it */
+	uint16_t eph, spi;			/* where B's are to be put */
+	uint8_t room[AUTHD_GRANT_ROOM];		/* for the grant, if it is short */
 };
 
 /** struct offer_call - an offer's answer may come when its session is gone. */
