@@ -306,13 +306,11 @@ struct member {
 	struct hnode by_key, by_name, by_id;
 	struct member *next;
 	int64_t id;
-	int64_t created, registered, revoked, code_expires;
 	uint8_t static_pub[SOTTO_PUB_LEN];
 	uint8_t token[KEEPER_SEALED];	/* its secret, as it is at rest */
 	struct member_addr *addrs;
 	/* association */
 	struct assoc *current, *assocs;	/* all of them, newest first */
-	int64_t online_since;		/* wall clock; 0 = offline */
 	uint64_t instance;
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
@@ -327,6 +325,9 @@ struct member {
 	uint64_t policy_version;	/* acknowledged in full; 0 = none */
 	struct policy_view *policy;	/* being sent */
 	uint32_t policy_gen;		/* of the sending in progress */
+	/* wall clock, seconds, until 2106; 0 = never, not registered, offline and so on */
+	uint32_t created, registered, revoked, code_expires;
+	uint32_t online_since;
 	uint32_t live_expected, live_seen;
 	uint32_t sessions_n, asked_n, offered_n;
 	uint16_t policy_next, policy_acked;
