@@ -320,7 +320,7 @@ static const struct {
 	STAT(half_open_full), STAT(resumed), STAT(resume_refused),
 	STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
 	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
-	STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
+	STAT(begin_limited), STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
 	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
 };
 

@@ -82,7 +82,7 @@ struct authd_stats {
 	uint64_t cookies, cookies_missing, hints, half_open_full;
 	uint64_t resumed, resume_refused;
 	uint64_t assocs, enrolments, enrolments_refused;
-	uint64_t requests, offers, grants, refusals;
+	uint64_t requests, offers, grants, refusals, begin_limited;
 	uint64_t spi_unknown, sessions_gone, revocations, pushes_failed, grants_lost;
 	uint64_t policy_parts;
 };
@@ -319,6 +319,7 @@ struct member {
 	/* sessions */
 	struct session_link *sessions;
 	struct bucket requests;
+	struct bucket beginnings;	/* HELLO and POLICY_GET */
 	/* policy */
 	uint32_t *groups;		/* count, then ids in order; NULL = none */
 	struct sotto_prefixes *routes;	/* networks behind it; NULL = none */
