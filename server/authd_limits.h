@@ -30,7 +30,7 @@
 #define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
 #define AUTHD_REQUEST_BURST	1000
 #define AUTHD_BEGIN_RATE_MIN	60	/* hellos and policy-gets per minute of one member */
-#define AUTHD_BEGIN_BURST	30
+#define AUTHD_BEGIN_BURST	240
 #define AUTHD_RETURN_MS		30000	/* after its start the server waits for members to return */
 #define AUTHD_RETURN_WAIT_MS	5000	/* so long does a session-request wait for one */
 #define AUTHD_GRANT_ROOM	258	/* bytes of a grant that needs no memory of its own */
