@@ -134,7 +134,7 @@ static json_t *session_json(const struct session *s)
 			 "cipher", cipher_name(s->cipher),
 			 "state", session_state_name(s),
 			 "created_at", (json_int_t)s->made,
-			 "hard_at", (json_int_t)s->hard_at,
+			 "hard_at", (json_int_t)s->made + s->ad->conf.life.hard_s,
 			 "destination", sotto_addr_str(&s->dst, dst));
 }
 
@@ -320,7 +320,7 @@ static const struct {
 	STAT(half_open_full), STAT(resumed), STAT(resume_refused),
 	STAT(assocs), STAT(enrolments), STAT(enrolments_refused),
 	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
-	STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
+	STAT(begin_limited), STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
 	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
 	STAT(policy_views),
 };

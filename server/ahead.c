@@ -71,7 +71,6 @@ static void assoc_around(struct authd *ad, struct incoming *in)
 		return;
 	fetch(in->as->member, sizeof(*in->as->member));
 	__builtin_prefetch(in->as->chan.calls);
-	__builtin_prefetch(in->as->chan.served);
 }
 
 void ahead_associations(struct authd *ad, struct incoming *in, unsigned int n)
@@ -118,6 +117,8 @@ static void content(struct authd *ad, struct incoming *in)
 	if (!in->as || !in->as->member ||
 	    !sotto_frame_look(&v, in->frame, in->frame_len))
 		return;
+	if (v.request)
+		sotto_chan_fetch(&in->as->chan, v.id);
 	if (v.request && v.type == SOTTO_MSG_SESSION_REQUEST)
 		look_request(ad, in, &v);
 	else if (v.answer)
@@ -134,7 +135,7 @@ static void content_node(struct authd *ad, struct incoming *in)
 		htab_fetch_first(&ad->members_by_addr, in->hash);
 	} else if (in->session) {
 		fetch(in->session->a, sizeof(*in->session->a));
-		__builtin_prefetch(in->session->granted);
+		fetch(in->session->mediation, sizeof(*in->session->mediation));
 	}
 }
 
@@ -171,7 +172,8 @@ static void content_rest(struct authd *ad, struct incoming *in)
 	if (in->asks)
 		htab_fetch_first(&ad->pairs, in->hash);
 	else if (in->to->current)
-		__builtin_prefetch(in->to->current->chan.served);
+		sotto_chan_fetch(&in->to->current->chan,
+				 in->session->mediation->call);
 }
 
 void ahead_contents(struct authd *ad, struct incoming *in, unsigned int n)

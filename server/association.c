@@ -373,10 +373,8 @@ static void take_opened(struct authd *ad, struct incoming *in)
 		ad->from = in->opening.counter >= as->chan.rx_top ?
 			   &in->from : NULL;
 		if (!sotto_chan_opened(&as->chan, ad->now_ms, &in->opening,
-				       in->len, &in->frame_len)) {
-			assoc_rearm(as);
+				       in->len, &in->frame_len))
 			return;
-		}
 	} else if (as) {
 		drop_opened(in);
 	} else if (in->len >= SOTTO_DATA_MIN) {
@@ -601,14 +599,13 @@ static void say_bye(struct authd *ad)
 
 void assoc_teardown(struct authd *ad)
 {
-	size_t i;
+	struct hnode *n;
+	size_t i = 0;
 
 	say_bye(ad);
 	htab_settle(&ad->assocs);
-	for (i = 0; ad->assocs.bucket && i <= ad->assocs.mask; i++)
-		while (ad->assocs.bucket[i])
-			assoc_free(container_of(ad->assocs.bucket[i],
-						struct assoc, by_index));
+	while ((n = htab_any(&ad->assocs, &i)))
+		assoc_free(container_of(n, struct assoc, by_index));
 	htab_free(&ad->assocs);
 	htab_free(&ad->half_by_echo);
 	pool_free(&ad->assoc_pool);

@@ -82,7 +82,7 @@ struct authd_stats {
 	uint64_t cookies, cookies_missing, hints, half_open_full;
 	uint64_t resumed, resume_refused;
 	uint64_t assocs, enrolments, enrolments_refused;
-	uint64_t requests, offers, grants, refusals;
+	uint64_t requests, offers, grants, refusals, begin_limited;
 	uint64_t spi_unknown, sessions_gone, revocations, pushes_failed, grants_lost;
 	uint64_t policy_parts;
 	uint64_t policy_views;
@@ -129,7 +129,7 @@ struct authd {
 
 	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
-	struct pool session_pool;
+	struct pool session_pool, mediation_pool;
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;
@@ -307,13 +307,11 @@ struct member {
 	struct hnode by_key, by_name, by_id;
 	struct member *next;
 	int64_t id;
-	int64_t created, registered, revoked, code_expires;
 	uint8_t static_pub[SOTTO_PUB_LEN];
 	uint8_t token[KEEPER_SEALED];	/* its secret, as it is at rest */
 	struct member_addr *addrs;
 	/* association */
 	struct assoc *current, *assocs;	/* all of them, newest first */
-	int64_t online_since;		/* wall clock; 0 = offline */
 	uint64_t instance;
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
@@ -323,12 +321,16 @@ struct member {
 	/* sessions */
 	struct session_link *sessions;
 	struct bucket requests;
+	struct bucket beginnings;	/* HELLO and POLICY_GET */
 	/* policy */
 	uint32_t *groups;		/* count, then ids in order; NULL = none */
 	struct sotto_prefixes *routes;	/* networks behind it; NULL = none */
 	uint64_t policy_version;	/* acknowledged in full; 0 = none */
 	struct policy_view *policy;	/* being sent */
 	uint32_t policy_gen;		/* of the sending in progress */
+	/* wall clock, seconds, until 2106; 0 = never, not registered, offline and so on */
+	uint32_t created, registered, revoked, code_expires;
+	uint32_t online_since;
 	uint32_t live_expected, live_seen;
 	uint32_t sessions_n, asked_n, offered_n;
 	uint16_t policy_next, policy_acked;
@@ -371,37 +373,40 @@ enum session_state {
 	SESSION_LIVE,		/* granted */
 };
 
+/* What is small stands together at its end. */
 struct session {
 	struct authd *ad;
 	struct hnode by_id, by_pair;
-	struct hnode by_request;		/* while request is remembered */
 	uint64_t id;
-	enum session_state state;
 	struct member *a, *b;			/* A asked */
 	struct session_link link_a, link_b;
 	uint64_t listed_a, listed_b;		/* the listing it was last in */
 	uint64_t linked_ms;			/* when it came into the lists */
+	uint64_t made_ms;			/* granted; 0 = before the server began */
+	int64_t made;				/* wall clock, seconds; for people */
+	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
+	struct mediation *mediation;		/* until the grant is forgotten */
+	uint64_t networks;			/* mark of those behind its ends; 0 = none */
+	uint32_t spi_a, spi_b;
+	enum session_state state : 8;
+	uint8_t cipher;
 	bool waits;				/* OFFERED: for B to come back */
 	bool either;				/* B may have begun it: a rekey, or taken over */
-	uint64_t made_ms;			/* granted; 0 = before the server began */
-	int64_t made, hard_at;			/* wall clock, seconds; for people */
-	struct wheel_timer timer;		/* grant's wiping, then hard expiry */
-	uint8_t cipher;
-	uint32_t spi_a, spi_b;
-	uint64_t networks;			/* mark of those behind its ends; 0 = none */
 	struct sotto_addr dst;
-	uint32_t call;				/* A's request on its channel */
-	uint32_t call_index;			/* that channel's local index */
-	struct sotto_msg_session_request *request; /* until the grant is forgotten */
-	struct granted *granted;		/* likewise; made for the offer */
-	struct offer_call *offer;		/* to B, unanswered */
 };
 
-/** struct granted - an encoded session-grant. */
-struct granted {
-	uint16_t len;
-	uint16_t eph, spi;	/* where B's are to be put */
-	uint8_t body[];
+/** struct mediation - what a session takes from A's request until its repeats are over. */
+struct mediation {
+	struct hnode by_request;
+	struct session *session;
+	struct sotto_msg_session_request request;
+	struct offer_call *offer;		/* to B, unanswered */
+	uint32_t call;				/* A's request on its channel */
+	uint32_t call_index;			/* that channel's local index */
+	uint8_t *grant;				/* encoded, for the offer; NULL before it */
+	uint16_t len;				/* of it */
+	uint16_t eph, spi;			/* where B's are to be put */
+	uint8_t room[AUTHD_GRANT_ROOM];		/* for the grant, if it is short */
 };
 
 /** struct offer_call - an offer's answer may come when its session is gone. */

@@ -29,9 +29,12 @@
 #define AUTHD_PAIR_SESSIONS	8	/* live sessions of one pair */
 #define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
 #define AUTHD_REQUEST_BURST	1000
+#define AUTHD_BEGIN_RATE_MIN	60	/* hellos and policy-gets per minute of one member */
+#define AUTHD_BEGIN_BURST	240
 #define AUTHD_RETURN_MS		30000	/* after its start the server waits for members to return */
 #define AUTHD_AGENT_MS		5000	/* the same for one whose agent is restarted */
 #define AUTHD_RETURN_WAIT_MS	5000	/* so long does a session-request wait for one */
+#define AUTHD_GRANT_ROOM	258	/* bytes of a grant that needs no memory of its own */
 #define AUTHD_JUST_MADE_MS	2000	/* both asked at once: the second one gets the first's */
 #define AUTHD_KEEPALIVE_RATE	5000	/* keepalives per second, all members */
 #define AUTHD_KEEPALIVE_MIN_S	3	/* seconds between those of one member, at least */

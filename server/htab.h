@@ -3,6 +3,10 @@
  * Intrusive hash tables, keyed with a secret so that nobody can choose
  * collisions. They grow by doubling, a little with each entry that is added: to move
  * half a million at once would make everybody wait.
+ *
+ * Most of what is looked up is not there, and each entry that is looked at is a wait for
+ * memory. So a bucket has marks of its entries beside the first one's address, in the
+ * 16 bits that no address of a program uses: one of them set for each entry's hash.
  */
 #ifndef SOTTO_HTAB_H
 #define SOTTO_HTAB_H
@@ -18,9 +22,11 @@ struct hnode {
 	uint64_t hash;
 };
 
+typedef uint64_t hbucket;	/* zero: empty */
+
 struct htab {
-	struct hnode **bucket;
-	struct hnode **old;	/* half as many; NULL unless it is growing */
+	hbucket *bucket;
+	hbucket *old;		/* half as many; NULL unless it is growing */
 	size_t n, mask;
 	size_t moved;		/* so many of old are empty */
 	uint8_t key[crypto_shorthash_KEYBYTES];
@@ -31,7 +37,31 @@ struct htab {
 
 static inline size_t htab_bytes(size_t mask)
 {
-	return (mask + 1) * sizeof(struct hnode *);
+	return (mask + 1) * sizeof(hbucket);
+}
+
+#define HTAB_MARKS	48	/* the lowest mark's bit */
+
+static inline hbucket htab_mark(uint64_t hash)
+{
+	/* by other bits than those that choose the bucket */
+	return 1ull << (HTAB_MARKS + (hash >> 60));
+}
+
+static inline struct hnode *htab_node(hbucket b)
+{
+	return (struct hnode *)(uintptr_t)(b & ((1ull << HTAB_MARKS) - 1));
+}
+
+static inline hbucket htab_marks(hbucket b)
+{
+	return b & ~((1ull << HTAB_MARKS) - 1);
+}
+
+static inline void htab_put(hbucket *at, struct hnode *n)
+{
+	n->next = htab_node(*at);
+	*at = (uintptr_t)n | htab_marks(*at) | htab_mark(n->hash);
 }
 
 static inline int htab_init(struct htab *h)
@@ -63,7 +93,7 @@ static inline uint64_t htab_hash(const struct htab *h, const void *key,
 }
 
 /* The bucket that @hash belongs to now. */
-static inline struct hnode **htab_place(const struct htab *h, uint64_t hash)
+static inline hbucket *htab_place(const struct htab *h, uint64_t hash)
 {
 	size_t i = hash & (h->mask >> 1);
 
@@ -74,7 +104,7 @@ static inline struct hnode **htab_place(const struct htab *h, uint64_t hash)
 static inline void htab_grow(struct htab *h)
 {
 	size_t mask = h->mask * 2 + 1;
-	struct hnode **bucket = pages_get(htab_bytes(mask));
+	hbucket *bucket = pages_get(htab_bytes(mask));
 
 	if (!bucket)
 		return;
@@ -87,14 +117,11 @@ static inline void htab_grow(struct htab *h)
 /* The next of the old buckets. */
 static inline void htab_move(struct htab *h)
 {
-	struct hnode *n = h->old[h->moved], *next;
+	struct hnode *n = htab_node(h->old[h->moved]), *next;
 
 	for (; n; n = next) {
-		struct hnode **at = &h->bucket[n->hash & h->mask];
-
 		next = n->next;
-		n->next = *at;
-		*at = n;
+		htab_put(&h->bucket[n->hash & h->mask], n);
 	}
 	if (h->moved++ < h->mask >> 1)
 		return;
@@ -109,42 +136,69 @@ static inline void htab_settle(struct htab *h)
 		htab_move(h);
 }
 
-/* Entries that nobody has asked for lately: the next ones that htab_move() reads. */
+/* Old buckets for each new entry: done when it is three quarters full. */
+#define HTAB_STEP	2
+
+/*
+ * Entries that nobody has asked for lately are far away. Of those that the next step
+ * moves the first ones were fetched by the step before: their successors. Of those
+ * that the step after it moves: the first ones.
+ */
 static inline void htab_fetch_old(const struct htab *h)
 {
-	size_t last = h->mask >> 1;
+	size_t i = h->moved, last = h->mask >> 1;
 
-	__builtin_prefetch(h->old[h->moved]);
-	__builtin_prefetch(h->old[h->moved < last ? h->moved + 1 : last]);
+	for (; i < h->moved + HTAB_STEP && i <= last; i++)
+		if (h->old[i])
+			__builtin_prefetch(htab_node(h->old[i])->next);
+	for (; i < h->moved + 2 * HTAB_STEP && i <= last; i++)
+		__builtin_prefetch(htab_node(h->old[i]));
 }
 
-/* Two old buckets for each new entry: done when it is three quarters full. */
 static inline void htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 {
-	struct hnode **at;
 	int i;
 
 	if (!h->old && h->n > h->mask)
 		htab_grow(h);
-	for (i = 0; i < 2 && h->old; i++)
+	for (i = 0; i < HTAB_STEP && h->old; i++)
 		htab_move(h);
 	if (h->old)
 		htab_fetch_old(h);
-	at = htab_place(h, hash);
 	n->hash = hash;
-	n->next = *at;
-	*at = n;
+	htab_put(htab_place(h, hash), n);
 	h->n++;
 }
 
 static inline void htab_del(struct htab *h, struct hnode *n)
 {
-	struct hnode **at = htab_place(h, n->hash);
+	hbucket *at = htab_place(h, n->hash), marks = 0;
+	struct hnode *first = htab_node(*at), **to = &first, *i;
 
-	while (*at != n)
-		at = &(*at)->next;
-	*at = n->next;
+	while (*to != n)
+		to = &(*to)->next;
+	*to = n->next;
+	for (i = first; i; i = i->next)
+		marks |= htab_mark(i->hash);
+	*at = (uintptr_t)first | marks;
 	h->n--;
+}
+
+/** htab_any() - an entry of the settled table, from the bucket *@i on; NULL: none is left. */
+static inline struct hnode *htab_any(const struct htab *h, size_t *i)
+{
+	for (; h->bucket && *i <= h->mask; (*i)++)
+		if (h->bucket[*i])
+			return htab_node(h->bucket[*i]);
+	return NULL;
+}
+
+/* Where the entries of @hash are, if there are any. */
+static inline struct hnode *htab_first(const struct htab *h, uint64_t hash)
+{
+	hbucket b = *htab_place(h, hash);
+
+	return b & htab_mark(hash) ? htab_node(b) : NULL;
 }
 
 /* Bring the place of @hash into the cache. */
@@ -156,12 +210,12 @@ static inline void htab_fetch(const struct htab *h, uint64_t hash)
 /* Then its first entry, which is the one that is looked for, mostly. */
 static inline void htab_fetch_first(const struct htab *h, uint64_t hash)
 {
-	__builtin_prefetch(*htab_place(h, hash));
+	__builtin_prefetch(htab_first(h, hash));
 }
 
 /* Candidates for @hash_; the caller compares keys. */
 #define htab_for_hash(h, n_, hash_)					\
-	for (n_ = *htab_place(h, hash_); n_; n_ = n_->next)		\
+	for (n_ = htab_first(h, hash_); n_; n_ = n_->next)		\
 		if (n_->hash == (hash_))
 
 #endif /* SOTTO_HTAB_H */

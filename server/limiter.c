@@ -8,35 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t filled(const struct bucket *b, uint64_t now_ms,
-		       uint32_t rate_min)
+#define MINUTE_NS	60000000000ull
+
+/* Another token would be one too many, or there never is one. */
+static bool is_empty(const struct bucket *b, uint64_t now_ns, uint64_t each_ns,
+		     uint32_t burst)
 {
-	/* tokens/minute * ms / 60000 = tokens; in thousandths: / 60 */
-	return b->milli + (now_ms - b->last_ms) * rate_min / 60;
+	uint64_t from = b->full_ns > now_ns ? b->full_ns : now_ns;
+
+	return from + each_ns > now_ns + burst * each_ns;
 }
 
 bool bucket_take(struct bucket *b, uint64_t now_ms, uint32_t rate_min,
 		 uint32_t burst)
 {
-	uint64_t have = b->used ? filled(b, now_ms, rate_min) :
-				  (uint64_t)burst * 1000;
+	uint64_t now_ns = now_ms * 1000000, each_ns;
 
-	if (have > (uint64_t)burst * 1000)
-		have = (uint64_t)burst * 1000;
-	b->used = true;
-	/* time that made less than a thousandth is not lost */
-	if (have != b->milli)
-		b->last_ms = now_ms;
-	b->milli = have;
-	if (have < 1000)
+	if (bucket_empty(b, now_ms, rate_min, burst))
 		return false;
-	b->milli -= 1000;
+	each_ns = MINUTE_NS / rate_min;
+	b->full_ns = (b->full_ns > now_ns ? b->full_ns : now_ns) + each_ns;
 	return true;
 }
 
-bool bucket_empty(const struct bucket *b, uint64_t now_ms, uint32_t rate_min)
+bool bucket_empty(const struct bucket *b, uint64_t now_ms, uint32_t rate_min,
+		  uint32_t burst)
 {
-	return b->used && filled(b, now_ms, rate_min) < 1000;
+	return !rate_min || is_empty(b, now_ms * 1000000, MINUTE_NS / rate_min,
+				     burst);
 }
 
 int limiter_init(struct limiter *l, uint32_t n, uint32_t rate_min,
@@ -84,5 +83,6 @@ bool limiter_take(struct limiter *l, uint64_t now_ms,
 bool limiter_empty(struct limiter *l, uint64_t now_ms,
 		   const struct sotto_addr *src, bool proven)
 {
-	return bucket_empty(find(l, src, proven), now_ms, l->rate_min);
+	return bucket_empty(find(l, src, proven), now_ms, l->rate_min,
+			    l->burst);
 }

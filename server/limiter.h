@@ -10,18 +10,17 @@
 
 #include "addr.h"
 
-/** struct bucket - zeroed it is full at its first use. */
+/** struct bucket - zeroed it is full. */
 struct bucket {
-	uint64_t last_ms;
-	uint32_t milli;		/* thousandths of a token */
-	bool used;
+	uint64_t full_ns;	/* when it is, or was, full again */
 };
 
 /** bucket_take() - one token; @rate_min tokens per minute, at most @burst. */
 bool bucket_take(struct bucket *b, uint64_t now_ms, uint32_t rate_min,
 		 uint32_t burst);
 /** bucket_empty() - would bucket_take() refuse? */
-bool bucket_empty(const struct bucket *b, uint64_t now_ms, uint32_t rate_min);
+bool bucket_empty(const struct bucket *b, uint64_t now_ms, uint32_t rate_min,
+		  uint32_t burst);
 
 struct limiter_slot {
 	uint8_t key[16];

@@ -159,13 +159,18 @@ static int listen_all(struct authd *ad, struct sotto_errmsg *err)
 	return rc;
 }
 
+/* One large page: every datagram lies in a small one of its own, nearly. */
+#define WORKER_BYTES	((size_t)2 << 20)
+
+_Static_assert(sizeof(struct worker) <= WORKER_BYTES, "a worker fits");
+
 static void free_workers(struct net *net)
 {
 	unsigned int i;
 
 	for (i = 0; i < net->workers_n; i++) {
 		sotto_wipe(net->worker[i], sizeof(*net->worker[i]));
-		free(net->worker[i]);
+		pages_put(net->worker[i], WORKER_BYTES);
 	}
 	free(net);
 }
@@ -175,7 +180,7 @@ static struct net *new_workers(struct authd *ad)
 	struct net *net = calloc(1, sizeof(*net));
 
 	while (net && net->workers_n < ad->conf.workers) {
-		struct worker *w = calloc(1, sizeof(*w));
+		struct worker *w = pages_get(WORKER_BYTES);
 
 		if (!w) {
 			free_workers(net);

@@ -23,6 +23,20 @@ static uint32_t keepalive_s(const struct authd *ad)
 	return s < SOTTO_KEEPALIVE_MS / 1000 ? s : SOTTO_KEEPALIVE_MS / 1000;
 }
 
+/* Each takes more than itself: a ticket, lists that are gone through, all of the policy. */
+static bool may_begin(struct assoc *as, uint32_t id)
+{
+	enum sotto_refusal why = SOTTO_REFUSAL_LIMIT;
+	struct authd *ad = as->ad;
+
+	if (bucket_take(&as->member->beginnings, ad->now_ms, AUTHD_BEGIN_RATE_MIN,
+			AUTHD_BEGIN_BURST))
+		return true;
+	ad->stats.begin_limited++;
+	sotto_chan_error(&as->chan, ad->now_ms, id, why, sotto_refusal_text(why));
+	return false;
+}
+
 static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 {
 	const struct sotto_msg_hello *h = &m->hello;
@@ -30,6 +44,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	struct member *mb = as->member;
 	struct authd *ad = as->ad;
 
+	if (!may_begin(as, id))
+		return;
 	as->local = h->local;
 	mb->ciphers = h->ciphers;
 	mb->data_port = h->data_port;
@@ -97,6 +113,8 @@ static void on_policy_get(struct assoc *as, uint32_t id,
 			  const struct sotto_msg *m)
 {
 	(void)m;
+	if (!may_begin(as, id))
+		return;
 	sotto_chan_ack(&as->chan, as->ad->now_ms, id);
 	policy_get(as->ad, as->member);
 }

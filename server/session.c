@@ -73,14 +73,19 @@ static void unlink_from(struct session_link *l, struct member *m)
 /* What could be granted again, with the seed in it. */
 static void forget_grant(struct session *s)
 {
-	if (s->granted)
-		sotto_wipe(s->granted->body, s->granted->len);
-	free(s->granted);
-	s->granted = NULL;
-	if (s->request)
-		htab_del(&s->ad->asked, &s->by_request);
-	free(s->request);
-	s->request = NULL;
+	struct mediation *md = s->mediation;
+
+	if (!md)
+		return;
+	htab_del(&s->ad->asked, &md->by_request);
+	if (md->offer)
+		md->offer->session = NULL;
+	if (md->grant)
+		sotto_wipe(md->grant, md->len);
+	if (md->grant != md->room)
+		free(md->grant);
+	pool_put(&s->ad->mediation_pool, md);
+	s->mediation = NULL;
 }
 
 /* Its ends count by a clock that does not jump, and so do we: who is forgotten too
@@ -121,7 +126,6 @@ struct session *session_new(struct authd *ad, struct member *a,
 	s->b = b;
 	s->linked_ms = ad->now_ms;
 	s->made = authd_wall();
-	s->hard_at = s->made + ad->conf.life.hard_s;
 	s->timer.fn = on_timer;
 	link_to(&s->link_a, s, a);
 	link_to(&s->link_b, s, b);
@@ -152,8 +156,6 @@ void session_free(struct session *s)
 	htab_del(&ad->pairs, &s->by_pair);
 	ad->sessions_n--;
 	forget_grant(s);
-	if (s->offer)
-		s->offer->session = NULL;
 	sotto_wipe(s, sizeof(*s));
 	pool_put(&ad->session_pool, s);
 }
@@ -175,21 +177,22 @@ uint64_t session_draw_id(struct authd *ad)
 int session_setup(struct authd *ad)
 {
 	pool_init(&ad->session_pool, sizeof(struct session));
+	pool_init(&ad->mediation_pool, sizeof(struct mediation));
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
 	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : 0;
 }
 
 void session_teardown(struct authd *ad)
 {
-	size_t i;
+	struct hnode *n;
+	size_t i = 0;
 
 	htab_settle(&ad->sessions);
-	for (i = 0; ad->sessions.bucket && i <= ad->sessions.mask; i++)
-		while (ad->sessions.bucket[i])
-			session_free(container_of(ad->sessions.bucket[i],
-						  struct session, by_id));
+	while ((n = htab_any(&ad->sessions, &i)))
+		session_free(container_of(n, struct session, by_id));
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);
 	pool_free(&ad->session_pool);
+	pool_free(&ad->mediation_pool);
 }

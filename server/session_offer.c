@@ -14,11 +14,12 @@
 
 static void accepted(struct session *s, const struct sotto_msg_session_accept *a)
 {
+	struct mediation *md = s->mediation;
 	struct authd *ad = s->ad;
 	struct sotto_wbuf w;
 
-	memcpy(s->granted->body + s->granted->eph, a->eph_pub, SOTTO_PUB_LEN);
-	sotto_wbuf_init(&w, s->granted->body + s->granted->spi, 4);
+	memcpy(md->grant + md->eph, a->eph_pub, SOTTO_PUB_LEN);
+	sotto_wbuf_init(&w, md->grant + md->spi, 4);
 	sotto_put_u32(&w, a->spi);
 	s->spi_b = a->spi;
 	session_not_pending(s);
@@ -67,7 +68,7 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 					  SOTTO_REFUSAL_CLOSED);
 		return;
 	}
-	s->offer = NULL;
+	s->mediation->offer = NULL;
 	if (valid_accept(err, m, oc.id))
 		accepted(s, &m->accept);
 	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
@@ -123,7 +124,7 @@ static void fill_nat(const struct session *s, struct sotto_msg_session_grant *g)
 static void fill_grant(struct session *s, struct sotto_msg_session_grant *g)
 {
 	g->session_id = s->id;
-	g->request_id = s->request->request_id;
+	g->request_id = s->mediation->request.request_id;
 	strcpy(g->name, s->b->name);
 	memcpy(g->static_pub, s->b->static_pub, SOTTO_PUB_LEN);
 	g->spi = SOTTO_SPI_MIN;		/* B says which, and its ephemeral key */
@@ -143,7 +144,7 @@ static void fill_grant(struct session *s, struct sotto_msg_session_grant *g)
 }
 
 /* The grant is kept as it will be sent: a quarter of the size. */
-static bool encode_grant(struct session *s, const struct sotto_msg *m)
+static bool encode_grant(struct mediation *md, const struct sotto_msg *m)
 {
 	uint8_t body[SOTTO_BODY_MAX];
 	const uint8_t *eph, *spi;
@@ -153,15 +154,15 @@ static bool encode_grant(struct session *s, const struct sotto_msg *m)
 		return false;
 	eph = sotto_msg_find(body, len, SOTTO_ATTR_EPHEMERAL, &n);
 	spi = sotto_msg_find(body, len, SOTTO_ATTR_SPI, &n);
-	s->granted = malloc(sizeof(*s->granted) + len);
-	if (s->granted) {
-		s->granted->len = len;
-		s->granted->eph = eph - body;
-		s->granted->spi = spi - body;
-		memcpy(s->granted->body, body, len);
+	md->grant = len <= sizeof(md->room) ? md->room : malloc(len);
+	if (md->grant) {
+		md->len = len;
+		md->eph = eph - body;
+		md->spi = spi - body;
+		memcpy(md->grant, body, len);
 	}
 	sotto_wipe(body, len);
-	return s->granted;
+	return md->grant;
 }
 
 /* Names, addresses, seed and lifetimes are those of the coming grant. */
@@ -169,7 +170,7 @@ static void fill_offer(struct sotto_msg_session_offer *o,
 		       const struct session *s,
 		       const struct sotto_msg_session_grant *g)
 {
-	const struct sotto_msg_session_request *req = s->request;
+	const struct sotto_msg_session_request *req = &s->mediation->request;
 
 	o->session_id = s->id;
 	strcpy(o->name, s->a->name);
@@ -215,7 +216,7 @@ static bool send_offer(struct session *s, const struct sotto_msg_session_grant *
 		free(oc);
 		return false;
 	}
-	s->offer = oc;
+	s->mediation->offer = oc;
 	assoc_rearm(as);
 	s->ad->stats.offers++;
 	monitor_session(s->ad, "offered", s, 0);
@@ -265,13 +266,13 @@ unsigned int session_offer(struct session *s)
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
 	bool ok;
 
-	s->cipher = choose_cipher(&s->ad->conf, &s->request->ciphers,
+	s->cipher = choose_cipher(&s->ad->conf, &s->mediation->request.ciphers,
 				  &s->b->ciphers);
 	if (!s->cipher)
 		return SOTTO_REFUSAL_CIPHER;
 	cap_pair(s);
 	fill_grant(s, &m.grant);
-	ok = encode_grant(s, &m) && send_offer(s, &m.grant);
+	ok = encode_grant(s->mediation, &m) && send_offer(s, &m.grant);
 	sotto_wipe(&m, sizeof(m));
 	return ok ? 0 : SOTTO_REFUSAL_LIMIT;
 }

@@ -3,7 +3,6 @@
  * A's request: who may have it, and what it is answered.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "rules.h"
@@ -47,10 +46,11 @@ static void refuse(struct assoc *as, uint32_t call, enum sotto_refusal reason,
 static struct assoc *asker(const struct session *s)
 {
 	struct assoc *as = s->a->current;
+	uint32_t index = s->mediation->call_index;
 
-	if (as && as->chan.keys.local_index == s->call_index)
+	if (as && as->chan.keys.local_index == index)
 		return as;
-	return assoc_by_index(s->ad, s->call_index);
+	return assoc_by_index(s->ad, index);
 }
 
 void session_fail(struct session *s, enum sotto_refusal reason)
@@ -61,18 +61,19 @@ void session_fail(struct session *s, enum sotto_refusal reason)
 	sotto_info("session %016" PRIx64 " %s -> %s: refused: %s", s->id,
 		   s->a->name, s->b->name, sotto_refusal_name(reason));
 	if (as)
-		refuse(as, s->call, reason, s->id);
+		refuse(as, s->mediation->call, reason, s->id);
 	session_free(s);
 }
 
 void session_send_grant(struct session *s)
 {
+	const struct mediation *md = s->mediation;
 	struct assoc *as = asker(s);
 
 	if (!as)
 		return;		/* A asks again on its next association */
-	sotto_chan_answer_body(&as->chan, s->call, SOTTO_MSG_SESSION_GRANT,
-			       s->granted->body, s->granted->len);
+	sotto_chan_answer_body(&as->chan, md->call, SOTTO_MSG_SESSION_GRANT,
+			       md->grant, md->len);
 	assoc_rearm(as);
 }
 
@@ -93,10 +94,11 @@ static struct session *find_repeat(struct authd *ad, struct member *m,
 	struct hnode *n;
 
 	htab_for_hash(&ad->asked, n, hash) {
-		struct session *s = container_of(n, struct session, by_request);
+		struct mediation *md = container_of(n, struct mediation,
+						    by_request);
 
-		if (s->a == m && s->request->request_id == request_id)
-			return s;
+		if (md->session->a == m && md->request.request_id == request_id)
+			return md->session;
 	}
 	return NULL;
 }
@@ -104,12 +106,14 @@ static struct session *find_repeat(struct authd *ad, struct member *m,
 static void repeat(struct assoc *as, uint32_t call, struct session *s,
 		   const struct sotto_msg_session_request *req)
 {
-	if (memcmp(s->request, req, sizeof(*req))) {
+	struct mediation *md = s->mediation;
+
+	if (memcmp(&md->request, req, sizeof(*req))) {
 		refuse(as, call, SOTTO_REFUSAL_REQUEST, 0);
 		return;
 	}
-	s->call = call;
-	s->call_index = as->chan.keys.local_index;
+	md->call = call;
+	md->call_index = as->chan.keys.local_index;
 	if (s->state == SESSION_LIVE)
 		session_send_grant(s);
 }
@@ -207,6 +211,7 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 {
 	struct authd *ad = as->ad;
 	struct session *s = session_new(ad, as->member, b, session_draw_id(ad));
+	struct mediation *md;
 
 	if (!s)
 		return NULL;
@@ -217,16 +222,18 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->spi_a = req->spi;
 	s->dst = req->dst;
 	s->either = replaces(ad, s->a, b, req->rekey_of);
-	s->call = call;
-	s->call_index = as->chan.keys.local_index;
-	s->request = malloc(sizeof(*s->request));
-	if (!s->request) {
+	md = pool_get(&ad->mediation_pool);
+	if (!md) {
 		session_free(s);
 		return NULL;
 	}
-	htab_add(&ad->asked, &s->by_request,
+	s->mediation = md;
+	md->session = s;
+	md->call = call;
+	md->call_index = as->chan.keys.local_index;
+	htab_add(&ad->asked, &md->by_request,
 		 request_hash(ad, s->a, req->request_id));
-	memcpy(s->request, req, sizeof(*req));	/* padding too: it is compared */
+	memcpy(&md->request, req, sizeof(*req));	/* padding too: it is compared */
 	return s;
 }
 

@@ -375,7 +375,7 @@ static void take_out(struct htab *h, uint64_t key)
 /* Bucket by bucket, and what is in it is found and taken out at any time. */
 static void tables_grow(void)
 {
-	size_t moved = 0, most = 0, in = 0, wrong = 0, growing = 0;
+	size_t moved = 0, most = 0, in = 0, wrong = 0, growing = 0, looked = 0;
 	struct htab h;
 	uint64_t i;
 
@@ -396,6 +396,10 @@ static void tables_grow(void)
 	}
 	EXPECT_EQ(wrong, 0);
 	EXPECT_EQ(most, 2);
+	/* to find out that something is not there, hardly any entry is looked at */
+	for (i = ENTRIES; i < 2 * ENTRIES; i++)
+		looked += htab_first(&h, htab_hash(&h, &i, sizeof(i))) != NULL;
+	EXPECT(looked < ENTRIES / 10);
 	EXPECT(growing > ENTRIES / 8);
 	for (i = 0; i < ENTRIES; i++) {
 		EXPECT(is_found(&h, i) == entries[i].in);
@@ -507,6 +511,23 @@ static void limits_by_source(void)
 	limiter_free(&l);
 }
 
+/* A member's: what came in time is not lost, and a rate of none is none. */
+static void limits_by_rate(void)
+{
+	struct bucket b = { 0 }, none = { 0 };
+	uint64_t ms;
+	int n = 0;
+
+	for (ms = 5000; ms < 5000 + 60000; ms++)
+		n += bucket_take(&b, ms, 500 * 60, 1000) +
+		     bucket_take(&b, ms, 500 * 60, 1000);
+	EXPECT(n >= 30999 && n <= 31000);
+	EXPECT(bucket_empty(&b, ms - 1, 500 * 60, 1000));
+	EXPECT(!bucket_empty(&b, ms + 2, 500 * 60, 1000));
+	EXPECT(!bucket_take(&none, ms, 0, 10));
+	EXPECT(!bucket_take(&none, ms, 60, 0));
+}
+
 static const struct ktap_test tests[] = {
 	{ "tickets_are_asked_for", tickets_are_asked_for },
 	{ "resumed_after_restart", resumed_after_restart },
@@ -523,6 +544,7 @@ static const struct ktap_test tests[] = {
 	{ "arena_objects", arena_objects },
 	{ "large_pages", large_pages },
 	{ "limits_by_source", limits_by_source },
+	{ "limits_by_rate", limits_by_rate },
 };
 
 int main(void)

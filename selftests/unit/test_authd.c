@@ -259,6 +259,32 @@ static void used_code_without_end(void)
 	stop(&a, &b);
 }
 
+/* What makes the server work most is limited for each member by itself. */
+static void beginnings(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_POLICY_GET };
+	int i, done = 0;
+
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	for (i = 0; i < 400; i++)
+		done += sim_hello(&a, 0);
+	EXPECT(done >= 230 && done < 300);
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_LIMIT);
+	for (i = 0, done = 0; i < 100; i++)
+		done += sim_call(&a, &m) == SOTTO_MSG_ACK;
+	EXPECT(done < 50);
+	EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_LIMIT);
+	EXPECT(stat_of("begin_limited") > 100);
+	/* the others have theirs, and what is asked often it still gets */
+	EXPECT(sim_hello(&b, 0));
+	EXPECT_EQ(sim_call(&b, &m), SOTTO_MSG_ACK);
+	m.type = SOTTO_MSG_KEEPALIVE;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ACK);
+	stop(&a, &b);
+}
+
 static void wrong_secrets(void)
 {
 	uint8_t secret[32], priv[32];
@@ -800,6 +826,7 @@ static const struct ktap_test tests[] = {
 	{ "guessing", guessing },
 	{ "used_code_again", used_code_again },
 	{ "used_code_without_end", used_code_without_end },
+	{ "beginnings", beginnings },
 	{ "wrong_secrets", wrong_secrets },
 	{ "junk", junk },
 	{ "replayed_init", replayed_init },

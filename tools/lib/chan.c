@@ -236,8 +236,9 @@ int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
 	rc = encode_frame(FRAME_REQUEST, 0, m, frame, &len);
 	if (rc)
 		return rc;
-	c = calloc(1, sizeof(*c) + len);
+	c = malloc(sizeof(*c) + len);
 	if (c) {
+		memset(c, 0, sizeof(*c));
 		memcpy(c->frame, frame, len);
 		c->len = len;
 		c->fn = fn;
@@ -274,6 +275,12 @@ static struct sotto_chan_served *find_served(struct sotto_chan *ch, uint32_t id)
 		return NULL;
 	s = &ch->served[id & (ch->served_cap - 1)];
 	return s->used && s->id == id ? s : NULL;
+}
+
+void sotto_chan_fetch(const struct sotto_chan *ch, uint32_t id)
+{
+	if (ch->served_cap)
+		__builtin_prefetch(&ch->served[id & (ch->served_cap - 1)]);
 }
 
 static void forget_at(struct sotto_chan *ch, struct sotto_chan_served *s,

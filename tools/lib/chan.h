@@ -190,6 +190,9 @@ bool sotto_frame_look(struct sotto_frame_view *v, const uint8_t *frame,
 void *sotto_chan_asked(const struct sotto_chan *ch, uint32_t id,
 		       sotto_answer_fn fn);
 
+/** sotto_chan_fetch() - have in the cache what handling or answering request @id reads. */
+void sotto_chan_fetch(const struct sotto_chan *ch, uint32_t id);
+
 /** sotto_chan_tick() - repeats what is due, ends what is overdue. */
 void sotto_chan_tick(struct sotto_chan *ch, uint64_t now_ms);
 
