@@ -110,6 +110,26 @@ new_keys_for_members_under_traffic() {
 	work 10
 }
 
+# Who has pinned the old key believes no server that there is a new one, only his administrator.
+# Until then what there is lasts.
+pinned_peer_is_told() {
+	local session key
+
+	expect "bob pins alice" sotto bob peer pin alice
+	work 10
+	session=$(session_of alice)
+	line_for alice
+	key=$(sotto alice -j enroll "$tmp/alice/line" 2>/dev/null | jq -r .key)
+	same "alice's key" "$(static_key alice)" "$key"
+	await "bob refuses it" 10 grep -q "its static key is not the pinned one" "$tmp/bob/run/sottod.log"
+	same "the session" "$(session_of alice)" "$session"
+	work 2
+	expect "bob pins the new one" sotto bob peer pin alice "$key"
+	await "a session with it" 60 replaced alice "$session"
+	work 10
+	expect "bob forgets the pin" sotto bob peer unpin alice
+}
+
 # A line that is of no use leaves all as it was, and so does one for another.
 lines_that_are_no_good() {
 	local key
@@ -202,6 +222,6 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup new_keys_for_members_under_traffic lines_that_are_no_good new_key_under_traffic \
-	old_line_is_good_in_between backup_has_both_keys former_key_ends late_member_enrols_anew \
-	counters_add_up
+run_tests setup new_keys_for_members_under_traffic pinned_peer_is_told lines_that_are_no_good \
+	new_key_under_traffic old_line_is_good_in_between backup_has_both_keys former_key_ends \
+	late_member_enrols_anew counters_add_up

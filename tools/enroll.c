@@ -204,7 +204,7 @@ static void show_success(const struct enrolment *n)
 		json_array_append_new(list, json_addr(&id->addrs.a[i]));
 	sotto_key_text(key, id->static_pub);
 	if (opts.json) {
-		print_json(json_pack("{s:s, s:o, s:s, s:s}", "name", id->name, "key", key,
+		print_json(json_pack("{s:s, s:s, s:o, s:s}", "name", id->name, "key", key,
 				     "addresses", list, "server", id->servers[0].host));
 		return;
 	}
