@@ -102,7 +102,11 @@ static bool sotto_is_bridged(const struct sk_buff *skb)
 #endif
 }
 
-static bool sotto_is_nd(u8 type)
+/*
+ * Neighbour discovery, and who listens to which group: the link's own business. No router forwards
+ * it, and by its hop limit one knows (RFC 4861, RFC 3810).
+ */
+static bool sotto_is_nd(u8 type, u8 hop_limit)
 {
 	switch (type) {
 	case NDISC_ROUTER_SOLICITATION:
@@ -110,11 +114,12 @@ static bool sotto_is_nd(u8 type)
 	case NDISC_NEIGHBOUR_SOLICITATION:
 	case NDISC_NEIGHBOUR_ADVERTISEMENT:
 	case NDISC_REDIRECT:
+		return hop_limit == 255;
 	case ICMPV6_MGM_QUERY:
 	case ICMPV6_MGM_REPORT:
 	case ICMPV6_MGM_REDUCTION:
 	case ICMPV6_MLD2_REPORT:
-		return true;
+		return hop_limit == 1;
 	default:
 		return false;
 	}
@@ -204,7 +209,8 @@ bool sotto_exempt(struct sotto_net *ns, struct sk_buff *skb,
 	if (p->proto == IPPROTO_IGMP && p->dst.family == AF_INET)
 		return true;
 	if (p->proto == IPPROTO_ICMPV6 && p->dst.family == AF_INET6)
-		return !skb_copy_bits(skb, p->l4, &type, 1) && sotto_is_nd(type);
+		return !skb_copy_bits(skb, p->l4, &type, 1) &&
+		       sotto_is_nd(type, ipv6_hdr(skb)->hop_limit);
 	if (p->proto != IPPROTO_UDP)
 		return false;
 
@@ -288,6 +294,7 @@ static bool sotto_xfrm_was_here(const struct sk_buff *skb)
 			return false;
 	return sp && sp->len;
 }
+
 /*
  * xfrm has left the encryption to what is below us: a device, or in its place a module
  * (esp4_offload) once the device is known. So what is in there is not what is to be sent.

@@ -21,7 +21,8 @@ MODULE_PARM_DESC(keylog, "keep keys so that root can read them as Wireshark key 
 static int sotto_selftest(void)
 {
 #ifdef CONFIG_SOTTO_SELFTEST
-	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest();
+	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest() ?:
+	       sotto_sa_selftest();
 #else
 	return 0;
 #endif

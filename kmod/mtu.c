@@ -67,7 +67,7 @@ static unsigned int sotto_route_mtu(const struct dst_entry *route)
 	return from ? READ_ONCE(from->fib6_pmtu) : 0;
 }
 
-/* What is still to be added on @route: by xfrm, or by a tunnel that the route itself is (MPLS, say). */
+/* What is still to be added on @route: by xfrm, or by the route itself (MPLS, say). */
 static unsigned int sotto_route_adds(const struct dst_entry *route, unsigned int mtu)
 {
 	unsigned int len = lwtunnel_headroom(route->lwtstate, mtu);

@@ -139,8 +139,8 @@ bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a)
 	return sotto_sa_peer_is(sa, a);
 }
 
-/* What is allocated for an SA, itself too. */
-static void sotto_sa_release(struct sotto_sa *sa)
+/* Nothing is left of it, nor of what it has. Return: where its memory is from. */
+static struct kmem_cache *sotto_sa_wipe(struct sotto_sa *sa)
 {
 	struct kmem_cache *cache = sotto_sa_caches[sa->dir];
 
@@ -149,6 +149,14 @@ static void sotto_sa_release(struct sotto_sa *sa)
 	kfree(sa->peer);
 	sotto_nat_free(sa->nat);
 	memzero_explicit(sa, sizeof(*sa));
+	return cache;
+}
+
+/* What is allocated for an SA, itself too. */
+static void sotto_sa_release(struct sotto_sa *sa)
+{
+	struct kmem_cache *cache = sotto_sa_wipe(sa);
+
 	kmem_cache_free(cache, sa);
 }
 
@@ -921,3 +929,7 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 	sotto_sa_put(sa);
 	return 0;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/sa.c"
+#endif

@@ -267,4 +267,8 @@ bool sotto_sa_local_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 /* In tunnel mode: may the peer send in the name of @a? */
 bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_sa_selftest(void);
+#endif
+
 #endif /* _SOTTO_SA_H */

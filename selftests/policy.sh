@@ -199,6 +199,51 @@ groups_and_neighbours_are_exempt() {
 	expect "forget" sotto a tunnel flush
 }
 
+# icmp6 HOST ADDRESS TYPE HOPS
+icmp6() {
+	on "$1" "$PYTHON" -c 'import socket, sys
+with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(sys.argv[3]))
+    s.sendto(bytes([int(sys.argv[2])]) + bytes(23), (sys.argv[1], 0))' "${@:2}"
+}
+
+# What looks like neighbour discovery, or like MLD, and was to be routed.
+neighbours_are_on_the_link() {
+	local type dropped passed
+
+	policy add ::/0 protect
+	capture link r left icmp6
+	for type in 131 133 135 136; do
+		icmp6 a fd07:1::fe $type 64
+	done
+	icmp6 a fd07:1::fe 133 255
+	icmp6 a fd07:1::fe 133 254
+	icmp6 a fd07:1::fe 131 1
+	icmp6 a fd07:1::fe 131 255
+	end_capture link
+	same "not the link's own" "$(frames link "src $A6 and (ip6[7] == 64 or ip6[7] == 254)")" 0
+	same "MLD that has a way to go" "$(frames link "src $A6 and ip6[40] == 131 and ip6[7] == 255")" 0
+	same "router discovery" "$(frames link "src $A6 and ip6[40] == 133 and ip6[7] == 255")" 1
+	same "MLD" "$(frames link "src $A6 and ip6[40] == 131 and ip6[7] == 1")" 1
+
+	dropped=$(stat a in_drop_plaintext) passed=$(stat a in_passed)
+	for type in 131 133 136; do
+		icmp6 r $A6 $type 64
+	done
+	await "what was routed is dropped" 5 stat_is a in_drop_plaintext $((dropped + 3))
+	icmp6 r $A6 133 255
+	icmp6 r $A6 131 1
+	await "the link's own passes" 5 passed_since a "$passed" 2
+	same "and is not dropped" "$(stat a in_drop_plaintext)" $((dropped + 3))
+	policy flush
+	expect "forget" sotto a tunnel flush
+}
+
+# passed_since HOST BEFORE COUNT: or more, for neighbours speak when they like.
+passed_since() {
+	[ "$(stat "$1" in_passed)" -ge $(($2 + $3)) ]
+}
+
 # The five-tuple of the agent's socket, and each of its fields a little off.
 control_flow_is_exempt_to_the_letter() {
 	local agent
@@ -288,6 +333,6 @@ counters_add_up() {
 run_tests setup without_policy_all_passes the_longest_prefix_decides refusals_of_policy_say_why \
 	block_is_silent_on_the_wire_and_loud_at_home plaintext_from_a_protected_source_is_dropped \
 	prefer_takes_plaintext_until_there_is_a_key other_sources_are_refused \
-	groups_and_neighbours_are_exempt control_flow_is_exempt_to_the_letter \
-	data_port_is_no_loophole policy_is_asked_after_nat failed_and_sealed_are_traced \
-	namespaces_know_nothing_of_one_another counters_add_up
+	groups_and_neighbours_are_exempt neighbours_are_on_the_link \
+	control_flow_is_exempt_to_the_letter data_port_is_no_loophole policy_is_asked_after_nat \
+	failed_and_sealed_are_traced namespaces_know_nothing_of_one_another counters_add_up
