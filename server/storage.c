@@ -801,6 +801,8 @@ static int open_files(struct storage *s, const char *path,
 
 	if (!rc)
 		rc = sql_open_again(s->sql, &s->log, err);
+	if (!rc)
+		rc = sql_keep_folder(s->sql, err);
 	/* what SQLite opens at its first write, it opens now */
 	if (!rc && (sql_touch(s->sql, &why) || sql_touch(s->log, &why)))
 		sotto_warn("%s", why.text);

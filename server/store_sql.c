@@ -2,6 +2,8 @@
 /*
  * SQLite: opening, statements, transactions, errors.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/paths.h"
 #include "store_sql.h"
 
 int sql_error(struct sql *st, const char *doing, struct sotto_errmsg *err)
@@ -261,6 +264,38 @@ int sql_open(const char *path, bool create, struct sql **out,
 	else
 		*out = st;
 	return rc;
+}
+
+/* A process has one database for good. */
+static char kept_path[SOTTO_PATH_MAX];
+static int kept_fd = -1;
+
+/* In the place of SQLite's own, which is for syncing the folder that @path is in. */
+static int open_folder(const char *path, int *fd)
+{
+	size_t len = strlen(kept_path);
+
+	*fd = -1;
+	if (!strncmp(path, kept_path, len) && path[len] == '/' && !strchr(path + len + 1, '/'))
+		*fd = fcntl(kept_fd, F_DUPFD_CLOEXEC, 0);
+	return *fd < 0 ? SQLITE_CANTOPEN : SQLITE_OK;
+}
+
+int sql_keep_folder(const struct sql *st, struct sotto_errmsg *err)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	char *end;
+
+	snprintf(kept_path, sizeof(kept_path), "%s", sqlite3_db_filename(st->db, "main"));
+	end = strrchr(kept_path, '/');
+	if (!end)
+		return sotto_err(err, SOTTO_E_IO, "%s: in which folder?", st->path);
+	*end = '\0';
+	kept_fd = open(kept_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (kept_fd < 0)
+		return sotto_err(err, SOTTO_E_IO, "%s: %s", kept_path, strerror(errno));
+	vfs->xSetSystemCall(vfs, "openDirectory", (sqlite3_syscall_ptr)open_folder);
+	return 0;
 }
 
 int sql_open_again(const struct sql *first, struct sql **out,

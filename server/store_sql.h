@@ -38,6 +38,11 @@ int sql_open_again(const struct sql *first, struct sql **out,
 void sql_close(struct sql *st);
 /** sql_touch() - write something, so that all files are open from then on. */
 int sql_touch(struct sql *st, struct sotto_errmsg *err);
+/** sql_keep_folder() - open the folder of the database, once in a process. SQLite, which syncs it
+ * when its log was made, is given that instead of opening it: after a start with a full disk it
+ * would come to that when nothing can be opened any more.
+ */
+int sql_keep_folder(const struct sql *st, struct sotto_errmsg *err);
 int sql_each_member(struct sql *st,
 		    int (*fn)(void *arg, const struct store_member *m),
 		    void *arg, struct sotto_errmsg *err);
