@@ -174,7 +174,15 @@ static void no_privileges(void)
 
 struct open_files {
 	int sockets, database, others;	/* others: neither, nor of the event loop */
+	int folder;			/* the one that the database is in */
 };
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
+}
 
 /* Beside the standard three. */
 static struct open_files files_of(pid_t pid)
@@ -197,6 +205,8 @@ static struct open_files files_of(pid_t pid)
 			of.sockets++;
 		else if (strstr(target, "/authd/realm.db"))
 			of.database++;
+		else if (ends_with(target, "/authd"))
+			of.folder++;
 		else if (strcmp(target, "/dev/null") &&
 			 strncmp(target, "pipe:", 5) &&
 			 strncmp(target, "anon_inode:", 11))
@@ -223,8 +233,8 @@ static bool maps_database(pid_t pid)
 	return found;
 }
 
-/* The keeper has its socket, the storage process two and the database, and the
- * server no file, whatever it did until then, and whatever it was born with.
+/* The keeper has its socket, the storage process two and the database with its folder, and
+ * the server no file, whatever it did until then, and whatever it was born with.
  */
 static void who_has_files(void)
 {
@@ -236,14 +246,15 @@ static void who_has_files(void)
 	close(inherited);
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
 	of = files_of(keeper_of(run.pid));
-	EXPECT(of.sockets == 1 && !of.database && !of.others);
+	EXPECT(of.sockets == 1 && !of.database && !of.folder && !of.others);
 	storage = storage_of(run.pid);
 	of = files_of(storage);
-	EXPECT(of.sockets == 2 && of.database >= 3 && !of.others);
+	EXPECT(of.sockets == 2 && of.database >= 3 && of.folder == 1 && !of.others);
 	EXPECT(maps_database(storage));
 	of = files_of(run.pid);
 	EXPECT(of.sockets >= 3);
 	EXPECT_EQ(of.database, 0);
+	EXPECT_EQ(of.folder, 0);
 	EXPECT_EQ(of.others, 0);
 	EXPECT(!maps_database(run.pid));
 	EXPECT(!maps_database(keeper_of(run.pid)));
