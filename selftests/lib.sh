@@ -490,12 +490,16 @@ pings() {
 	grep -q "^3 packets transmitted, 3 received, " <<<"$said"
 }
 
-# random_file MEGABYTES: one of that size.
+# random_file MEGABYTES: one of that size. Two may ask for it at once, in both directions of a test.
 random_file() {
 	local file=$tmp/random.$1
 
-	[ -e "$file" ] || head -c "$1M" /dev/urandom >"$file"
-	[ -e "$file.sha256" ] || sha256sum <"$file" >"$file.sha256"
+	(
+		flock 9
+		[ -e "$file.sha256" ] && exit
+		head -c "$1M" /dev/urandom >"$file"
+		sha256sum <"$file" >"$file.sha256"
+	) 9>"$tmp/random.lock"
 	echo "$file"
 }
 

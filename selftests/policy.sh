@@ -220,6 +220,7 @@ neighbours_are_on_the_link() {
 	icmp6 a fd07:1::fe 133 254
 	icmp6 a fd07:1::fe 131 1
 	icmp6 a fd07:1::fe 131 255
+	await "they leave" 10 resolved a fd07:1::fe
 	end_capture link
 	same "not the link's own" "$(frames link "src $A6 and (ip6[7] == 64 or ip6[7] == 254)")" 0
 	same "MLD that has a way to go" "$(frames link "src $A6 and ip6[40] == 131 and ip6[7] == 255")" 0
@@ -237,6 +238,11 @@ neighbours_are_on_the_link() {
 	same "and is not dropped" "$(stat a in_drop_plaintext)" $((dropped + 3))
 	policy flush
 	expect "forget" sotto a tunnel flush
+}
+
+# resolved HOST ADDRESS: what waited for the neighbour's link address has left.
+resolved() {
+	on "$1" ip -6 neighbour show "$2" | grep -q lladdr
 }
 
 # passed_since HOST BEFORE COUNT: or more, for neighbours speak when they like.
