@@ -199,11 +199,13 @@ groups_and_neighbours_are_exempt() {
 	expect "forget" sotto a tunnel flush
 }
 
-# icmp6 HOST ADDRESS TYPE HOPS
+# icmp6 HOST ADDRESS TYPE HOPS [SOURCE]
 icmp6() {
 	on "$1" "$PYTHON" -c 'import socket, sys
 with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(sys.argv[3]))
+    if len(sys.argv) > 4:
+        s.bind((sys.argv[4], 0))
     s.sendto(bytes([int(sys.argv[2])]) + bytes(23), (sys.argv[1], 0))' "${@:2}"
 }
 
@@ -214,12 +216,12 @@ neighbours_are_on_the_link() {
 	policy add ::/0 protect
 	capture link r left icmp6
 	for type in 131 133 135 136; do
-		icmp6 a fd07:1::fe $type 64
+		icmp6 a fd07:1::fe $type 64 $A6
 	done
-	icmp6 a fd07:1::fe 133 255
-	icmp6 a fd07:1::fe 133 254
-	icmp6 a fd07:1::fe 131 1
-	icmp6 a fd07:1::fe 131 255
+	icmp6 a fd07:1::fe 133 255 $A6
+	icmp6 a fd07:1::fe 133 254 $A6
+	icmp6 a fd07:1::fe 131 1 $A6
+	icmp6 a fd07:1::fe 131 255 $A6
 	await "they leave" 10 resolved a fd07:1::fe
 	end_capture link
 	same "not the link's own" "$(frames link "src $A6 and (ip6[7] == 64 or ip6[7] == 254)")" 0
