@@ -525,14 +525,17 @@ udp_sizes() {
 	return $status
 }
 
-# capture NAME HOST DEV [FILTER…]: until end_capture NAME.
+# capture NAME HOST DEV [$WHOLE] [FILTER…]: until end_capture NAME.
+#
+# The buffer's places are as large as the longest frame to be kept, and there are 512 of them for
+# bursts as a whole, which a machine with much else to do lets fill: so only heads are kept but
+# where the contents are looked at.
+WHOLE="-s 65300"
 capture() {
 	local name=$1 h=$2 dev=$3
 	shift 3
 
-	# The buffer's places are as large as the longest frame, rounded up to a power of two: so
-	# it has eight times as many of them as without a limit.
-	launch "$h" tcpdump -Z root -i "$dev" -s 65300 -B 32768 --immediate-mode -U \
+	launch "$h" tcpdump -Z root -i "$dev" -s 2000 -B 32768 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
 	await "tcpdump on $h" 10 grep -q "listening on" "$tmp/$name.tcpdump" || return
@@ -594,6 +597,7 @@ end_capture() {
 	stop_capture "$1" caught_up
 	[ "$got" -ge "$seen" ] && [ "$lost" = 0 ] ||
 		fail "the capture $1 is not complete: $got of $seen, $lost dropped"
+	note "capture $1: $got frames"
 }
 
 # end_plain NAME: of a capture of $PLAINTEXT, which is to have seen none. It counts what came

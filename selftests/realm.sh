@@ -316,7 +316,7 @@ fails_with() {
 # --- the wire -------------------------------------------------------------------------------
 
 watch() {
-	capture "$1" gateway wire
+	capture "$1" gateway wire $WHOLE
 }
 
 # end_watch NAME: senders hold their breath, for tcpdump to have seen all that was sent.
