@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "file.h"
 #include "log.h"
 #include "secret.h"
 #include "store_sql.h"
@@ -71,21 +72,6 @@ static int gather(struct sql *st, FILE *f, struct sotto_errmsg *err)
 	return rc;
 }
 
-static int write_all(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		p += n;
-		len -= n;
-	}
-	return fdatasync(fd);
-}
-
 int sql_audit_write(struct sql *st, struct sotto_errmsg *err)
 {
 	char *text = NULL;
@@ -103,7 +89,7 @@ int sql_audit_write(struct sql *st, struct sotto_errmsg *err)
 	if (fclose(f) && !rc)
 		rc = sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	st->audit_size = lseek(st->audit_fd, 0, SEEK_END);
-	if (!rc && len && write_all(st->audit_fd, text, len))
+	if (!rc && len && (sotto_write_all(st->audit_fd, text, len) || fdatasync(st->audit_fd)))
 		rc = fail(st, err);
 	free(text);
 	return rc;

@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "lib/paths.h"
 #include "lib/usock.h"
+#include "print.h"
 
 static const char *file;	/* whose lines the server speaks of; NULL: of none */
 
@@ -122,7 +123,7 @@ int state_readable(void)
 }
 
 /* The page behind what is in @all already. */
-static int ask_page(const char *socket, const char *cmd, const json_t *all, json_t **page)
+static int ask_page(const char *cmd, const json_t *all, json_t **page)
 {
 	json_t *req = json_pack("{s:s}", "cmd", cmd);
 	size_t n = json_array_size(all);
@@ -132,10 +133,14 @@ static int ask_page(const char *socket, const char *cmd, const json_t *all, json
 		json_object_set(req, "after", id);
 	else if (n)
 		json_object_set_new(req, "after", json_integer(n));
-	return daemon_call(socket, req, page);
+	return daemon_call(SERVER_SOCKET, req, page);
 }
 
-int daemon_list(const char *socket, const char *cmd, const char *name, json_t **out)
+/*
+ * All entries in one array. The next page begins behind the last entry's numeric "id", or, where
+ * ids are no numbers, behind so many entries.
+ */
+static int list_all(const char *cmd, const char *name, json_t **out)
 {
 	json_t *all = json_array();
 	bool more = true;
@@ -145,7 +150,7 @@ int daemon_list(const char *socket, const char *cmd, const char *name, json_t **
 		json_t *page, *list;
 		size_t n;
 
-		ret = ask_page(socket, cmd, all, &page);
+		ret = ask_page(cmd, all, &page);
 		if (ret)
 			break;
 		list = json_object_get(page, name);
@@ -159,6 +164,31 @@ int daemon_list(const char *socket, const char *cmd, const char *name, json_t **
 	else
 		*out = all;
 	return ret;
+}
+
+int daemon_show_list(const char *cmd, const char *name, const struct column *columns, size_t n,
+		     void (*add_row)(struct table *t, const json_t *entry), const char *empty)
+{
+	struct table t;
+	json_t *list;
+	int ret = list_all(cmd, name, &list);
+
+	if (ret)
+		return ret;
+	if (opts.json) {
+		print_json(list);
+		return EXIT_OK;
+	}
+	if (!json_array_size(list)) {
+		puts(empty);
+	} else {
+		table_init(&t, columns, n);
+		for (size_t i = 0; i < json_array_size(list); i++)
+			add_row(&t, json_array_get(list, i));
+		table_print(&t);
+	}
+	json_decref(list);
+	return EXIT_OK;
 }
 
 const char *text_of(const json_t *o, const char *name)

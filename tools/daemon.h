@@ -13,7 +13,9 @@
 #define SERVER_SOCKET	"authd.sock"
 #define DAEMON_CALL_MS	10000		/* how long an answer may take */
 
+struct column;
 struct sotto_errmsg;
+struct table;
 
 /** daemon_fail() - tell why a daemon cannot be spoken to (@ret, @err); an exit code */
 int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err);
@@ -28,14 +30,15 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err);
 int daemon_call(const char *socket, json_t *req, json_t **out);
 
 /**
- * daemon_list() - ask for a list that comes in pages
+ * daemon_show_list() - ask the server for a list that comes in pages, and show it
  * @cmd: "member.list", …
  * @name: member of the answer that has the list
- * The next page begins behind the last entry's numeric "id", or, where ids are
- * no numbers, behind so many entries.
- * @out: all entries in one array, the caller's
+ * @columns: of the table, @n of them; @add_row puts an entry into it
+ * @empty: what to say if there is none
+ * Returns 0 or an exit code.
  */
-int daemon_list(const char *socket, const char *cmd, const char *name, json_t **out);
+int daemon_show_list(const char *cmd, const char *name, const struct column *columns, size_t n,
+		     void (*add_row)(struct table *t, const json_t *entry), const char *empty);
 
 /** daemon_lines_of() - the server is given the text of this file, and may name its lines */
 void daemon_lines_of(const char *path);

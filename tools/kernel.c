@@ -89,6 +89,14 @@ int kernel_done(struct sgenl *g, int err, const char *fmt, ...)
 	return ret;
 }
 
+int kernel_run(int (*fn)(struct sgenl *), const char *what)
+{
+	struct sgenl *g;
+	int ret = kernel_open(&g);
+
+	return ret ? ret : kernel_done(g, fn(g), "%s", what);
+}
+
 bool family_wanted(const struct sotto_addr *addr)
 {
 	return !opts.family || !addr->len || addr->len == opts.family;

@@ -34,6 +34,9 @@ int kernel_fail(const struct sgenl *g, int err, const char *fmt, ...)
 int kernel_done(struct sgenl *g, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/** kernel_run() - one request without arguments; @what as for kernel_fail() */
+int kernel_run(int (*fn)(struct sgenl *), const char *what);
+
 /** family_wanted() - the address passes -4 and -6 */
 bool family_wanted(const struct sotto_addr *addr);
 

@@ -65,29 +65,11 @@ static void add_row(struct table *t, const json_t *m)
 
 static int member_list(struct args *a)
 {
-	struct table t;
-	json_t *list;
-	int ret;
-
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = daemon_list(SERVER_SOCKET, "member.list", "members", &list);
-	if (ret)
-		return ret;
-	if (opts.json) {
-		print_json(list);
-		return EXIT_OK;
-	}
-	if (!json_array_size(list)) {
-		puts("No members yet. \"sotto member add alice --address 10.0.0.1\" adds one.");
-	} else {
-		table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
-		for (size_t i = 0; i < json_array_size(list); i++)
-			add_row(&t, json_array_get(list, i));
-		table_print(&t);
-	}
-	json_decref(list);
-	return EXIT_OK;
+	return daemon_show_list("member.list", "members", columns,
+				sizeof(columns) / sizeof(columns[0]), add_row,
+				"No members yet. \"sotto member add alice --address 10.0.0.1\" adds one.");
 }
 
 static void show_times(const json_t *m)

@@ -215,15 +215,9 @@ static int policy_del(struct args *a)
 
 static int policy_flush(struct args *a)
 {
-	struct sgenl *g;
-	int ret;
-
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = kernel_open(&g);
-	if (ret)
-		return ret;
-	return kernel_done(g, sgenl_policy_flush(g), "flush the policy");
+	return kernel_run(sgenl_policy_flush, "flush the policy");
 }
 
 /* What the kernel has, with the origins that the old file knows. */

@@ -39,29 +39,10 @@ static void add_row(struct table *t, const json_t *s)
 
 static int session_list(struct args *a)
 {
-	struct table t;
-	json_t *list;
-	int ret;
-
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = daemon_list(SERVER_SOCKET, "session.list", "sessions", &list);
-	if (ret)
-		return ret;
-	if (opts.json) {
-		print_json(list);
-		return EXIT_OK;
-	}
-	if (!json_array_size(list)) {
-		puts("No sessions.");
-	} else {
-		table_init(&t, columns, sizeof(columns) / sizeof(columns[0]));
-		for (size_t i = 0; i < json_array_size(list); i++)
-			add_row(&t, json_array_get(list, i));
-		table_print(&t);
-	}
-	json_decref(list);
-	return EXIT_OK;
+	return daemon_show_list("session.list", "sessions", columns,
+				sizeof(columns) / sizeof(columns[0]), add_row, "No sessions.");
 }
 
 static const struct command commands[] = {

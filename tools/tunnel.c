@@ -252,15 +252,9 @@ static int tunnel_del(struct args *a)
 
 static int tunnel_flush(struct args *a)
 {
-	struct sgenl *g;
-	int ret;
-
 	if (args_end(a, usage))
 		return EXIT_USAGE;
-	ret = kernel_open(&g);
-	if (ret)
-		return ret;
-	return kernel_done(g, sgenl_tunnel_flush(g), "flush the tunnels");
+	return kernel_run(sgenl_tunnel_flush, "flush the tunnels");
 }
 
 static const struct command commands[] = {

@@ -80,7 +80,7 @@ int sotto_file_read(const char *path, bool private, void *out, size_t cap,
 	return rc;
 }
 
-static int write_all(int fd, const void *data, size_t len)
+int sotto_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;
 
@@ -94,7 +94,7 @@ static int write_all(int fd, const void *data, size_t len)
 		p += n;
 		len -= n;
 	}
-	return fsync(fd);
+	return 0;
 }
 
 static void folder_of(const char *path, char *out)
@@ -143,7 +143,7 @@ int sotto_file_write(const char *path, mode_t mode, bool replace,
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return sotto_err_errno(err, path);
-	if (fchmod(fd, mode) || write_all(fd, data, len))
+	if (fchmod(fd, mode) || sotto_write_all(fd, data, len) || fsync(fd))
 		rc = sotto_err_errno(err, path);
 	if (close(fd) && !rc)
 		rc = sotto_err_errno(err, path);

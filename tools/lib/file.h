@@ -27,6 +27,9 @@ int sotto_file_read(const char *path, bool private, void *out, size_t cap,
 int sotto_file_write(const char *path, mode_t mode, bool replace,
 		     const void *data, size_t len, struct sotto_errmsg *err);
 
+/** sotto_write_all() - all of it, in as many turns as it takes. 0, or -1 with errno. */
+int sotto_write_all(int fd, const void *data, size_t len);
+
 /** sotto_sync_folder() - of @path: a rename or a removal lasts only once that is on
  * the disk. 0, or -1 with errno.
  */

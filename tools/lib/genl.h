@@ -83,6 +83,15 @@ int sgenl_ask(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg);
 int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg);
 
 /**
+ * sgenl_call_built() - the same, unless putting an attribute failed
+ * @put: not 0 if it did
+ *
+ * Requests are far smaller than a message's page, so that would be a bug: the message is not
+ * sent, and -EMSGSIZE is returned.
+ */
+int sgenl_call_built(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn, void *arg);
+
+/**
  * sgenl_dump() - take all objects of one kind
  * @fn: called for each object
  * @reset: called before the dump is taken again because it was disturbed

@@ -19,19 +19,6 @@ static struct nlattr *nest(struct nl_msg *msg, int type)
 	return nla_nest_start(msg, type | NLA_F_NESTED);
 }
 
-/* Requests are far smaller than a message's page: a put that fails is a bug,
- * and the message is then not sent.
- */
-static int call(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn,
-		void *arg)
-{
-	if (put) {
-		sgenl_msg_free(msg);
-		return -EMSGSIZE;
-	}
-	return sgenl_call(g, msg, fn, arg);
-}
-
 static int ns_reply(uint8_t cmd, struct nlattr **tb, void *arg)
 {
 	(void)cmd;
@@ -56,7 +43,7 @@ int sgenl_ns_set(struct sgenl *g, int attr, uint32_t value)
 	else
 		put = nla_put_u32(msg, attr, value);
 	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }
 
 int sgenl_agent_register(struct sgenl *g,
@@ -74,7 +61,7 @@ int sgenl_agent_register(struct sgenl *g,
 		      nla_put_u16(msg, SOTTO_A_AGENT_REMOTE_PORT, remote_port);
 	/* without a flow the nest is empty, and must be there all the same */
 	nla_nest_end_keep_empty(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }
 
 static int addr_request(struct sgenl *g, uint8_t cmd, const struct sotto_prefix *p)
@@ -84,7 +71,7 @@ static int addr_request(struct sgenl *g, uint8_t cmd, const struct sotto_prefix 
 
 	if (p->plen != p->addr.len * 8)
 		put |= nla_put_u8(msg, SOTTO_A_ADDR_PLEN, p->plen);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }
 
 int sgenl_local_add(struct sgenl *g, const struct sotto_prefix *p)
@@ -122,7 +109,7 @@ int sgenl_policy_add(struct sgenl *g, const struct sgenl_policy *p, bool replace
 	if (p->gateway.len)
 		put |= put_addr(msg, SOTTO_A_POLICY_GATEWAY, &p->gateway);
 	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }
 
 int sgenl_policy_del(struct sgenl *g, const struct sotto_prefix *prefix)
@@ -132,7 +119,7 @@ int sgenl_policy_del(struct sgenl *g, const struct sotto_prefix *prefix)
 	int put = put_prefix(msg, prefix);
 
 	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }
 
 int sgenl_policy_flush(struct sgenl *g)
@@ -154,7 +141,7 @@ static int tunnel_request(struct sgenl *g, uint8_t cmd,
 	int put = put_addr(msg, SOTTO_A_TUNNEL_DST, dst);
 
 	nla_nest_end(msg, n);
-	return call(g, msg, put, t ? tunnel_reply : NULL, t);
+	return sgenl_call_built(g, msg, put, t ? tunnel_reply : NULL, t);
 }
 
 int sgenl_tunnel_get(struct sgenl *g, const struct sotto_addr *dst,
@@ -200,7 +187,7 @@ int sgenl_trace(struct sgenl *g, const struct sotto_addr *dst,
 	if (src)
 		put |= put_addr(msg, SOTTO_A_TRACE_SRC, src);
 	nla_nest_end(msg, n);
-	return call(g, msg, put, trace_reply, t);
+	return sgenl_call_built(g, msg, put, trace_reply, t);
 }
 
 int sgenl_acquire_fail(struct sgenl *g, const struct sgenl_acquire *a,
@@ -215,5 +202,5 @@ int sgenl_acquire_fail(struct sgenl *g, const struct sgenl_acquire *a,
 	      nla_put_u8(msg, SOTTO_A_ACQUIRE_REASON, reason) |
 	      nla_put_u32(msg, SOTTO_A_ACQUIRE_HOLD_MS, hold_ms);
 	nla_nest_end(msg, n);
-	return call(g, msg, put, NULL, NULL);
+	return sgenl_call_built(g, msg, put, NULL, NULL);
 }

@@ -20,16 +20,6 @@ static struct nlattr *sa_nest(struct nl_msg *msg)
 	return nla_nest_start(msg, SOTTO_A_SA | NLA_F_NESTED);
 }
 
-static int call(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn,
-		void *arg)
-{
-	if (put) {
-		sgenl_msg_free(msg);
-		return -EMSGSIZE;
-	}
-	return sgenl_call(g, msg, fn, arg);
-}
-
 static int spi_reply(uint8_t cmd, struct nlattr **tb, void *arg)
 {
 	struct sgenl_sa sa;
@@ -288,5 +278,5 @@ int sgenl_keylog(struct sgenl *g, const struct sgenl_sa *sa,
 	int put = put_selector(msg, sa->dir, sa->spi, sa->id);
 
 	nla_nest_end(msg, n);
-	return call(g, msg, put, keylog_reply, lines);
+	return sgenl_call_built(g, msg, put, keylog_reply, lines);
 }
