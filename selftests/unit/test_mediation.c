@@ -454,6 +454,61 @@ static void peer_returns(void)
 	stop();
 }
 
+/* Its agent is restarted when it has the offer already: the next one is another session. */
+static void offered_while_it_returns(void)
+{
+	uint64_t first;
+	int n;
+
+	ASSERT(start_two());
+	b.mute = true;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 10000);
+	first = b.last.offer.session_id;
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
+	sim_wait(500);
+	EXPECT(!a.asks[n].done);
+	EXPECT_EQ(pending(), 1);
+	b.mute = false;
+	ASSERT(sim_associate(&b));
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(a.asks[n].session_id != first);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 1);
+	stop();
+}
+
+/* It goes for good, or does not come back in time. */
+static void offered_and_gone(void)
+{
+	uint64_t begin;
+	int n;
+
+	ASSERT(start_two());
+	b.mute = true;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 10000);
+	begin = sotto_now_ms();
+	sim_note_bye(&b, SOTTO_REFUSAL_CLOSED);
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT_EQ(a.asks[n].reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin < 1000);
+	ASSERT(sim_associate(&b));
+	n = sim_ask(&a, "10.0.0.2");
+	begin = sotto_now_ms();
+	SIM_UNTIL(b.offers_seen == 2, 10000);
+	sim_wait(SOTTO_OFFER_MS - AUTHD_RETURN_WAIT_MS + 1000);
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
+	SIM_UNTIL(a.asks[n].done, 10000);
+	EXPECT_EQ(a.asks[n].reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin < SOTTO_OFFER_MS + 500);
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* A server that is new hears of sessions with somebody who is not back: ids from 1 to @n. */
 static void list_after_restart(struct sim *s, const struct sim *peer, uint64_t n)
 {
@@ -763,6 +818,8 @@ static const struct ktap_test tests[] = {
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
 	{ "peer_returns", peer_returns },
+	{ "offered_while_it_returns", offered_while_it_returns },
+	{ "offered_and_gone", offered_and_gone },
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "listed_without_end", listed_without_end },
 	{ "spi_unknown", spi_unknown },
