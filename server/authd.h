@@ -129,6 +129,7 @@ struct authd {
 
 	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
+	struct htab unplaced;		/* listed with keys that nobody has */
 	struct pool session_pool, mediation_pool;
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "session.h"
+#include "unplaced.h"
 
 uint64_t pair_hash(struct authd *ad, const struct member *x,
 		   const struct member *y)
@@ -199,7 +200,7 @@ int session_setup(struct authd *ad)
 	pool_init(&ad->session_pool, sizeof(struct session));
 	pool_init(&ad->mediation_pool, sizeof(struct mediation));
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
-	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : 0;
+	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : unplaced_setup(ad);
 }
 
 void session_teardown(struct authd *ad)
@@ -213,6 +214,7 @@ void session_teardown(struct authd *ad)
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);
+	unplaced_teardown(ad);
 	pool_free(&ad->session_pool);
 	pool_free(&ad->mediation_pool);
 }
