@@ -27,6 +27,7 @@
 #include "peers.h"
 #include "pins.h"
 #include "policy.h"
+#include "requests.h"
 #include "session.h"
 
 #ifndef SOTTO_VERSION
@@ -40,6 +41,16 @@ struct listing {
 	uint64_t id;
 	struct sotto_live *v;
 	size_t n, sent;
+};
+
+/** struct untold - sessions that ended, of which the server does not know yet */
+struct untold {
+	struct {
+		uint64_t id;
+		enum sotto_refusal why;
+	} v[UNTOLD_MAX];
+	unsigned int n;
+	uint64_t retry_ms;
 };
 
 struct agent {
@@ -58,6 +69,7 @@ struct agent {
 	struct realm_policy policy;
 	struct listing listing;		/* of the association that stands */
 	struct listing next_listing;	/* of one whose hello is not answered */
+	struct untold untold;
 	unsigned int live_out;		/* messages of either that are not answered */
 	struct sotto_usock *ctl;
 	struct sotto_signals signals;

@@ -658,6 +658,8 @@ void assoc_kick(struct agent *ag)
 		at = min_ms(at, current(ag)->ch.made_ms + SOTTO_ASSOC_HARD_MS);
 	if (a->loss_at_ms)
 		at = min_ms(at, a->loss_at_ms);
+	if (ag->untold.n && assoc_channel(ag) && !a->down_ms)
+		at = min_ms(at, ag->untold.retry_ms);
 	for (int i = 0; i < 2; i++)
 		if (a->chans[i].open)
 			at = min_ms(at, sotto_chan_next(&a->chans[i].ch));
@@ -679,6 +681,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	wipe_overdue(ag, now);
 	look_for_loss(ag, now);
 	keepalive(ag, now);
+	if (ag->untold.n && now >= ag->untold.retry_ms)
+		report_untold(ag);
 	attempt_tick(ag, now);
 	assoc_kick(ag);
 }

@@ -217,19 +217,67 @@ static void on_closed_ack(void *arg, int err, const struct sotto_msg *m)
 		assoc_doubt(arg);
 }
 
-void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
+/* Those in front that ended for one reason, as many as one message takes. */
+static unsigned int fill_close(const struct untold *u, struct sotto_msg_session_ids *m)
+{
+	unsigned int n = 0;
+
+	m->reason = u->v[0].why;
+	for (; n < u->n && n < SOTTO_IDS_MAX && u->v[n].why == m->reason; n++)
+		m->ids.id[n] = u->v[n].id;
+	m->ids.n = n;
+	return n;
+}
+
+void report_untold(struct agent *ag)
 {
 	struct sotto_chan *ch = assoc_channel(ag);
-	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+	struct untold *u = &ag->untold;
 
-	/* without an association the next report of live sessions says it too */
-	if (!ch || ag->assoc.down_ms)
-		return;
-	m.ids.reason = why;
-	m.ids.ids.n = 1;
-	m.ids.ids.id[0] = session;
-	sotto_chan_request(ch, sotto_now_ms(), &m, 0, on_closed_ack, ag, NULL);
+	while (ch && !ag->assoc.down_ms && u->n) {
+		struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+		unsigned int n = fill_close(u, &m.ids);
+
+		if (sotto_chan_request(ch, sotto_now_ms(), &m, 0, on_closed_ack, ag, NULL))
+			break;
+		u->n -= n;
+		memmove(u->v, u->v + n, u->n * sizeof(*u->v));
+	}
+	u->retry_ms = sotto_now_ms() + UNTOLD_RETRY_MS;
 	assoc_kick(ag);
+}
+
+/* They wait while too much is unanswered. */
+static void add_untold(struct agent *ag, uint64_t session, enum sotto_refusal why)
+{
+	struct untold *u = &ag->untold;
+
+	if (u->n == UNTOLD_MAX)
+		report_untold(ag);
+	if (u->n == UNTOLD_MAX) {
+		assoc_doubt(ag);	/* the next list tells it */
+		return;
+	}
+	u->v[u->n].id = session;
+	u->v[u->n++].why = why;
+}
+
+void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
+{
+	/* without an association the next report of live sessions says it too */
+	if (!assoc_channel(ag) || ag->assoc.down_ms)
+		return;
+	add_untold(ag, session, why);
+	report_untold(ag);
+}
+
+void report_vanished(struct agent *ag, const uint64_t *ids, unsigned int n)
+{
+	if (!assoc_channel(ag) || ag->assoc.down_ms)
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		add_untold(ag, ids[i], SOTTO_REFUSAL_CLOSED);
+	report_untold(ag);
 }
 
 unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned int n,

@@ -9,6 +9,8 @@
 
 struct agent;
 
+#define UNTOLD_MAX		512	/* ends of sessions that wait to be told */
+#define UNTOLD_RETRY_MS		500	/* so often they try */
 #define SPI_REPORT_BURST	3	/* reports of unknown SPIs at once */
 #define SPI_REPORT_MS		1000	/* then one in so long */
 
@@ -30,7 +32,7 @@ void report_more(struct agent *ag);
 void report_free(struct agent *ag);
 
 /**
- * report_closed_all() - @n sessions ended here, in as few messages as can be
+ * report_closed_all() - this host goes: @n sessions ended, in as few messages as can be
  * @fn: called with @ag for each message, when it is answered or given up
  * Returns how many messages went out.
  */
@@ -44,7 +46,13 @@ unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned i
  */
 void report_spi_unknown(struct agent *ag, uint32_t spi, const struct sotto_addr *src);
 
-/** report_closed() - one session ended here */
+/** report_closed() - one session ended here: told when there is room on the channel */
 void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why);
+
+/** report_vanished() - the same for @n that were gone when somebody looked */
+void report_vanished(struct agent *ag, const uint64_t *ids, unsigned int n);
+
+/** report_untold() - look for that room */
+void report_untold(struct agent *ag);
 
 #endif /* SOTTO_AGENT_REQUESTS_H */

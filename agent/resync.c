@@ -110,14 +110,6 @@ static void collect_vanished(struct session *s, void *arg)
 		v->ids[v->n++] = s->id;
 }
 
-/* If it is lost, the next report of live sessions says it too. */
-static void on_reported(void *arg, int err, const struct sotto_msg *m)
-{
-	(void)arg;
-	(void)err;
-	(void)m;
-}
-
 static void drop_vanished(struct agent *ag)
 {
 	struct vanished v = { .ids = calloc(ag->sessions.n + 1, sizeof(uint64_t)) };
@@ -129,7 +121,7 @@ static void drop_vanished(struct agent *ag)
 		session_free(session_find(ag, v.ids[i]));
 	if (v.n)
 		sotto_info("%u sessions are gone from the kernel", v.n);
-	report_closed_all(ag, v.ids, v.n, on_reported);
+	report_vanished(ag, v.ids, v.n);
 	free(v.ids);
 }
 

@@ -217,18 +217,54 @@ struct half_open *assoc_repeat(struct authd *ad,
 	return NULL;
 }
 
-static void cap_half_open(struct authd *ad, struct member *m)
+static bool is_half_open(const struct assoc *as)
 {
-	struct assoc *as, *oldest = NULL;
+	return as->state == ASSOC_HALF_OPEN && !as->dead;
+}
+
+bool assoc_half_open_full(const struct member *m)
+{
+	const struct assoc *as;
 	int n = 0;
 
-	for (as = m ? m->assocs : NULL; as; as = as->next)
-		if (as->state == ASSOC_HALF_OPEN && !as->dead) {
-			n++;
-			oldest = as;	/* the list has the newest first */
+	for (as = m->assocs; as; as = as->next)
+		n += is_half_open(as);
+	return n >= AUTHD_HALF_OPEN_MEMBER;
+}
+
+/*
+ * How much rather than others @as gives way to one from @from: anybody can replay what a
+ * member sent once, but not be where it is. So who did not show to be where it says comes
+ * first, then who has most.
+ */
+static int expendable(const struct assoc *as, const struct sotto_addr *from)
+{
+	const struct sotto_addr *source = &as->half->source;
+	int n = limiter_same(source, from);
+	const struct assoc *i;
+
+	for (i = as->member->assocs; i; i = i->next)
+		n += is_half_open(i) && limiter_same(source, &i->half->source);
+	return as->half->proven ? n : n + AUTHD_HALF_OPEN_MEMBER + 1;
+}
+
+static void cap_half_open(struct authd *ad, const struct member *m,
+			  const struct sotto_addr *from)
+{
+	struct assoc *as, *victim = NULL;
+	int most = 0;
+
+	if (m && assoc_half_open_full(m))
+		for (as = m->assocs; as; as = as->next) {
+			int n = is_half_open(as) ? expendable(as, from) : 0;
+
+			if (n && n >= most) {
+				most = n;
+				victim = as;	/* the list has the newest first */
+			}
 		}
-	if (n >= AUTHD_HALF_OPEN_MEMBER)
-		assoc_free(oldest);
+	if (victim)
+		assoc_free(victim);
 	if (ad->half_open_n >= AUTHD_HALF_OPEN_MAX) {
 		ad->stats.half_open_full++;
 		assoc_free(ad->half_open->as);
@@ -267,7 +303,7 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 		return NULL;
 	}
 	as->former = v->former;
-	cap_half_open(ad, m);
+	cap_half_open(ad, m, &from->peer);
 	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
 	htab_add(&ad->assocs, &as->by_index,
 		 htab_hash(&ad->assocs, &keys->local_index,

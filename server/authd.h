@@ -129,6 +129,7 @@ struct authd {
 
 	/* session*.c */
 	struct htab sessions, pairs, asked;	/* asked: by asker and request id */
+	struct htab unplaced;		/* listed with keys that nobody has */
 	struct pool session_pool, mediation_pool;
 	unsigned int sessions_n, pending_n;
 	uint64_t next_id;		/* of the session after the next */
@@ -194,7 +195,8 @@ struct half_open {
 	uint8_t code_id[SOTTO_CODE_ID_LEN];	/* enrolling */
 	uint8_t static_pub[SOTTO_PUB_LEN];	/* likewise */
 	uint8_t registers;			/* likewise: asked for */
-	struct sotto_addr source;		/* likewise: where message 2 came to */
+	struct sotto_addr source;		/* where message 2 went */
+	bool proven;				/* that it is there, by a cookie */
 	uint16_t resp_len;
 	uint8_t resp[];				/* message 2 */
 };
@@ -248,6 +250,8 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 			      const struct sotto_chan_keys *keys,
 			      const uint8_t *resp, size_t len);
 
+/** assoc_half_open_full() - another one of @m would push one out. */
+bool assoc_half_open_full(const struct member *m);
 /** assoc_by_index() - NULL if there is none. */
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
 struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index);

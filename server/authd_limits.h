@@ -27,6 +27,8 @@
 #define AUTHD_PENDING_MEMBER	256	/* mediations that one member asked for */
 #define AUTHD_OFFERS_MEMBER	192	/* mediations offered to one member */
 #define AUTHD_PAIR_SESSIONS	8	/* live sessions of one pair */
+#define AUTHD_UNPLACED_MAX	4096	/* live sessions listed with keys that nobody has */
+#define AUTHD_UNPLACED_MS	10000	/* such a one waits for its other end to list it */
 #define AUTHD_REQUEST_RATE	500	/* session requests per second of one member */
 #define AUTHD_REQUEST_BURST	1000
 #define AUTHD_BEGIN_RATE_MIN	60	/* hellos and policy-gets per minute of one member */

@@ -207,8 +207,13 @@ static void init_unknown(struct authd *ad, const struct path *from,
 	begin_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
 }
 
+/* Too many are half open, replayed ones perhaps: those of whom it shows stay longest. */
 static void take_member(struct begin *b, const struct member *m)
 {
+	if (!b->proven && assoc_half_open_full(m)) {
+		send_cookie(b->ad, b->from, &b->v);
+		return;
+	}
 	b->member = m->id;
 	memcpy(b->token, m->token, sizeof(b->token));
 	b->ready = true;
@@ -329,6 +334,7 @@ static void half_open(struct authd *ad, struct begin *b)
 	as = assoc_half_open(ad, m, b->from, &b->v, &b->keys, b->resp, b->len);
 	if (!as)
 		return;
+	as->half->proven = b->proven;
 	as->resumed = b->v.kind == SOTTO_HS_RESUME;
 	if (m)
 		return;

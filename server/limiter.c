@@ -55,6 +55,16 @@ void limiter_free(struct limiter *l)
 	l->slot = NULL;
 }
 
+static size_t source_len(const struct sotto_addr *src)
+{
+	return src->len == 4 ? 4 : 8;
+}
+
+bool limiter_same(const struct sotto_addr *a, const struct sotto_addr *b)
+{
+	return a->len == b->len && !memcmp(a->b, b->b, source_len(a));
+}
+
 static struct bucket *find(struct limiter *l, const struct sotto_addr *src,
 			   bool proven)
 {
@@ -62,7 +72,7 @@ static struct bucket *find(struct limiter *l, const struct sotto_addr *src,
 	struct limiter_slot *s;
 	uint64_t hash;
 
-	memcpy(key, src->b, src->len == 4 ? 4 : 8);
+	memcpy(key, src->b, source_len(src));
 	key[14] = proven;
 	key[15] = src->len;
 	crypto_shorthash((uint8_t *)&hash, key, sizeof(key), l->key);

@@ -46,6 +46,8 @@ int limiter_init(struct limiter *l, uint32_t n, uint32_t rate_min,
 void limiter_free(struct limiter *l);
 bool limiter_take(struct limiter *l, uint64_t now_ms,
 		  const struct sotto_addr *src, bool proven);
+/** limiter_same() - are they one source? */
+bool limiter_same(const struct sotto_addr *a, const struct sotto_addr *b);
 bool limiter_empty(struct limiter *l, uint64_t now_ms,
 		   const struct sotto_addr *src, bool proven);
 

@@ -3,13 +3,14 @@
  * What the server believes of sessions, and what an agent's kernel holds.
  *
  * After each HELLO an agent lists its live sessions. Unknown ones are taken over
- * (the server was restarted); those it lacks are gone (the host was restarted),
+ * (the server was restarted; see unplaced.h for who has new keys since); those it lacks are gone (the host was restarted),
  * and their other ends are told; those with revoked members are taken back.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "session.h"
+#include "unplaced.h"
 
 static uint64_t *listed(struct session *s, const struct member *m)
 {
@@ -77,6 +78,31 @@ static bool pair_is_full(struct authd *ad, const struct member *x,
 	return live >= AUTHD_PAIR_SESSIONS;
 }
 
+/* Made before the server began, or at another one. 0, or why it must go. */
+static unsigned int take_over(struct authd *ad, struct member *m,
+			      struct member *peer, uint64_t id)
+{
+	bool has_it = unplaced_other(ad, m, id) == peer;
+	struct session *s;
+
+	/* the other end's list was complete, and did not have it */
+	if (peer->live_state == LIVE_KNOWN && !has_it)
+		return SOTTO_REFUSAL_RESTARTED;
+	if (pair_is_full(ad, m, peer))
+		return SOTTO_REFUSAL_LIMIT;
+	s = session_new(ad, m, peer, id);
+	if (!s)
+		return SOTTO_REFUSAL_INTERNAL;
+	s->state = SESSION_LIVE;
+	s->either = true;	/* who lists it first is A here */
+	wheel_set(&ad->wheel, &s->timer, ad->now_ms + SOTTO_GRANT_KEEP_MS);
+	*listed(s, m) = m->listing;
+	if (has_it)
+		*listed(s, peer) = peer->listing;
+	unplaced_forget(ad, peer, id);
+	return 0;
+}
+
 /* 0: it is all right; else why it must go. */
 static unsigned int check_live(struct authd *ad, struct member *m,
 			       const struct sotto_live *live)
@@ -87,27 +113,18 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 	/* made with a key that the peer has no longer */
 	if (!peer && s && (s->a == m || s->b == m))
 		peer = session_peer(s, m);
+	else if (!peer && !s)
+		peer = unplaced_other(ad, m, live->session_id);
+	if (!peer && !s && unplaced_keep(ad, m, live->session_id))
+		return 0;
 	if (!peer || peer->state != MEMBER_ACTIVE)
 		return SOTTO_REFUSAL_REVOKED;
 	if (peer == m)
 		return SOTTO_REFUSAL_REQUEST;
-	if (!s) {
-		/* the other end's list was complete, and did not have it */
-		if (peer->live_state == LIVE_KNOWN)
-			return SOTTO_REFUSAL_RESTARTED;
-		if (pair_is_full(ad, m, peer))
-			return SOTTO_REFUSAL_LIMIT;
-		s = session_new(ad, m, peer, live->session_id);
-		if (!s)
-			return SOTTO_REFUSAL_INTERNAL;
-		s->state = SESSION_LIVE;
-		s->either = true;	/* who lists it first is A here */
-		wheel_set(&ad->wheel, &s->timer,
-			  ad->now_ms + SOTTO_GRANT_KEEP_MS);
-	} else if (!((s->a == m && s->b == peer) ||
-		     (s->b == m && s->a == peer))) {
+	if (!s)
+		return take_over(ad, m, peer, live->session_id);
+	if (!session_is_pair(s, m, peer))
 		return SOTTO_REFUSAL_REQUEST;
-	}
 	*listed(s, m) = m->listing;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "session.h"
+#include "unplaced.h"
 
 uint64_t pair_hash(struct authd *ad, const struct member *x,
 		   const struct member *y)
@@ -70,7 +71,17 @@ static void unlink_from(struct session_link *l, struct member *m)
 	m->sessions_n--;
 }
 
-/* What could be granted again, with the seed in it. */
+/* With the seed in it. */
+void session_forget_offer(struct mediation *md)
+{
+	if (md->grant)
+		sotto_wipe(md->grant, md->len);
+	if (md->grant != md->room)
+		free(md->grant);
+	md->grant = NULL;
+}
+
+/* What could be granted again. */
 static void forget_grant(struct session *s)
 {
 	struct mediation *md = s->mediation;
@@ -80,10 +91,7 @@ static void forget_grant(struct session *s)
 	htab_del(&s->ad->asked, &md->by_request);
 	if (md->offer)
 		md->offer->session = NULL;
-	if (md->grant)
-		sotto_wipe(md->grant, md->len);
-	if (md->grant != md->room)
-		free(md->grant);
+	session_forget_offer(md);
 	pool_put(&s->ad->mediation_pool, md);
 	s->mediation = NULL;
 }
@@ -113,6 +121,13 @@ static void on_timer(struct wheel_timer *t)
 		wheel_set(&s->ad->wheel, t, hard_ms(s));
 }
 
+static void put_by_id(struct session *s, uint64_t id)
+{
+	s->id = id;
+	htab_add(&s->ad->sessions, &s->by_id,
+		 htab_hash(&s->ad->sessions, &id, sizeof(id)));
+}
+
 struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id)
 {
@@ -121,7 +136,6 @@ struct session *session_new(struct authd *ad, struct member *a,
 	if (!s)
 		return NULL;
 	s->ad = ad;
-	s->id = id;
 	s->a = a;
 	s->b = b;
 	s->linked_ms = ad->now_ms;
@@ -129,8 +143,7 @@ struct session *session_new(struct authd *ad, struct member *a,
 	s->timer.fn = on_timer;
 	link_to(&s->link_a, s, a);
 	link_to(&s->link_b, s, b);
-	htab_add(&ad->sessions, &s->by_id,
-		 htab_hash(&ad->sessions, &id, sizeof(id)));
+	put_by_id(s, id);
 	htab_add(&ad->pairs, &s->by_pair, pair_hash(ad, a, b));
 	ad->sessions_n++;
 	return s;
@@ -174,12 +187,20 @@ uint64_t session_draw_id(struct authd *ad)
 	return id;
 }
 
+void session_renumber(struct session *s)
+{
+	uint64_t id = session_draw_id(s->ad);
+
+	htab_del(&s->ad->sessions, &s->by_id);
+	put_by_id(s, id);
+}
+
 int session_setup(struct authd *ad)
 {
 	pool_init(&ad->session_pool, sizeof(struct session));
 	pool_init(&ad->mediation_pool, sizeof(struct mediation));
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
-	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : 0;
+	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : unplaced_setup(ad);
 }
 
 void session_teardown(struct authd *ad)
@@ -193,6 +214,7 @@ void session_teardown(struct authd *ad)
 	htab_free(&ad->sessions);
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);
+	unplaced_teardown(ad);
 	pool_free(&ad->session_pool);
 	pool_free(&ad->mediation_pool);
 }

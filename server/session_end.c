@@ -8,6 +8,7 @@
 
 #include "rules.h"
 #include "session.h"
+#include "unplaced.h"
 
 void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
 		       enum sotto_refusal reason)
@@ -26,6 +27,8 @@ static void close_one(struct authd *ad, struct member *m, uint64_t id,
 {
 	struct session *s = session_by_id(ad, id);
 
+	if (!s)
+		unplaced_forget(ad, m, id);
 	if (!s || (s->a != m && s->b != m))
 		return;
 	if (s->state == SESSION_OFFERED) {

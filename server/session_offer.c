@@ -55,6 +55,21 @@ static bool valid_accept(int err, const struct sotto_msg *m, uint64_t id)
 	       m->accept.session_id == id;
 }
 
+/*
+ * B's agent went in the middle of its offer, and is soon back. It may hold keys for this
+ * one, and would refuse it if it came again: so the next one is another session.
+ */
+static void offer_again(struct session *s)
+{
+	uint64_t was = s->id;
+
+	session_forget_offer(s->mediation);
+	session_renumber(s);
+	sotto_info("session %016" PRIx64 " %s -> %s: its peer's agent went; to be offered as %016" PRIx64,
+		   was, s->a->name, s->b->name, s->id);
+	session_wait(s);
+}
+
 static void on_offered(void *arg, int err, const struct sotto_msg *m)
 {
 	struct offer_call oc = *(struct offer_call *)arg;
@@ -73,6 +88,8 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 		accepted(s, &m->accept);
 	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
 		session_fail(s, passed_on(m->refusal.reason));
+	else if (err == SOTTO_E_CLOSED && session_may_return(s->ad, s->b))
+		offer_again(s);
 	else if (is_silent(err))
 		session_fail(s, SOTTO_REFUSAL_PEER_OFFLINE);
 	else
@@ -279,9 +296,12 @@ unsigned int session_offer(struct session *s)
 
 void session_wait(struct session *s)
 {
+	uint64_t end = s->made_ms + SOTTO_OFFER_MS;
+
+	if (end > s->ad->now_ms + AUTHD_RETURN_WAIT_MS)
+		end = s->ad->now_ms + AUTHD_RETURN_WAIT_MS;
 	s->waits = true;
-	wheel_set(&s->ad->wheel, &s->timer,
-		  s->ad->now_ms + AUTHD_RETURN_WAIT_MS);
+	wheel_set(&s->ad->wheel, &s->timer, end);
 }
 
 static struct session *first_waiting(const struct member *m)

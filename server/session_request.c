@@ -150,8 +150,7 @@ static bool is_here(const struct member *b)
 	return b->current && b->ciphers.n;
 }
 
-/* After a restart of the server nobody is here, but not for long; nor is an agent away for it. */
-static bool may_return(const struct authd *ad, const struct member *b)
+bool session_may_return(const struct authd *ad, const struct member *b)
 {
 	if (b->returns && ad->now_ms - b->hello_ms < AUTHD_AGENT_MS)
 		return true;
@@ -198,7 +197,7 @@ static unsigned int check_peer(struct authd *ad, struct member *a,
 	if (!permitted(ad, a, b, req))
 		return SOTTO_REFUSAL_DENIED;
 	/* before its HELLO nothing is known of what it can do */
-	if (!is_here(b) && !may_return(ad, b))
+	if (!is_here(b) && !session_may_return(ad, b))
 		return SOTTO_REFUSAL_PEER_OFFLINE;
 	if (b->offered_n >= AUTHD_OFFERS_MEMBER)
 		return SOTTO_REFUSAL_LIMIT;

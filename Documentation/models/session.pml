@@ -122,6 +122,20 @@ inline refuse(s)
 	send_no(m_refusal[asker[s]], ask_of[s])
 }
 
+/* B's agent went in the middle of its offer, and said so: another one when it is back. */
+inline offer_again(s)
+{
+	state[s] = OVER;
+	m_offer[s] = false;	/* of an association that is no more */
+	m_accept[s] = false;
+	m_decline[s] = false;
+	state[n_sessions] = PENDING;
+	asker[n_sessions] = asker[s];
+	ask_of[n_sessions] = ask_of[s];
+	send(m_offer[n_sessions]);
+	n_sessions++
+}
+
 /* An agent asks, and gets its answer, or its time is up. */
 proctype ask(byte p)
 {
@@ -355,7 +369,9 @@ end:	do
 			fi;
 			if
 			:: asker[i] == OTHER(p) && state[i] != PENDING -> m_offer[i] = false
-			:: else -> skip
+			:: asker[i] == OTHER(p) && state[i] == PENDING && n_sessions < NS ->
+				offer_again(i)
+			:: asker[i] != OTHER(p) || state[i] == PENDING -> skip
 			fi;
 			i++
 		:: else -> break

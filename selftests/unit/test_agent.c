@@ -91,6 +91,7 @@ static struct server {
 	struct sotto_msg_hello held_hello;
 	unsigned int listed;	/* sessions of its list that came */
 	unsigned int strangers;	/* of another list */
+	unsigned int closed;	/* sessions from 1000 on that ended, it was told */
 	unsigned int policies;	/* asked for */
 	uint64_t rekey_of;	/* of the last request */
 	bool no_addrs;		/* hello-ack is without any */
@@ -152,6 +153,10 @@ static void server_request(void *arg, uint32_t id, const struct sotto_msg *m)
 		break;
 	case SOTTO_MSG_POLICY_GET:
 		srv.policies++;
+		break;
+	case SOTTO_MSG_SESSION_CLOSE:
+		for (unsigned int i = 0; i < m->ids.ids.n; i++)
+			srv.closed += m->ids.ids.id[i] >= 1000;
 		break;
 	case SOTTO_MSG_SESSION_REQUEST:
 		srv.rekey_of = m->request.rekey_of;
@@ -450,6 +455,37 @@ static void keys_do_not_outlive_their_time(void)
 	jump(ASSOC_BACKOFF_MAX_MS * 2);
 	UNTIL(associated(), 8000);
 	EXPECT(associated());
+	end();
+}
+
+/* Too much is unanswered when sessions end: that is told when there is room. */
+static void ends_are_told_later(void)
+{
+	begin();
+	many_sessions(600);
+	agent_begin();
+	UNTIL(srv.listed == 600 && !ag.live_out, 3000);
+	ASSERT(associated() && !ag.live_out);
+	srv.dead = true;
+	for (int i = 0; i < SOTTO_CALLS_MAX; i++)
+		report_closed(&ag, 1 + i, SOTTO_REFUSAL_CLOSED);
+	session_lost(&ag, 1000, SOTTO_REFUSAL_EXPIRED);
+	UNTIL(false, 1000);
+	srv.dead = false;
+	UNTIL(srv.closed, 5000);
+	EXPECT_EQ(srv.closed, 1);
+	UNTIL(!assoc_channel(&ag)->calls_n, 5000);
+	/* or were gone when it looked: more than can wait, so it takes another list */
+	srv.dead = true;
+	for (int i = 0; i < SOTTO_CALLS_MAX; i++)
+		report_closed(&ag, 1 + i, SOTTO_REFUSAL_CLOSED);
+	ksim.n_sas = 0;
+	EXPECT_EQ(kernel_resync(&ag), 0);
+	srv.dead = false;
+	UNTIL(srv.closed == 1 + UNTOLD_MAX && srv.hellos == 2, 5000);
+	EXPECT_EQ(srv.closed, 1 + UNTOLD_MAX);
+	EXPECT_EQ(srv.hellos, 2);
+	EXPECT_EQ(srv.hello.live_count, 0);
 	end();
 }
 
@@ -910,6 +946,7 @@ static const struct ktap_test tests[] = {
 	{ "new_list_begins_while_one_is_under_way", new_list_begins_while_one_is_under_way },
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
+	{ "ends_are_told_later", ends_are_told_later },
 	{ "silent_server_costs_no_time", silent_server_costs_no_time },
 	{ "asked_at_once_after_a_sleep", asked_at_once_after_a_sleep },
 	{ "each_address_of_a_server_is_tried", each_address_of_a_server_is_tried },

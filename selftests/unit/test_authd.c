@@ -370,6 +370,91 @@ static void replayed_init(void)
 	stop(&a, NULL);
 }
 
+/* From 127.0.0.@host, what Alice may have sent one day. */
+static void replay_from(int host)
+{
+	struct sockaddr_in from = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0x7f000000 + host),
+	};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(run.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sotto_hs_client hs;
+
+	EXPECT_EQ(sotto_hs_client_member(&hs, a.server_key, a.priv, a.token, 0), 0);
+	EXPECT(!bind(fd, (struct sockaddr *)&from, sizeof(from)));
+	EXPECT_EQ(sendto(fd, hs.dgram, hs.len, 0, (struct sockaddr *)&to, sizeof(to)),
+		  (ssize_t)hs.len);
+	sotto_hs_client_wipe(&hs);
+	close(fd);
+}
+
+static void replay_many(void)
+{
+	for (int i = 0; i < 20; i++)
+		replay_from(2 + i % 5);
+	sim_wait(100);
+	EXPECT_EQ(stat_of("half_open"), 4);
+}
+
+/* Alice's handshake is through; now her hello. */
+static bool confirm(void)
+{
+	sim_close_chan(&a);
+	sotto_chan_init(&a.chan, &a.hs_res.keys, &sim_ops, &a, sotto_now_ms());
+	a.open = true;
+	return sim_hello(&a, 0);
+}
+
+/* Many replayed ones do not push out the one that is under way. */
+static void replayed_beside(void)
+{
+	ASSERT(authd_start(&run, ""));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	EXPECT_EQ(sim_handshake(&a, false, 3000), SOTTO_HS_DONE);
+	replay_many();
+	EXPECT(confirm());
+	/* nor if they were there before it: then it shows that it is where it says */
+	replay_many();
+	EXPECT_EQ(sim_handshake(&a, false, 3000), SOTTO_HS_DONE);
+	replay_many();
+	EXPECT(confirm());
+	stop(&a, NULL);
+}
+
+/* Nor do those of somebody who shows that as well, at another place. */
+static void replayed_and_proven(void)
+{
+	struct sockaddr_in from = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0x7f000002),
+	};
+	int i;
+
+	ASSERT(authd_start(&run, "[limits]\ncookie_rate = 0\n"));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	memcpy(b.priv, a.priv, sizeof(b.priv));
+	sotto_token_close(b.token);
+	b.token = sotto_token_memory(a.token_secret);
+	EXPECT_EQ(sim_handshake(&a, false, 3000), SOTTO_HS_DONE);
+	close(b.fd);
+	b.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	EXPECT(!bind(b.fd, (struct sockaddr *)&from, sizeof(from)));
+	from.sin_port = htons(run.port);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	EXPECT(!connect(b.fd, (struct sockaddr *)&from, sizeof(from)));
+	for (i = 0; i < 6; i++)
+		EXPECT_EQ(sim_handshake(&b, false, 3000), SOTTO_HS_DONE);
+	EXPECT_EQ(stat_of("half_open"), 4);
+	EXPECT(confirm());
+	stop(&a, &b);
+}
+
 /* A member's message 1 with one bit of it wrong begins nothing, nor does a part of it. What is at
  * its end, the cookie, is looked at under load alone.
  */
@@ -830,6 +915,8 @@ static const struct ktap_test tests[] = {
 	{ "wrong_secrets", wrong_secrets },
 	{ "junk", junk },
 	{ "replayed_init", replayed_init },
+	{ "replayed_beside", replayed_beside },
+	{ "replayed_and_proven", replayed_and_proven },
 	{ "damaged_init", damaged_init },
 	{ "cookie", cookie },
 	{ "cookie_among_hints", cookie_among_hints },

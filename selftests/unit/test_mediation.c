@@ -377,8 +377,88 @@ static void server_restarted(void)
 	/* a session with somebody who is no member (any more) is taken back */
 	randombytes_buf(stranger, 32);
 	EXPECT(sim_hello(&a, 1) && sim_live(&a, 4711, stranger));
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 10000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, AUTHD_UNPLACED_MS + 10000);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_REVOKED);
+	stop();
+}
+
+/* New keys for @s; its kernel goes on with its sessions. */
+static bool rekey(struct sim *s, const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.rekey", "name", name);
+	struct sotto_errmsg err;
+	struct sotto_enrol e;
+	int rc = sotto_enrol_parse(&e, authd_str(ans, "line"), &err);
+
+	json_decref(ans);
+	if (rc)
+		return false;
+	memcpy(s->code, e.code, sizeof(s->code));
+	noise_keypair(s->priv, s->pub);
+	return sim_open(s, true) && sim_register(s);
+}
+
+/* They list it, Alice with the key that Bob had then. In either order, and both with new keys. */
+static void listed_with_a_former_key(void)
+{
+	uint8_t former_a[32], former_b[32];
+	uint64_t id;
+	int i;
+
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	id = a.asks[0].session_id;
+	memcpy(former_a, a.pub, 32);
+	memcpy(former_b, b.pub, 32);
+	ASSERT(rekey(&b, "bob"));
+	for (i = 0; i < 3; i++) {
+		struct sim *first = i == 1 ? &b : &a, *second = i == 1 ? &a : &b;
+
+		if (i == 2)
+			ASSERT(rekey(&a, "alice"));
+		EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+		ASSERT(authd_begin(&run));
+		ASSERT(sim_open(first, false) && sim_hello(first, 1));
+		EXPECT(sim_live(first, id, first == &a ? former_b : former_a));
+		sim_wait(100);
+		ASSERT(sim_open(second, false) && sim_hello(second, 1));
+		EXPECT(sim_live(second, id, second == &a ? former_b : former_a));
+		sim_wait(100);
+		EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+		EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 0);
+		EXPECT_EQ(sessions(), 1);
+	}
+	/* it is a session like any other */
+	revoke_member("bob");
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_PEER_GONE), 10000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_PEER_GONE), 1);
+	stop();
+}
+
+/* The other end does not list it: closed meanwhile, not held, or nobody's. */
+static void listed_by_one_alone(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+	uint8_t stranger[32];
+
+	ASSERT(start_two());
+	randombytes_buf(stranger, 32);
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 2));
+	EXPECT(sim_live(&a, 4711, stranger) && sim_live(&a, 4712, stranger));
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = 4712;
+	EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ACK);
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
+	EXPECT(sim_live(&b, 4712, a.pub));
+	SIM_UNTIL(sim_count(&b, SOTTO_MSG_SESSION_GONE), 1000);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), AUTHD_UNPLACED_MS + 1000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT(a.last.ids.ids.id[0] == 4711);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_REVOKED);
+	EXPECT_EQ(sessions(), 0);
 	stop();
 }
 
@@ -451,6 +531,61 @@ static void peer_returns(void)
 	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_PEER_OFFLINE);
 	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
+/* Its agent is restarted when it has the offer already: the next one is another session. */
+static void offered_while_it_returns(void)
+{
+	uint64_t first;
+	int n;
+
+	ASSERT(start_two());
+	b.mute = true;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 10000);
+	first = b.last.offer.session_id;
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
+	sim_wait(500);
+	EXPECT(!a.asks[n].done);
+	EXPECT_EQ(pending(), 1);
+	b.mute = false;
+	ASSERT(sim_associate(&b));
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(a.asks[n].session_id != first);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 1);
+	stop();
+}
+
+/* It goes for good, or does not come back in time. */
+static void offered_and_gone(void)
+{
+	uint64_t begin;
+	int n;
+
+	ASSERT(start_two());
+	b.mute = true;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 10000);
+	begin = sotto_now_ms();
+	sim_note_bye(&b, SOTTO_REFUSAL_CLOSED);
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT_EQ(a.asks[n].reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin < 1000);
+	ASSERT(sim_associate(&b));
+	n = sim_ask(&a, "10.0.0.2");
+	begin = sotto_now_ms();
+	SIM_UNTIL(b.offers_seen == 2, 10000);
+	sim_wait(SOTTO_OFFER_MS - AUTHD_RETURN_WAIT_MS + 1000);
+	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);
+	SIM_UNTIL(a.asks[n].done, 10000);
+	EXPECT_EQ(a.asks[n].reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT(sotto_now_ms() - begin < SOTTO_OFFER_MS + 500);
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 0);
 	stop();
 }
 
@@ -760,9 +895,13 @@ static const struct ktap_test tests[] = {
 	{ "revoked_while_offered", revoked_while_offered },
 	{ "peer_restarted", peer_restarted },
 	{ "server_restarted", server_restarted },
+	{ "listed_with_a_former_key", listed_with_a_former_key },
+	{ "listed_by_one_alone", listed_by_one_alone },
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
 	{ "peer_returns", peer_returns },
+	{ "offered_while_it_returns", offered_while_it_returns },
+	{ "offered_and_gone", offered_and_gone },
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "listed_without_end", listed_without_end },
 	{ "spi_unknown", spi_unknown },
