@@ -22,7 +22,7 @@ static int sotto_selftest(void)
 {
 #ifdef CONFIG_SOTTO_SELFTEST
 	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest() ?:
-	       sotto_sa_selftest();
+	       sotto_sa_selftest() ?: sotto_spread_selftest();
 #else
 	return 0;
 #endif
