@@ -850,3 +850,7 @@ bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 	sotto_burst_begin(b);
 	return true;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/open_burst.c"
+#endif
