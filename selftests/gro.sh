@@ -363,10 +363,20 @@ whole_packets_that_differ_are_not_merged() {
 	apart "another hop, in IPv4" $((2 * HEAD4 + 16))
 	in6 1000 payload0; in6 1008 payload1 ttl=63
 	apart "another hop, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 frag=0
+	apart "one of them may be fragmented" $((2 * HEAD4 + 16))
+	in6 1000 payload0; in6 1008 payload1 label=5
+	apart "another flow label" $((2 * HEAD6 + 16))
 	in4 7 1000 payload0; add4 from=10.9.0.2 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
 	apart "another host, in IPv4" $((2 * HEAD4 + 16))
 	in6 1000 payload0; add4 from=fd09::2 to=$B6 tcp=4000:6000:1008:7:0x10 text=payload1
 	apart "another host, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 to=10.7.2.99
+	burst4 "to another host, in IPv4" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_address+1"
+	in6 1000 payload0; in6 1008 payload1 to=fd07:2::99
+	burst4 "to another host, in IPv6" \
+		"tcp+1 tcp_bytes+$((HEAD6 + 8)) in_opened+1 in_drop_address+1"
 	in4 7 1000 "7*four"; in6 1028 payload1
 	apart "another family" $((HEAD4 + HEAD6 + 36))
 	in4 7 1000 payload0; in4 8 1009 payload1
@@ -375,14 +385,36 @@ whole_packets_that_differ_are_not_merged() {
 	apart "damaged before it was sealed, the second" $((2 * HEAD4 + 16))
 	in6 1000 payload0 broken=1; in6 1008 payload1
 	apart "damaged before it was sealed, the first" $((2 * HEAD6 + 16))
-	# The two ends themselves had no wire between them that could damage it.
-	add4 from=$A4 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
-	add4 from=$A4 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
+	# The two ends themselves had no wire between them that could damage it: nobody looks.
+	add4 from=$A4 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0 broken=1
+	add4 from=$A4 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1 broken=1
 	burst4 "of the peer itself" "tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
 	# As a whole, they are in another's name, each one.
 	add4 from=10.10.0.1 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
 	add4 from=10.10.0.1 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
 	burst4 "in another's name" "in_drop_address+2 in_bursts+1"
+}
+
+# What is out of the ordinary goes up as it came.
+odd_whole_packets_are_not_merged() {
+	fresh chacha20poly1305 mode tunnel behind 10.9.0.0/16,fd09::/64
+	OUTSIDE=add4
+	in4 7 1000 payload0 within=01010101; in4 8 1008 payload1 within=01010101
+	apart "options" $((2 * HEAD4 + 8 + 16))
+	in4 7 1000 payload0 frag=0x2000; in4 8 1008 payload1 frag=0x2000
+	burst4 "fragments, which wait for the rest" in_opened+2
+	in4 7 1000 payload0; in4 8 1008 payload1 broken=ip
+	burst4 "the second's header is damaged" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_malformed+1"
+	in4 7 1000 payload0 broken=ip; in4 8 1008 payload1
+	burst4 "the first's header is damaged" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_malformed+1"
+	# RFC 4303 section 2.7; the numbers go on as if what hides the length were text. Of what the
+	# peer itself sends no checksum would tell.
+	in4 7 1000 payload0 from=$A4 more=4; in4 8 1012 payload1 from=$A4
+	apart "the length is hidden, in IPv4" $((2 * HEAD4 + 16))
+	in6 1000 payload0 from=$A6 more=4; in6 1012 payload1 from=$A6
+	apart "the length is hidden, in IPv6" $((2 * HEAD6 + 16))
 }
 
 # What was on the way between the ends marks all that comes marked.
@@ -461,7 +493,7 @@ nothing_was_lost_count_of() {
 run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
 	replayed_segment_drops_alone odd_ones_drop_alone whole_packets_go_up_as_one \
-	whole_packets_that_differ_are_not_merged congestion_outside_marks_all_inside \
-	others_names_are_refused \
+	whole_packets_that_differ_are_not_merged odd_whole_packets_are_not_merged \
+	congestion_outside_marks_all_inside others_names_are_refused \
 	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
 	nothing_was_lost_count_of
