@@ -95,6 +95,8 @@ static inline void sotto_chapoly_wipe(struct sotto_chapoly *c)
 
 #ifdef CONFIG_SOTTO_SELFTEST
 int sotto_chapoly_selftest(void);
+/* Is it on the stack, where functions that the caller called before had it? */
+bool sotto_chapoly_left(const struct sotto_chapoly_key *key);
 #endif
 
 #endif /* _SOTTO_CHAPOLY_H */

@@ -49,6 +49,12 @@ bool sotto_inner_follows(const union sotto_inner *first, const union sotto_inner
 	       ipv6_addr_equal(&a6->daddr, &b6->daddr);
 }
 
+bool sotto_inner_fixed_id(const union sotto_inner *first, const union sotto_inner *next)
+{
+	return first->v4.version == 4 && first->v4.id == next->v4.id &&
+	       first->v4.frag_off & htons(IP_DF);
+}
+
 void sotto_inner_addrs(const union sotto_inner *ip, struct sotto_addr *src,
 		       struct sotto_addr *dst)
 {

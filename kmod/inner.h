@@ -28,9 +28,18 @@ union sotto_inner {
 unsigned int sotto_inner_len(const union sotto_inner *ip, unsigned int len, u8 nexthdr,
 			     u8 *proto);
 
-/* Does a packet come @n packets after @first, and say the same but for that? */
+/*
+ * Does @next say the same as @first, but that its identification, where it has one, is @n more
+ * than that one's?
+ */
 bool sotto_inner_follows(const union sotto_inner *first, const union sotto_inner *next,
 			 unsigned int n);
+
+/*
+ * Do the first two packets of a sender say that it has one identification for all? RFC 6864
+ * section 4.1: of what may not be fragmented it says nothing.
+ */
+bool sotto_inner_fixed_id(const union sotto_inner *first, const union sotto_inner *next);
 
 void sotto_inner_addrs(const union sotto_inner *ip, struct sotto_addr *src,
 		       struct sotto_addr *dst);

@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "netlink.h"
 #include "netns.h"
+#include "open.h"
 #include "policy.h"
 #include "replay.h"
 #include "sa.h"
@@ -22,7 +23,9 @@ static int sotto_selftest(void)
 {
 #ifdef CONFIG_SOTTO_SELFTEST
 	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest() ?:
-	       sotto_sa_selftest();
+	       sotto_sa_selftest() ?: sotto_spread_selftest() ?: sotto_seal_selftest() ?:
+	       sotto_open_selftest() ?: sotto_seal_burst_selftest() ?:
+	       sotto_open_burst_selftest();
 #else
 	return 0;
 #endif

@@ -484,3 +484,7 @@ int sotto_open(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt 
 		kfree_skb(out);
 	return why;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/open.c"
+#endif

@@ -77,4 +77,9 @@ void sotto_open_dummy(struct sotto_sa *sa, const struct sotto_pkt *p);
 void sotto_open_up(struct sotto_sa *sa, struct sk_buff *skb, const struct sotto_pkt *p,
 		   u8 nexthdr, struct nf_hook_state *state);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_open_selftest(void);
+int sotto_open_burst_selftest(void);
+#endif
+
 #endif /* _SOTTO_OPEN_H */

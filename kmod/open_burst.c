@@ -94,6 +94,7 @@ struct sotto_segment {
  * @ip_len: length of IP's header in there, in tunnel mode
  * @hlen: length of that and its transport header
  * @vouched: nobody but the peer itself can have damaged it
+ * @fixed_id: all of it has one identification in IPv4's header
  * @mss: its payload per segment
  * @segs: its segments
  * @dummies: authentic ones
@@ -120,7 +121,7 @@ struct sotto_burst {
 	struct sk_buff_head out;
 	struct sk_buff *open;
 	u8 proto;
-	bool vouched;
+	bool vouched, fixed_id;
 	unsigned int ip_len, hlen, mss, segs;
 
 	unsigned int dummies, forged;
@@ -347,6 +348,8 @@ static void sotto_burst_close(struct sotto_burst *b)
 		skb_shinfo(skb)->gso_type = sotto_burst_is_v4(b) ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
 		if (th->cwr)
 			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
+		if (b->fixed_id)
+			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_FIXEDID;
 	} else {
 		struct udphdr *uh = udp_hdr(skb);
 
@@ -440,7 +443,8 @@ static bool sotto_burst_continues(const struct sotto_burst *b, const struct sott
 	const union sotto_l4 *first = (const void *)skb_transport_header(b->open);
 	const union sotto_l4 *l4 = sotto_segment_l4(g);
 
-	if (b->ip_len && !sotto_inner_follows((const void *)first - b->ip_len, &g->ip, b->segs))
+	if (b->ip_len && !sotto_inner_follows((const void *)first - b->ip_len, &g->ip,
+					      b->fixed_id ? 0 : b->segs))
 		return false;
 	if (b->proto == IPPROTO_TCP)
 		return sotto_tcp_follows(&first->tcp, &l4->tcp, b->hlen - b->ip_len,
@@ -460,6 +464,18 @@ static bool sotto_burst_follows(const struct sotto_burst *b, const struct sotto_
 	    !sotto_burst_adjoins(b, skb, b->at + g->hlen))
 		return false;
 	return sotto_burst_continues(b, g) && (b->vouched || sotto_burst_sum_ok(b, g));
+}
+
+/* As tcp_gro_receive() has it: the second of a TCP flow tells. */
+static void sotto_burst_tell_id(struct sotto_burst *b, const struct sotto_segment *g)
+{
+	const void *l4;
+
+	if (!b->open || b->segs != 1 || !b->ip_len || b->proto != IPPROTO_TCP ||
+	    g->ip_len != b->ip_len)
+		return;
+	l4 = skb_transport_header(b->open);
+	b->fixed_id = sotto_inner_fixed_id(l4 - b->ip_len, &g->ip);
 }
 
 /* The current segment goes behind what @open has. */
@@ -525,6 +541,7 @@ static void sotto_burst_start(struct sotto_burst *b, const struct sotto_segment 
 	b->open = skb;
 	b->proto = g->proto;
 	b->vouched = vouched;
+	b->fixed_id = false;
 	b->ip_len = g->ip_len;
 	b->hlen = g->hlen;
 	b->mss = g->len - g->hlen;
@@ -568,6 +585,7 @@ static void sotto_burst_take(struct sotto_burst *b)
 	}
 
 	sotto_burst_parse(b, &g, plain);
+	sotto_burst_tell_id(b, &g);
 	if (g.hlen && sotto_burst_follows(b, &g)) {
 		__set_bit(b->i, b->kept);
 		sotto_burst_restore(b);
@@ -850,3 +868,7 @@ bool sotto_open_burst(struct sotto_sa *sa, struct sk_buff *skb,
 	sotto_burst_begin(b);
 	return true;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/open_burst.c"
+#endif

@@ -491,3 +491,7 @@ err_out:
 	kfree_skb(out);
 	return why;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/seal.c"
+#endif

@@ -153,4 +153,9 @@ void sotto_seal_count(struct sotto_tunnel *t, struct sotto_sa *sa,
 /* send.c: a sealed packet or burst goes to the wire. */
 void sotto_xmit(struct net *net, struct sk_buff *skb, unsigned int mtu);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_seal_selftest(void);
+int sotto_seal_burst_selftest(void);
+#endif
+
 #endif /* _SOTTO_SEAL_H */

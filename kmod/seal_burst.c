@@ -464,3 +464,7 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 	}
 	return 0;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/seal_burst.c"
+#endif

@@ -348,3 +348,7 @@ void sotto_spread_exit(void)
 	destroy_workqueue(sotto_spread_wq);
 	kfree(sotto_spreads);
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/spread.c"
+#endif

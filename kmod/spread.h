@@ -26,4 +26,8 @@ void sotto_spread_sync(void);
 void sotto_spread(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		  const struct nf_hook_state *state);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_spread_selftest(void);
+#endif
+
 #endif /* _SOTTO_SPREAD_H */

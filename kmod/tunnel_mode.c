@@ -139,11 +139,20 @@ static struct dst_entry *sotto_encap_route(const struct sotto_sa *sa,
 	return sotto_encap_from(sa, skb, src, to);
 }
 
+/* Of how many packets @skb is, at most: what comes of a virtual machine does not say. */
+static unsigned int sotto_encap_segs(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+
+	if (info->gso_segs || !info->gso_size)
+		return max_t(unsigned int, info->gso_segs, 1);
+	return DIV_ROUND_UP(skb->len, info->gso_size);
+}
+
 static void sotto_encap_header4(struct net *net, struct sk_buff *skb,
 				const struct sotto_addr *src,
 				const struct sotto_addr *dst, u8 tos, bool df)
 {
-	unsigned int segs = max_t(unsigned int, skb_shinfo(skb)->gso_segs, 1);
 	struct iphdr *iph = ip_hdr(skb);
 
 	iph->version = 4;
@@ -158,7 +167,7 @@ static void sotto_encap_header4(struct net *net, struct sk_buff *skb,
 	iph->daddr = dst->ip.ip;
 	iph->id = 0;
 	if (!df)
-		__ip_select_ident(net, iph, segs);
+		__ip_select_ident(net, iph, sotto_encap_segs(skb));
 }
 
 static void sotto_encap_header6(struct sk_buff *skb, const struct sotto_addr *src,

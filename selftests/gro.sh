@@ -5,22 +5,29 @@
 # stack's own GRO make them. What belongs together goes up as one; what does not is opened all
 # the same, and one bad packet spoils no other.
 #
-# a and b are hosts; r, the router between them, is the attacker, and a peer that makes
-# mistakes. What goes up is counted by nftables in front of conntrack: an inner burst is one.
+# a and b are hosts, and h one behind b; r, the router between a and b, is the attacker, and a
+# peer that makes mistakes. What goes up is counted by nftables in front of conntrack: an inner burst is one.
 
 . "$(dirname "$0")/lib.sh"
 begin
-need ping ethtool nft
+need ping ethtool nft tcpdump
 
 SPI=$((0x2000))		# what b receives
+H4=10.8.0.2
 HEAD4=40 HEAD6=60	# of IP and TCP, in bytes
 
 setup() {
 	modprobe -q algif_aead
 	make_routed
 	on r sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.left.rp_filter=0
+	make_hosts h
+	connect b back h wire
+	address b back 10.8.0.1/24
+	address h wire $H4/24
+	on b ethtool -K back tso off gso off
+	on b sysctl -qw net.ipv4.ip_forward=1
 	up a $A4 $A6
-	up b $B4 $B6
+	up b $B4 $B6 10.8.0.0/24
 	expect "policy" sotto a policy add 10.7.2.0/24 protect
 	expect "policy" sotto a policy add fd07:2::/64 protect
 	expect "policy" sotto b policy add 10.7.1.0/24 protect
@@ -363,10 +370,20 @@ whole_packets_that_differ_are_not_merged() {
 	apart "another hop, in IPv4" $((2 * HEAD4 + 16))
 	in6 1000 payload0; in6 1008 payload1 ttl=63
 	apart "another hop, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 frag=0
+	apart "one of them may be fragmented" $((2 * HEAD4 + 16))
+	in6 1000 payload0; in6 1008 payload1 label=5
+	apart "another flow label" $((2 * HEAD6 + 16))
 	in4 7 1000 payload0; add4 from=10.9.0.2 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
 	apart "another host, in IPv4" $((2 * HEAD4 + 16))
 	in6 1000 payload0; add4 from=fd09::2 to=$B6 tcp=4000:6000:1008:7:0x10 text=payload1
 	apart "another host, in IPv6" $((2 * HEAD6 + 16))
+	in4 7 1000 payload0; in4 8 1008 payload1 to=10.7.2.99
+	burst4 "to another host, in IPv4" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_address+1"
+	in6 1000 payload0; in6 1008 payload1 to=fd07:2::99
+	burst4 "to another host, in IPv6" \
+		"tcp+1 tcp_bytes+$((HEAD6 + 8)) in_opened+1 in_drop_address+1"
 	in4 7 1000 "7*four"; in6 1028 payload1
 	apart "another family" $((HEAD4 + HEAD6 + 36))
 	in4 7 1000 payload0; in4 8 1009 payload1
@@ -375,14 +392,68 @@ whole_packets_that_differ_are_not_merged() {
 	apart "damaged before it was sealed, the second" $((2 * HEAD4 + 16))
 	in6 1000 payload0 broken=1; in6 1008 payload1
 	apart "damaged before it was sealed, the first" $((2 * HEAD6 + 16))
-	# The two ends themselves had no wire between them that could damage it.
-	add4 from=$A4 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
-	add4 from=$A4 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
+	# The two ends themselves had no wire between them that could damage it: nobody looks.
+	add4 from=$A4 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0 broken=1
+	add4 from=$A4 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1 broken=1
 	burst4 "of the peer itself" "tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
 	# As a whole, they are in another's name, each one.
 	add4 from=10.10.0.1 to=$B4 id=7 tcp=4000:6000:1000:7:0x10 text=payload0
 	add4 from=10.10.0.1 to=$B4 id=8 tcp=4000:6000:1008:7:0x10 text=payload1
 	burst4 "in another's name" "in_drop_address+2 in_bursts+1"
+}
+
+# idents NAME: of what was captured.
+idents() {
+	tcpdump -nvr "$tmp/$1.pcap" 2>/dev/null | grep -o ' id [0-9]*,' | tr -dc '0-9\n' | paste -sd ' '
+}
+
+# RFC 6864: of what may not be fragmented it says nothing, and some senders have one for all. GRO
+# merges that where it is TCP, which can be cut again to be as it was.
+one_identification_for_all_stays() {
+	fresh chacha20poly1305 mode tunnel behind 10.9.0.0/16,fd09::/64
+	OUTSIDE=add4
+	in4 7 1000 payload0; in4 7 1008 payload1; in4 7 1016 end
+	burst4 "TCP" "tcp+1 tcp_bytes+$((HEAD4 + 19)) in_opened+3 in_bursts+1"
+	in4 7 1000 payload0; in4 7 1008 payload1; in4 8 1016 payload2
+	burst4 "not for the third" "tcp+2 tcp_bytes+$((2 * HEAD4 + 24)) in_opened+3 in_bursts+1"
+	in4 7 1000 payload0; in4 8 1008 payload1; in4 7 1016 payload2
+	burst4 "only for the third" "tcp+2 tcp_bytes+$((2 * HEAD4 + 24)) in_opened+3 in_bursts+1"
+	in4 7 1000 payload0 frag=0; in4 7 1008 payload1 frag=0
+	apart "they may be fragmented" $((2 * HEAD4 + 16))
+	add4 from=10.9.0.1 to=$B4 id=7 udp=5003 text=datagram-0
+	add4 from=10.9.0.1 to=$B4 id=7 udp=5003 text=datagram-1
+	burst4 "datagrams" "udp+2 udp_bytes+76 in_opened+2"
+	capture cut b back tcp
+	in4 7 1000 payload0 to=$H4 tcp=4000:7000:1000:7:0x10
+	in4 7 1008 payload1 to=$H4 tcp=4000:7000:1008:7:0x10
+	burst4 "one for all, forwarded" "tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
+	in4 7 1016 payload2 to=$H4 tcp=4000:7000:1016:7:0x10
+	in4 8 1024 payload3 to=$H4 tcp=4000:7000:1024:7:0x10
+	burst4 "forwarded" "tcp+1 tcp_bytes+$((HEAD4 + 16)) in_opened+2 in_bursts+1"
+	end_capture cut
+	same "identifications behind us" "$(idents cut)" "7 7 7 8"
+}
+
+# What is out of the ordinary goes up as it came.
+odd_whole_packets_are_not_merged() {
+	fresh chacha20poly1305 mode tunnel behind 10.9.0.0/16,fd09::/64
+	OUTSIDE=add4
+	in4 7 1000 payload0 within=01010101; in4 8 1008 payload1 within=01010101
+	apart "options" $((2 * HEAD4 + 8 + 16))
+	in4 7 1000 payload0 frag=0x2000; in4 8 1008 payload1 frag=0x2000
+	burst4 "fragments, which wait for the rest" in_opened+2
+	in4 7 1000 payload0; in4 8 1008 payload1 broken=ip
+	burst4 "the second's header is damaged" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_malformed+1"
+	in4 7 1000 payload0 broken=ip; in4 8 1008 payload1
+	burst4 "the first's header is damaged" \
+		"tcp+1 tcp_bytes+$((HEAD4 + 8)) in_opened+1 in_drop_malformed+1"
+	# RFC 4303 section 2.7; the numbers go on as if what hides the length were text. Of what the
+	# peer itself sends no checksum would tell.
+	in4 7 1000 payload0 from=$A4 more=4; in4 8 1012 payload1 from=$A4
+	apart "the length is hidden, in IPv4" $((2 * HEAD4 + 16))
+	in6 1000 payload0 from=$A6 more=4; in6 1012 payload1 from=$A6
+	apart "the length is hidden, in IPv6" $((2 * HEAD6 + 16))
 }
 
 # What was on the way between the ends marks all that comes marked.
@@ -461,7 +532,7 @@ nothing_was_lost_count_of() {
 run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
 	replayed_segment_drops_alone odd_ones_drop_alone whole_packets_go_up_as_one \
-	whole_packets_that_differ_are_not_merged congestion_outside_marks_all_inside \
-	others_names_are_refused \
-	whole_bursts_come_through cut_and_merged_bursts_come_through single_packets_come_through \
-	nothing_was_lost_count_of
+	whole_packets_that_differ_are_not_merged one_identification_for_all_stays \
+	odd_whole_packets_are_not_merged congestion_outside_marks_all_inside \
+	others_names_are_refused whole_bursts_come_through cut_and_merged_bursts_come_through \
+	single_packets_come_through nothing_was_lost_count_of

@@ -184,6 +184,31 @@ datagrams_leave_in_bursts() {
 	datagrams 8 60 4
 }
 
+# A virtual machine behind the gateway does not say of how many segments its bursts are. Where the
+# datagrams outside may be fragmented, no two in a row have one identification.
+identifications_are_each_ones_own() {
+	local idents
+
+	modprobe -q tun
+	[ -c /dev/net/tun ] || { skip "there is no tun here"; return; }
+	via $B4 $B6
+	keyed chacha20poly1305
+	expect "a tun device" on b ip tuntap add vm mode tun vnet_hdr
+	expect "it is up" on b ip link set vm up
+	route b 10.8.0.200 dev vm
+	expect "no segmentation" on b ethtool -K wire tx-udp-segmentation off
+	stats b >"$tmp/before"
+	capture idents b wire "src host $B4 and udp port $DATA_PORT"
+	expect "bursts" on b "$PYTHON" "$here/helpers/tun_burst.py" vm 10.8.0.200 $A4 10 12
+	end_capture idents
+	same "bursts sealed" "$(grown "$tmp/before" b out_bursts)" 10
+	idents=$(tcpdump -nvr "$tmp/idents.pcap" 2>/dev/null | grep -o ' id [0-9]*,')
+	at_least "datagrams" "$(wc -l <<<"$idents")" 120
+	same "identifications that two have" "$(sort <<<"$idents" | uniq -d | wc -l)" 0
+	on b ethtool -K wire tx-udp-segmentation on
+	on b ip link del vm
+}
+
 bursts_can_be_switched_off() {
 	expect "gso off" sotto a set gso off
 	stats a >"$tmp/before"
@@ -409,7 +434,8 @@ gateway_counters_add_up() {
 }
 
 run_tests setup same_family_inside other_family_inside bursts_stay_whole \
-	merged_packets_leave_as_bursts datagrams_leave_in_bursts bursts_can_be_switched_off \
+	merged_packets_leave_as_bursts datagrams_leave_in_bursts identifications_are_each_ones_own \
+	bursts_can_be_switched_off \
 	each_packet_inside_is_right gateway_itself nobody_speaks_in_anothers_name transport_keys_carry_no_tunnel dscp_and_ecn_cross \
 	too_big_is_told waiting_packets_are_rerouted gateway_counters_add_up \
 	xfrm_at_the_gateway counters_add_up

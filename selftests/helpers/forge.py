@@ -14,8 +14,13 @@ Reads one order per line and answers each with "ok" or "error: …":
       nh=N                   next header (17)
       inner=HEX | udp=PORT   what is inside: bytes, or a small datagram to PORT (5003)
       from=A to=A            a whole packet is inside, between these (IPv4 or IPv6); and of that
-      tos=N ttl=N id=N       what stands in its IP header (0, 64 and 77)
-      broken=1               its last byte is another than its checksum was made of
+      tos=N ttl=N id=N frag=N label=N
+                             what stands in its IP header (0, 64, 77, 0x4000 and 0); frag has
+                             IPv4's flags and offset, label is IPv6's
+      within=HEX             IPv4 options of it
+      broken=1 | broken=ip   its last byte is another than its checksum was made of; or IPv4's
+                             checksum is wrong
+      more=N                 bytes behind it that no length in it speaks of
       pad=wrong | pad=huge   a trailer that RFC 4303 does not allow
       flip=N                 one bit in byte N of the payload, from its end if negative
       cut=N | grow=N         bytes less or more in the IP packet, told to nobody
@@ -115,13 +120,19 @@ def whole_packet(order, text):
         kind, data = 6, tcp(src, dst, order["tcp"], text)
     else:
         kind, data = 17, udp(src, dst, 4000, int(order.get("udp", 5003)), text, {})
-    if "broken" in order:
+    if order.get("broken") == "1":
         data = data[:-1] + bytes([data[-1] ^ 1])
+    more = bytes(int(order.get("more", 0)))
     if src.version == 6:
-        return struct.pack("!IHBB", 6 << 28 | tos << 20, len(data), kind, ttl) + src.packed + \
-            dst.packed + data
-    return with_sum(struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(data), int(order.get("id", 77)),
-                                0x4000, ttl, kind, 0) + src.packed + dst.packed + data)
+        first = 6 << 28 | tos << 20 | int(order.get("label", 0))
+        return struct.pack("!IHBB", first, len(data), kind, ttl) + src.packed + dst.packed + \
+            data + more
+    options = bytes.fromhex(order.get("within", ""))
+    head = struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(data),
+                       int(order.get("id", 77)), int(order.get("frag", "0x4000"), 0), ttl, kind,
+                       0) + src.packed + dst.packed + options
+    head = head[:10] + struct.pack("!H", checksum(head) ^ (order.get("broken") == "ip")) + head[12:]
+    return head + data + more
 
 
 def inside(order, src, dst):
