@@ -548,17 +548,19 @@ udp_sizes() {
 	return $status
 }
 
-# capture NAME HOST DEV [$WHOLE] [FILTER…]: until end_capture NAME.
+# capture NAME HOST DEV [$DEEP|$WHOLE] [FILTER…]: until end_capture NAME.
 #
-# The buffer's places are as large as the longest frame to be kept, and there are 512 of them for
-# bursts as a whole, which a machine with much else to do lets fill: so only heads are kept but
-# where the contents are looked at.
-WHOLE="-s 65300"
+# The buffer's places are as large as the longest frame to be kept, a machine with much else to do
+# lets them fill, and all of it takes time to come and go, on a kernel with sanitizers more than
+# tcpdump itself: so by default only heads are kept, 12000 of them; of what is looked at with its
+# contents 8000 packets, or 512 bursts.
+DEEP="-s 2000 -B 16384"
+WHOLE="-s 65300 -B 32768"
 capture() {
 	local name=$1 h=$2 dev=$3
 	shift 3
 
-	launch "$h" tcpdump -Z root -i "$dev" -s 2000 -B 32768 --immediate-mode -U \
+	launch "$h" tcpdump -Z root -i "$dev" -s 256 -B 4096 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
 	await "tcpdump on $h" 10 says "$tmp/$name.tcpdump" "listening on" || return

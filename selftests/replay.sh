@@ -383,7 +383,7 @@ mirrored_packets_stay_sealed() {
 	ip -n "$(ns_name r)" link set right mtu 9000
 	ip -n "$(ns_name r)" link set tapped mtu 9000
 	mac=$(ip -n "$(ns_name b)" -j link show wire | jq -r '.[].address')
-	capture mirrored r tapped udp port $DATA_PORT
+	capture mirrored r tapped $DEEP udp port $DATA_PORT
 	for cipher in $CIPHERS; do
 		fresh $cipher 0
 		opened=$(stat b in_opened)
