@@ -476,6 +476,36 @@ stat_is() {
 	[ "$(stat "$1" "$2")" = "$3" ]
 }
 
+# changes: "NAME+N …" from $tmp/before to a new snapshot, which is the script's to define.
+changes() {
+	snapshot "$tmp/after"
+	awk 'NR == FNR { was[$1] = $2; next }
+		$2 != was[$1] { printf "%s%s+%d", sep, $1, $2 - was[$1]; sep = " " }' "$tmp/before" "$tmp/after"
+}
+
+# changes_are "NAME+N …": in any order.
+changes_are() {
+	snapshot "$tmp/after"
+	awk -v want="$1" '
+		BEGIN {
+			n = split(want, words)
+			for (i = 1; i <= n; i++)
+				left[words[i]]
+		}
+		NR == FNR { was[$1] = $2; next }
+		$2 != was[$1] {
+			change = $1 "+" ($2 - was[$1])
+			if (!(change in left))
+				bad = 1
+			delete left[change]
+		}
+		END {
+			for (change in left)
+				bad = 1
+			exit bad
+		}' "$tmp/before" "$tmp/after"
+}
+
 # What uapi/linux/sotto.h promises of the counters.
 sums_hold() {
 	stats "$1" | awk '
