@@ -86,7 +86,7 @@ outer_headers_are_whole() {
 
 	expect "no checksum offload" on a ethtool -K wire tx off
 	expect "no checksum offload" on b ethtool -K wire tx off
-	capture headers b wire
+	capture headers b wire $DEEP
 	for i in 1 2 3 4 5 6; do
 		expect "UDP over IPv4" udp_sizes a b $B4 $i 1000 333
 		expect "UDP over IPv6" udp_sizes b a $A6 $i 1000 333

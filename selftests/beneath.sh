@@ -41,7 +41,7 @@ bare() {
 	local n=$1 what=$2
 	shift 2
 
-	capture wire b wire $WHOLE
+	capture wire b wire
 	expect "$what" "$@"
 	end_capture wire
 	same "$what: in the clear" "$(marked wire)" "$n"

@@ -105,7 +105,7 @@ device_takes() {
 	local most=$(($2 * 1500 < $1 ? $2 * 1500 : $1)) single
 
 	expect "limits $1 $2" on a ip link set wire gso_max_size "$1" gso_max_segs "$2"
-	capture limit b wire -s 200 "udp port $DATA_PORT and greater 1200"
+	capture limit b wire "udp port $DATA_PORT and greater 1200"
 	hand_over $B4 2
 	datagrams $B4 120 1200 10
 	end_capture limit
@@ -159,13 +159,13 @@ udp_leaves_in_bursts() {
 # The device segments nothing: what is in the capture is what is on a wire.
 each_packet_inside_is_right() {
 	expect "no segmentation" on a ethtool -K wire tx-udp-segmentation off
-	capture ident b wire -s 200 "src host $A4 and udp port $DATA_PORT"
+	capture ident b wire "src host $A4 and udp port $DATA_PORT"
 	hand_over $B4 1
 	end_capture ident
 	at_least "packets" "$(frames ident)" 700
 	same "IPv4's identifications that came twice" "$(tcpdump -vnr "$tmp/ident.pcap" 2>/dev/null |
 		grep -o ' id [0-9]*,' | sort | uniq -d | wc -l)" 0
-	capture inside b wire -s 2000 "udp port $DATA_PORT"
+	capture inside b wire $DEEP "udp port $DATA_PORT"
 	for to in $B4 $B6; do
 		hand_over $to 1
 		datagrams $to 100 1003 20
@@ -186,7 +186,7 @@ devices_without_segmentation() {
 	hand_over $B4 2
 	per_burst 8
 	expect "UDP segmentation off" on a ethtool -K wire tx-udp-segmentation off
-	capture single b wire -s 2000 greater 1515
+	capture single b wire greater 1515
 	hand_over $B4 2
 	per_burst 8
 	hand_over $B6 2
@@ -204,7 +204,7 @@ devices_without_segmentation() {
 # `sotto set gso off`: for a device whose segmentation is at fault.
 bursts_can_be_switched_off() {
 	expect "gso off" sotto a set gso off
-	capture off b wire -s 2000 greater 1515
+	capture off b wire greater 1515
 	hand_over $B4 2
 	hand_over $B6 2
 	datagrams $B4 600 1200 10

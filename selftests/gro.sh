@@ -79,42 +79,31 @@ order() {
 # fresh CIPHER [WORDS FOR b's SA]: keys from a to b, and nothing seen yet.
 fresh() {
 	SPI=$((SPI + 1)) CIPHER=$1 NUMBER=0
-	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$1" key-file "$(key $SPI)" \
+	KEY=$(key $SPI)
+	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$1" key-file "$KEY" \
 		"${@:2}"
-	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$1" key-file "$(key $SPI)"
+	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$1" key-file "$KEY"
 }
 
 # add4 WORDS…, add6: a segment of the next burst, with the next number unless WORDS say another.
 add4() {
 	NUMBER=$((NUMBER + 1))
-	order add src=$A4 dst=$B4 spi=$SPI key="$(key $SPI)" cipher=$CIPHER seq=$NUMBER "$@"
+	order add src=$A4 dst=$B4 spi=$SPI key="$KEY" cipher=$CIPHER seq=$NUMBER "$@"
 }
 
 add6() {
 	NUMBER=$((NUMBER + 1))
-	order add src=$A6 dst=$B6 spi=$SPI key="$(key $SPI)" cipher=$CIPHER seq=$NUMBER "$@"
+	order add src=$A6 dst=$B6 spi=$SPI key="$KEY" cipher=$CIPHER seq=$NUMBER "$@"
 }
 
-counters() {
-	on b nft -j list counters 2>/dev/null | jq -r '.nftables[].counter | values |
-		(.name | ltrimstr("n_")) as $n | "\($n) \(.packets)", "\($n)_bytes \(.bytes)"'
-	stats b | awk '/^in_/ && !/^in_passed/'
-}
-
-# The router's neighbours may speak meanwhile, in the clear: those packets are left out.
+# snapshot FILE: of b's counters. The router's neighbours may speak meanwhile, in the clear: those
+# packets are left out.
 snapshot() {
-	counters >"$1"
-}
-
-changes() {
-	counters >"$tmp/after"
-	awk 'NR == FNR { was[$1] = $2; next } $1 != "in_seen" && $2 != was[$1] {
-		printf "%s+%d ", $1, $2 - was[$1] }' "$tmp/before" "$tmp/after" | sed 's/ $//'
-}
-
-# In any order.
-changes_are() {
-	[ "$(changes | tr ' ' '\n' | sort)" = "$(tr ' ' '\n' <<<"$1" | sort)" ]
+	{ on b nft list counters; sotto b stats -j; } 2>/dev/null | awk -v RS='[{},\n]' '
+		$1 == "counter" { name = substr($2, 3) }
+		$1 == "packets" { print name, $2; print name "_bytes", $4 }
+		/"in_/ && split($0, f, /[": ]+/) && f[2] != "in_passed" && f[2] != "in_seen" { print f[2], f[3] }
+		' >"$1"
 }
 
 # burst4 WHAT CHANGES [WORDS…], burst6: what was added goes out, with exactly these effects.

@@ -147,7 +147,7 @@ marked() {
 
 	keyed "$1" "$2" "$3" || return
 	pid=$(traffic b -b udp-echo 5002)
-	capture "$4" b wire udp port $DATA_PORT
+	capture "$4" b wire $DEEP udp port $DATA_PORT
 	printf 'MARKER-%s-MARKER' "$4" | on a socat -t 1 - "UDP:${2/#*:*/[$2]}:5002" >"$tmp/back"
 	end_capture "$4"
 	kill "$pid"

@@ -37,7 +37,11 @@ skip_all() {
 }
 
 note() {
-	printf '%s\n' "$*" | sed 's/^/# /'
+	local line
+
+	while IFS= read -r line; do
+		printf '# %s\n' "$line"
+	done <<<"$*"
 }
 
 # fail WORDS…: the running test has failed; it may go on, or return.
@@ -131,8 +135,21 @@ busywait() {
 
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
-		sleep 0.05
+		pause 0.05
 	done
+}
+
+# pause SECONDS: sleep, without a program: nobody ever writes there.
+pause() {
+	! read -r -t "$1" -u "$never"
+}
+
+# says FILE WORDS: it contains them; for await, and without a program, too.
+says() {
+	local text=
+
+	read -r -d '' text <"$1"
+	[[ $text == *"$2"* ]]
 }
 
 # within WHAT SECONDS COMMAND…: as busywait; that it does not come in time is a failure.
@@ -200,11 +217,13 @@ load_module() {
 # begin [MODULE PARAMETERS…]: everything that all scripts want.
 begin() {
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can run this"
-	need ip nsenter tcpdump jq
+	need ip tcpdump jq
 	SOTTO=$(program sotto) || skip_all "there is no program sotto; build it first"
-	TRAFFIC=$(program traffic) || skip_all "there is no program traffic; build selftests first"
+	TRAFFIC=$(program traffic) && ENTER=$(program enter) ||
+		skip_all "there are no programs traffic and enter; build selftests first"
 	PYTHON=$(PATH=/usr/bin:$PATH command -v python3)
 	mkdir -p "$tmp"
+	mkfifo "$tmp/never" && exec {never}<>"$tmp/never"
 	trap cleanup EXIT
 	trap 'exit 1' INT TERM HUP
 	if ! module_present; then
@@ -237,13 +256,14 @@ ns_name() {
 	echo "sotto-$1-$$"
 }
 
-# on HOST COMMAND…: run in its namespace, with folders of its own.
+# on HOST COMMAND…: run in its namespace, with folders of its own. (What is done this often is
+# done without starting programs, be it for ns_name.)
 on() {
 	local h=$1
 	shift
 
 	SOTTO_ETC=$tmp/$h/etc SOTTO_STATE=$tmp/$h/state SOTTO_RUN=$tmp/$h/run \
-		nsenter --net="/run/netns/$(ns_name "$h")" -- "$@"
+		"$ENTER" "/run/netns/sotto-$h-$$" "$@"
 }
 
 # launch HOST COMMAND…: the same in the background; $! is the command itself.
@@ -252,7 +272,7 @@ launch() {
 	shift
 
 	SOTTO_ETC=$tmp/$h/etc SOTTO_STATE=$tmp/$h/state SOTTO_RUN=$tmp/$h/run \
-		nsenter --net="/run/netns/$(ns_name "$h")" -- "$@" &
+		"$ENTER" "/run/netns/sotto-$h-$$" "$@" &
 }
 
 # sotto HOST WORDS…, traffic HOST WORDS…: our own programs there.
@@ -400,7 +420,10 @@ stats() {
 
 # stat HOST NAME: in one go, for it is asked often and slow machines take long to start programs.
 stat() {
-	sotto "$1" stats -j | awk -v RS='[{},]' -F'[":]+' -v name="$2" '$2 == name { print $3 + 0 }'
+	local all
+
+	all=$(sotto "$1" stats -j)
+	[[ $all =~ \"$2\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
 }
 
 # tunnel_says HOST ADDRESS: "STATE REASON" of the tunnel to there, or nothing.
@@ -451,6 +474,36 @@ verdict() {
 # stat_is HOST NAME VALUE, for await
 stat_is() {
 	[ "$(stat "$1" "$2")" = "$3" ]
+}
+
+# changes: "NAME+N …" from $tmp/before to a new snapshot, which is the script's to define.
+changes() {
+	snapshot "$tmp/after"
+	awk 'NR == FNR { was[$1] = $2; next }
+		$2 != was[$1] { printf "%s%s+%d", sep, $1, $2 - was[$1]; sep = " " }' "$tmp/before" "$tmp/after"
+}
+
+# changes_are "NAME+N …": in any order.
+changes_are() {
+	snapshot "$tmp/after"
+	awk -v want="$1" '
+		BEGIN {
+			n = split(want, words)
+			for (i = 1; i <= n; i++)
+				left[words[i]]
+		}
+		NR == FNR { was[$1] = $2; next }
+		$2 != was[$1] {
+			change = $1 "+" ($2 - was[$1])
+			if (!(change in left))
+				bad = 1
+			delete left[change]
+		}
+		END {
+			for (change in left)
+				bad = 1
+			exit bad
+		}' "$tmp/before" "$tmp/after"
 }
 
 # What uapi/linux/sotto.h promises of the counters.
@@ -525,53 +578,64 @@ udp_sizes() {
 	return $status
 }
 
-# capture NAME HOST DEV [$WHOLE] [FILTER…]: until end_capture NAME.
+# capture NAME HOST DEV [$DEEP|$WHOLE] [FILTER…]: until end_capture NAME.
 #
-# The buffer's places are as large as the longest frame to be kept, and there are 512 of them for
-# bursts as a whole, which a machine with much else to do lets fill: so only heads are kept but
-# where the contents are looked at.
-WHOLE="-s 65300"
+# The buffer's places are as large as the longest frame to be kept, a machine with much else to do
+# lets them fill, and all of it takes time to come and go, on a kernel with sanitizers more than
+# tcpdump itself: so by default only heads are kept, 12000 of them; of what is looked at with its
+# contents 8000 packets, or 512 bursts.
+DEEP="-s 2000 -B 16384"
+WHOLE="-s 65300 -B 32768"
 capture() {
 	local name=$1 h=$2 dev=$3
 	shift 3
 
-	launch "$h" tcpdump -Z root -i "$dev" -s 2000 -B 32768 --immediate-mode -U \
+	launch "$h" tcpdump -Z root -i "$dev" -s 256 -B 4096 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
-	await "tcpdump on $h" 10 grep -q "listening on" "$tmp/$name.tcpdump" || return
+	await "tcpdump on $h" 10 says "$tmp/$name.tcpdump" "listening on" || return
 	# What came before the filter was in place counts as seen by it; and so, if there is
 	# traffic already, does what is about to be captured.
 	kill -USR1 "${captures[$name]}"
-	await "tcpdump's count on $h" 10 grep -q "^tcpdump: .*received by filter" "$tmp/$name.tcpdump"
+	await "tcpdump's count on $h" 10 says "$tmp/$name.tcpdump" "received by filter"
 }
 
+# still FILE: nobody writes to it any more.
 still() {
-	local before after
+	: >"$tmp/now"
+	pause 0.1
+	[ ! "$1" -nt "$tmp/now" ]
+}
 
-	before=$(wc -c <"$1")
-	sleep 0.1
-	after=$(wc -c <"$1")
-	[ "$before" -eq "$after" ]
+# counts FILE: tcpdump's, each time that it was asked.
+counts() {
+	local line
+
+	counts=()
+	while read -r line; do
+		[[ $line != "tcpdump: "*" received by filter"*" dropped by kernel" ]] || counts+=("$line")
+	done <"$1"
+}
+
+# counted_again FILE NUMBER: more often than that.
+counted_again() {
+	counts "$1"
+	[ ${#counts[@]} -gt "$2" ]
 }
 
 # tally NAME: in $got, $seen and $lost what tcpdump says now that it has written, what the
 # filter let pass (since its place was taken), and what found no room.
 tally() {
-	local before file=$tmp/$1.tcpdump
+	local counts file=$tmp/$1.tcpdump early
 
-	before=$(grep -c "^tcpdump: .*received by filter" "$file")
+	counts "$file"
 	kill -USR1 "${captures[$1]}"
-	busywait 30 more_reports "$file" "$before" || return
-	read -r got seen lost < <(awk '/^tcpdump: .*received by filter/ {
-			if (!n++)
-				early = $5 - $2
-			got = $2; seen = $5 - early; lost = $10
-		}
-		END { print got, seen, lost }' "$file")
-}
-
-more_reports() {
-	[ "$(grep -c "^tcpdump: .*received by filter" "$1")" -gt "$2" ]
+	busywait 30 counted_again "$file" ${#counts[@]} || return
+	# tcpdump: GOT packets captured, SEEN packets received by filter, LOST packets dropped by kernel
+	set -- ${counts[0]}
+	early=$(($5 - $2))
+	set -- ${counts[-1]}
+	got=$2 seen=$(($5 - early)) lost=${10}
 }
 
 caught_up() {

@@ -236,7 +236,7 @@ print("right" if got == bytes(range(250)) * 200 else "wrong", flush=True)
 c.close()' >"$tmp/sctp" 2>&1
 	pid=$!
 	await "a listener" 20 on b grep -q ":* *5021 \|^.* 5021 " /proc/net/sctp/eps
-	expect "SCTP" timeout 20 nsenter --net="/run/netns/$(ns_name a)" "$PYTHON" -c 'import socket, sys, time
+	expect "SCTP" timeout 20 "$ENTER" "/run/netns/$(ns_name a)" "$PYTHON" -c 'import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
 s.connect((sys.argv[1], 5021))
 s.sendall(bytes(range(250)) * 200)

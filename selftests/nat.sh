@@ -143,7 +143,7 @@ order() {
 
 # sent_by_b: one ping of b's, as it left b, in hexadecimal.
 sent_by_b() {
-	capture sent b wire src $B4 and udp port $DATA_PORT >&2
+	capture sent b wire $DEEP src $B4 and udp port $DATA_PORT >&2
 	on b ping -n -q -c 1 -W 1 $A4 >/dev/null
 	end_capture sent >&2
 	tcpdump -nr "$tmp/sent.pcap" -x 2>/dev/null |

@@ -47,36 +47,25 @@ fresh() {
 	shift 2
 
 	SPI=$((SPI + 1)) CIPHER=$cipher
+	KEY=$(key $SPI)
 	expect "b's SA" sotto b sa add in spi $SPI peer $A4,$A6 cipher "$cipher" \
 		key-file "$(key $SPI)" seq "$seq" "$@"
 	expect "a's SA" sotto a sa add out spi $SPI peer $B4,$B6 cipher "$cipher" \
 		key-file "$(key $SPI)" seq "$seq"
 }
 
-# What reached sockets, over both families.
-delivered() {
-	on b awk '/^Udp:/ && $2 ~ /[0-9]/ { n += $2 } /^Udp6InDatagrams/ { n += $2 }
-		END { print n }' /proc/net/snmp /proc/net/snmp6
-}
-
-# Neighbours may speak meanwhile, in the clear: those packets are left out.
+# snapshot FILE: of b's counters, and of what reached sockets, over both families. Neighbours may
+# speak meanwhile, in the clear: those packets are left out.
 snapshot() {
-	{ stats b && echo delivered "$(delivered)"; } | awk '
-		$1 == "in_passed" { passed = $2; next }
-		$1 == "in_seen" { seen = $2; next }
-		/^in_|^delivered/ { print }
-		END { print "in_seen", seen - passed }' >"$1"
-}
-
-# changes: "NAME+N …" since $tmp/before.
-changes() {
-	snapshot "$tmp/after"
-	awk 'NR == FNR { was[$1] = $2; next } $2 != was[$1] { printf "%s+%d ", $1, $2 - was[$1] }' \
-		"$tmp/before" "$tmp/after" | sed 's/ $//'
-}
-
-changes_are() {
-	[ "$(changes)" = "$1" ]
+	{ sotto b stats -j; on b cat /proc/net/snmp /proc/net/snmp6; } | awk -v RS='[{},\n]' '
+		/"in_/ && split($0, f, /[": ]+/) { n[f[2]] = f[3] }
+		$1 == "Udp:" && $2 ~ /[0-9]/ || $1 == "Udp6InDatagrams" { n["delivered"] += $2 }
+		END {
+			n["in_seen"] -= n["in_passed"]
+			delete n["in_passed"]
+			for (name in n)
+				print name, n[name]
+		}' >"$1"
 }
 
 # moves WHAT CHANGES WORDS…: the order has exactly these effects at b.
@@ -101,11 +90,11 @@ OPENED="in_opened+1 delivered+1 in_seen+1"
 
 # from4 SEQ, from6 SEQ: a packet as a would make it, but for the words that follow.
 from4() {
-	echo "send src=$A4 dst=$B4 spi=$SPI key=$(key $SPI) cipher=$CIPHER seq=$*"
+	echo "send src=$A4 dst=$B4 spi=$SPI key=$KEY cipher=$CIPHER seq=$*"
 }
 
 from6() {
-	echo "send src=$A6 dst=$B6 spi=$SPI key=$(key $SPI) cipher=$CIPHER seq=$*"
+	echo "send src=$A6 dst=$B6 spi=$SPI key=$KEY cipher=$CIPHER seq=$*"
 }
 
 a_good_forger_gets_through() {
@@ -383,7 +372,7 @@ mirrored_packets_stay_sealed() {
 	ip -n "$(ns_name r)" link set right mtu 9000
 	ip -n "$(ns_name r)" link set tapped mtu 9000
 	mac=$(ip -n "$(ns_name b)" -j link show wire | jq -r '.[].address')
-	capture mirrored r tapped udp port $DATA_PORT
+	capture mirrored r tapped $DEEP udp port $DATA_PORT
 	for cipher in $CIPHERS; do
 		fresh $cipher 0
 		opened=$(stat b in_opened)

@@ -61,7 +61,7 @@ flows_of_one_sa_stay_in_order() {
 keys_in() {
 	local begin=${EPOCHREALTIME/./}
 
-	expect "keys for $1" timeout -s KILL 300 nsenter --net="/run/netns/$(ns_name a)" "$SOTTO" sa add out \
+	expect "keys for $1" timeout -s KILL 300 "$ENTER" "/run/netns/$(ns_name a)" "$SOTTO" sa add out \
 		spi "$2" peer "$1" cipher chacha20poly1305 key-file "$(key "$2")"
 	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
 }

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/realm.sh"
 begin
 need_realm
-need systemd-nspawn make ping
+need nsenter systemd-nspawn make ping
 [ -e "$tree/packaging/sottod.service" ] || skip_all "there are no units to install: this is not Sotto's own tree"
 
 BOOT=90			# seconds; emulated machines take long

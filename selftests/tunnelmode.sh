@@ -143,7 +143,7 @@ bursts_stay_whole() {
 		set -- $outside
 		via "$2" "$3"
 		keyed "$4"
-		capture "burst-$1" b wire -s 200 greater 20000
+		capture "burst-$1" b wire greater 20000
 		whole "IPv4, $1 family outside" a h $H4 a b
 		whole "IPv6, $1 family outside" a h $H6 a b
 		whole "IPv4 back, $1 family outside" h a $A4 b a
@@ -212,7 +212,7 @@ identifications_are_each_ones_own() {
 bursts_can_be_switched_off() {
 	expect "gso off" sotto a set gso off
 	stats a >"$tmp/before"
-	capture off b wire -s 200 greater 1515
+	capture off b wire greater 1515
 	expect "TCP" bulk a h $H4 2
 	end_capture off
 	same "bursts when off" "$(grown "$tmp/before" a out_bursts)" 0
@@ -228,7 +228,7 @@ each_packet_inside_is_right() {
 	expect "no segmentation" on a ethtool -K wire tx-udp-segmentation off
 	keyed chacha20poly1305
 	expect "IPv6 in IPv4" sotto a policy replace $BACK6 protect via $B4
-	capture inside b wire -s 2000 "src host $A4 and udp port $DATA_PORT"
+	capture inside b wire $DEEP "src host $A4 and udp port $DATA_PORT"
 	expect "TCP over IPv4" bulk a h $H4 1
 	expect "TCP over IPv6" bulk a h $H6 1
 	datagrams 1003 20 12

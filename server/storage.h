@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The storage process: it alone has the database's files, and no network, no
- * capability and no key. It answers the requests of a table (storage.c), which are
+ * capability and no key. It answers the requests of a table (storage_table.c), which are
  * those of store.h. It can neither be asked to run SQL nor to open a file; what it
  * stores of secrets is sealed before it comes there.
  */

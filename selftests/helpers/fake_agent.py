@@ -24,6 +24,7 @@ from sotto_nl import V, obj
 def arguments():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--delay", type=int, default=0, help="ms between question and answer")
+    p.add_argument("--when", metavar="FILE", help="answer when there is such a file")
     p.add_argument("--ignore", action="store_true", help="never answer")
     p.add_argument("--fail", nargs=2, metavar=("REASON", "HOLD_MS"))
     p.add_argument("--peer", help="its addresses, with commas between")
@@ -76,6 +77,8 @@ def main():
         if args.ignore:
             continue
         time.sleep(args.delay / 1000)
+        while args.when and not os.path.exists(args.when):
+            time.sleep(0.01)
         answer(s, args, q)
 
 
