@@ -3,8 +3,9 @@
  * What the server believes of sessions, and what an agent's kernel holds.
  *
  * After each HELLO an agent lists its live sessions. Unknown ones are taken over
- * (the server was restarted; see unplaced.h for who has new keys since); those it lacks are gone (the host was restarted),
- * and their other ends are told; those with revoked members are taken back.
+ * (the server was restarted; see unplaced.h for who has new keys since); those it
+ * lacks are gone (the host was restarted), and their other ends are told; those with
+ * revoked members are taken back.
  */
 #include <inttypes.h>
 #include <string.h>
