@@ -207,6 +207,19 @@ static void init_unknown(struct authd *ad, const struct path *from,
 	begin_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
 }
 
+/* Said to who has its key, or replays it; and that one sees already that it is not taken. */
+static void init_revoked(struct authd *ad, const struct begin *b,
+			 const struct member *m)
+{
+	char addr[SOTTO_ADDR_STR];
+
+	ad->stats.init_refused++;
+	sotto_log_limited(&limit_refused, SOTTO_LOG_NOTICE,
+			  "handshake from %s refused: member %s was revoked",
+			  sotto_addr_str(&b->from->peer, addr), m->name);
+	begin_hint(ad, b->from, SOTTO_HINT_REVOKED, b->v.index, b->v.echo);
+}
+
 /* Too many are half open, replayed ones perhaps: those of whom it shows stay longest. */
 static void take_member(struct begin *b, const struct member *m)
 {
@@ -225,6 +238,8 @@ static void take_init(struct authd *ad, struct begin *b)
 
 	if (m && m->state == MEMBER_ACTIVE)
 		take_member(b, m);
+	else if (m)
+		init_revoked(ad, b, m);
 	else
 		init_unknown(ad, b->from, &b->v, "the static key");
 }
