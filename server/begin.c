@@ -220,13 +220,19 @@ static void init_revoked(struct authd *ad, const struct begin *b,
 	begin_hint(ad, b->from, SOTTO_HINT_REVOKED, b->v.index, b->v.echo);
 }
 
-/* Too many are half open, replayed ones perhaps: those of whom it shows stay longest. */
+/* Replayed ones may be half open, or this may be one: then it shows where it is. */
+static bool must_prove(struct begin *b, const struct member *m)
+{
+	if (b->proven || !assoc_half_open_full(m))
+		return false;
+	send_cookie(b->ad, b->from, &b->v);
+	return true;
+}
+
 static void take_member(struct begin *b, const struct member *m)
 {
-	if (!b->proven && assoc_half_open_full(m)) {
-		send_cookie(b->ad, b->from, &b->v);
+	if (must_prove(b, m))
 		return;
-	}
 	b->member = m->id;
 	memcpy(b->token, m->token, sizeof(b->token));
 	b->ready = true;
@@ -345,6 +351,9 @@ static void half_open(struct authd *ad, struct begin *b)
 	struct assoc *as;
 
 	if (b->member && !is_still(b, m))
+		return;
+	/* others of the same batch came first */
+	if (m && must_prove(b, m))
 		return;
 	as = assoc_half_open(ad, m, b->from, &b->v, &b->keys, b->resp, b->len);
 	if (!as)
