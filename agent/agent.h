@@ -65,6 +65,7 @@ struct agent {
 	struct early_offers early;
 	struct peers peers;
 	struct peers pins;
+	struct sotto_party refused;	/* for a pin, the last one */
 	bool realm_first_use;		/* the realm pins whom its members meet */
 	struct realm_policy policy;
 	struct listing listing;		/* of the association that stands */

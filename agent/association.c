@@ -297,15 +297,20 @@ void handshake_failed(struct agent *ag)
 	ask_retry(ag);
 }
 
+void assoc_say_revoked(struct agent *ag)
+{
+	assoc_trouble(ag, "revoked",
+		      "if that is a mistake: \"sotto member add\" on the gateway, \"sotto enroll --force\" here",
+		      "this host was revoked");
+}
+
 void assoc_revoked(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
 
 	a->revoked = true;
 	mark_down(ag, sotto_now_ms());
-	assoc_trouble(ag, "revoked",
-		      "if that is a mistake: \"sotto member add\" on the gateway, \"sotto enroll --force\" here",
-		      "this host was revoked");
+	assoc_say_revoked(ag);
 }
 
 void resolve_done(struct agent *ag, unsigned int server,

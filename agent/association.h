@@ -142,6 +142,8 @@ void assoc_look_for_move(struct agent *ag);
 
 /** assoc_revoked() - the server says that we are no member any more */
 void assoc_revoked(struct agent *ag);
+/** assoc_say_revoked() - a hint says so: that changes nothing, but explains */
+void assoc_say_revoked(struct agent *ag);
 
 /** assoc_server_text() - the server of the association that stands, else the one that is tried */
 const char *assoc_server_text(const struct agent *ag);

@@ -237,7 +237,10 @@ static void take_hint(struct agent *ag, const struct sotto_hs_result *res)
 	case SOTTO_HINT_REFUSED:
 		assoc_trouble(ag, "not_a_member",
 			      "\"sotto member list\" on the gateway shows who is; \"sotto enroll --force\" with a new line registers again",
-			      "the server does not know this host: it was revoked or never registered");
+			      "the server does not know this host's key: it got another one, or never registered");
+		break;
+	case SOTTO_HINT_REVOKED:
+		assoc_say_revoked(ag);
 		break;
 	case SOTTO_HINT_VERSION:
 		assoc_trouble(ag, "version", "update the older of the two",

@@ -67,19 +67,11 @@ static bool routes_right(struct agent *ag, const struct installation *n)
 static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_input *in = &n->in;
-	const char *owner;
 
 	if (session_shunned(ag, n->peer->static_pub))
 		return SOTTO_REFUSAL_REVOKED;
-	if (!pins_fit(ag, n->peer->name, n->peer->static_pub)) {
-		sotto_err_log("peer %s: session %016" PRIx64 ": its static key is not the pinned one; refused",
-			      n->peer->name, in->session_id);
-		return SOTTO_REFUSAL_PIN;
-	}
-	owner = pins_owner(ag, n->peer);
-	if (owner) {
-		sotto_err_log("peer %s: session %016" PRIx64 ": it is said to have an address of %s, whose key is pinned; refused",
-			      n->peer->name, in->session_id, owner);
+	if (!pins_fit(ag, n->peer->name, n->peer->static_pub) || pins_owner(ag, n->peer)) {
+		pins_refused(ag, n->peer, in->session_id);
 		return SOTTO_REFUSAL_PIN;
 	}
 	if (!has_cipher(&ag->conf.ciphers, in->cipher) ||

@@ -4,6 +4,8 @@
  */
 #include "pins.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../tools/lib/enrol.h"
@@ -76,6 +78,53 @@ const char *pins_owner(struct agent *ag, const struct sotto_party *peer)
 		if (addrs && strcmp(name, peer->name) && claims(peer, addrs))
 			return name;
 	return NULL;
+}
+
+/* The key is shown to be compared, not to be believed: it is the server that says it. */
+static void advise(struct agent *ag, const struct sotto_party *peer, char buf[PINS_ADVICE_MAX])
+{
+	const char *owner = pins_owner(ag, peer);
+	char key[44];
+
+	buf[0] = 0;
+	sotto_key_text(key, peer->static_pub);
+	if (pins_fit(ag, peer->name, peer->static_pub)) {
+		if (owner)
+			snprintf(buf, PINS_ADVICE_MAX,
+				 "if %s has given it up: \"sotto peer unpin %s\"", owner, owner);
+	} else if (conf_pin(&ag->conf, peer->name)) {
+		snprintf(buf, PINS_ADVICE_MAX,
+			 "if \"sotto status\" on %s shows the key %s: change its pin in sotto.conf",
+			 peer->name, key);
+	} else {
+		snprintf(buf, PINS_ADVICE_MAX,
+			 "if \"sotto status\" on %s shows the key %s: \"sotto peer pin %s %s\"",
+			 peer->name, key, peer->name, key);
+	}
+}
+
+void pins_refused(struct agent *ag, const struct sotto_party *peer, uint64_t session)
+{
+	const char *owner = pins_owner(ag, peer);
+	char advice[PINS_ADVICE_MAX];
+
+	ag->refused = *peer;
+	advise(ag, peer, advice);
+	if (!pins_fit(ag, peer->name, peer->static_pub))
+		sotto_err_log("peer %s: session %016" PRIx64 ": its static key is not the pinned one; refused (%s)",
+			      peer->name, session, advice);
+	else
+		sotto_err_log("peer %s: session %016" PRIx64 ": it is said to have an address of %s, whose key is pinned; refused (%s)",
+			      peer->name, session, owner, advice);
+}
+
+void pins_advice(struct agent *ag, const struct sotto_addr *addr, char buf[PINS_ADVICE_MAX])
+{
+	const struct sotto_party *peer = &ag->refused;
+
+	buf[0] = 0;
+	if (sotto_addrs_have(&peer->addrs, addr) || routes_cover(&peer->routes, addr))
+		advise(ag, peer, buf);
 }
 
 int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),

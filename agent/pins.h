@@ -32,6 +32,14 @@ bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LE
  */
 const char *pins_owner(struct agent *ag, const struct sotto_party *peer);
 
+#define PINS_ADVICE_MAX		320
+
+/** pins_refused() - a session with @peer was, for its key or address: say so, and remember */
+void pins_refused(struct agent *ag, const struct sotto_party *peer, uint64_t session);
+
+/** pins_advice() - what to do if who was refused last and has @addr is right; "": none was */
+void pins_advice(struct agent *ag, const struct sotto_addr *addr, char buf[PINS_ADVICE_MAX]);
+
 /** pins_each_addr() - the addresses of pinned members; ends when @fn does not return 0 */
 int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),
 		   void *arg);

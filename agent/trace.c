@@ -89,6 +89,7 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 {
 	const struct association *a = &ag->assoc;
 	struct trace *t = calloc(1, sizeof(*t));
+	char pin[PINS_ADVICE_MAX];
 
 	if (!t || sotto_usock_data(conn)) {
 		free(t);
@@ -97,10 +98,11 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 	}
 	t->ag = ag;
 	t->conn = conn;
-	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}",
+	pins_advice(ag, dst, pin);
+	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}",
 			      "association", assoc_state_name(ag),
 			      "server", assoc_server_text(ag), "trouble", a->trouble.message,
-			      "advice", a->trouble.advice,
+			      "advice", a->trouble.advice, "pin_advice", pin,
 			      "asking", ask_wants(ag, dst), "session", session_json(ag, dst));
 	sotto_usock_set_data(conn, t);
 	if (ask_server(ag, t, dst))

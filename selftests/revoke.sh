@@ -145,7 +145,7 @@ it_cannot_come_back() {
 	refuse "its line again" sotto bob enroll --force "$tmp/bob/line"
 	printf '[agent]\nup_timeout = 3s\n' >"$tmp/bob/etc/sotto.conf"
 	refuse "bob's agent anew" sotto bob up
-	await "the server does not know it" 10 bob_is not_a_member
+	await "it is told why" 10 bob_is revoked
 	same "bob to alice" "$(traffic bob -t 20000 udp-try "${IP4[alice]}" $FLOW_PORT 100)" EHOSTUNREACH
 	same "members online by that name" \
 		"$(sotto gateway -j member list | jq '[.[] | select(.name == "bob" and .online)] | length')" 0

@@ -221,15 +221,21 @@ stranger_is_told_to_be_root() {
 	done
 }
 
-# The tunnel that failed, and the reason, are there for a second.
+# The tunnel that failed, and the reason, are there for a second. $next: trace's advice.
 refused_by_the_pin() {
+	local said
+
 	same "alice to who has bob's addresses" "$(traffic alice -t 20000 udp-try "${IP4[bob]}" 5002 100)" EHOSTUNREACH
-	[ "$(wrong alice "${IP4[bob]}")" = "tunnel pin" ]
+	said=$(sotto alice -j trace "${IP4[bob]}")
+	next=$(jq -r .wrong.next <<<"$said")
+	[ "$(jq -r '.wrong | "\(.where) \(.what)"' <<<"$said")" = "tunnel pin" ]
 }
 
 # The realm's own administrator, or the thief of its key, gives bob's name and addresses to
 # another host.
 lying_server_gains_nothing() {
+	local key
+
 	same "pinned on first use" "$(by)" pin
 	refuse "a pin of a stranger without a key" sotto alice peer pin nobody
 	power_off bob
@@ -242,8 +248,14 @@ lying_server_gains_nothing() {
 	expect "mallory enrols as bob" sotto mallory enroll "$tmp/mallory/line"
 	expect "mallory up" sotto mallory up
 	await "trace says why" 10 refused_by_the_pin
+	key=$(jq -r .static_key "$tmp/mallory/state/agent/enrolment.json")
+	at_least "the command, if it were right" \
+		"$(grep -cF "sotto peer pin bob $key" <<<"$next")" 1
 	same "the false bob to alice" "$(traffic mallory -t 20000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
-	at_least "alice's log" "$(grep -c 'static key is not the pinned one' "$tmp/alice/run/sottod.log")" 1
+	at_least "mallory's side" "$(sotto mallory -j trace "${IP4[alice]}" | jq -r .wrong.next |
+		grep -c 'the other host has pinned')" 1
+	at_least "alice's log" "$(grep 'static key is not the pinned one' "$tmp/alice/run/sottod.log" |
+		grep -cF "sotto peer pin bob $key")" 1
 }
 
 # Nor does it help to give the addresses to another name, which nobody has pinned.
@@ -256,6 +268,8 @@ pinned_address_under_another_name() {
 	expect "mallory up" sotto mallory up
 	expect "forget the refusal" sotto alice tunnel flush
 	await "trace says why" 10 refused_by_the_pin
+	at_least "the command, if it were right" \
+		"$(grep -cF "sotto peer unpin bob" <<<"$next")" 1
 	same "robert to alice" "$(traffic mallory -t 20000 udp-try "${IP4[alice]}" 5002 100)" EHOSTUNREACH
 	at_least "alice's log" "$(grep -c 'address of bob, whose key is pinned' "$tmp/alice/run/sottod.log")" 1
 }

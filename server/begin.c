@@ -207,13 +207,32 @@ static void init_unknown(struct authd *ad, const struct path *from,
 	begin_hint(ad, from, SOTTO_HINT_REFUSED, v->index, v->echo);
 }
 
-/* Too many are half open, replayed ones perhaps: those of whom it shows stay longest. */
+/* Said to who has its key, or replays it; and that one sees already that it is not taken. */
+static void init_revoked(struct authd *ad, const struct begin *b,
+			 const struct member *m)
+{
+	char addr[SOTTO_ADDR_STR];
+
+	ad->stats.init_refused++;
+	sotto_log_limited(&limit_refused, SOTTO_LOG_NOTICE,
+			  "handshake from %s refused: member %s was revoked",
+			  sotto_addr_str(&b->from->peer, addr), m->name);
+	begin_hint(ad, b->from, SOTTO_HINT_REVOKED, b->v.index, b->v.echo);
+}
+
+/* Replayed ones may be half open, or this may be one: then it shows where it is. */
+static bool must_prove(struct begin *b, const struct member *m)
+{
+	if (b->proven || !assoc_half_open_full(m))
+		return false;
+	send_cookie(b->ad, b->from, &b->v);
+	return true;
+}
+
 static void take_member(struct begin *b, const struct member *m)
 {
-	if (!b->proven && assoc_half_open_full(m)) {
-		send_cookie(b->ad, b->from, &b->v);
+	if (must_prove(b, m))
 		return;
-	}
 	b->member = m->id;
 	memcpy(b->token, m->token, sizeof(b->token));
 	b->ready = true;
@@ -225,6 +244,8 @@ static void take_init(struct authd *ad, struct begin *b)
 
 	if (m && m->state == MEMBER_ACTIVE)
 		take_member(b, m);
+	else if (m)
+		init_revoked(ad, b, m);
 	else
 		init_unknown(ad, b->from, &b->v, "the static key");
 }
@@ -330,6 +351,9 @@ static void half_open(struct authd *ad, struct begin *b)
 	struct assoc *as;
 
 	if (b->member && !is_still(b, m))
+		return;
+	/* others of the same batch came first */
+	if (m && must_prove(b, m))
 		return;
 	as = assoc_half_open(ad, m, b->from, &b->v, &b->keys, b->resp, b->len);
 	if (!as)

@@ -150,7 +150,16 @@ static bool agent_fault(const json_t *a, struct fault *f)
 	return f->where;
 }
 
-static bool tunnel_fault(const struct sgenl_trace *t, struct fault *f)
+/* The pin that does not fit is here, or there. */
+static const char *pin_advice(const json_t *a)
+{
+	const char *here = text_of(a, "pin_advice");
+
+	return here[0] ? here : "the other host has pinned another key of this one: "
+	       "\"sotto peer pin\" there, with the name and key that \"sotto status\" shows here";
+}
+
+static bool tunnel_fault(const struct sgenl_trace *t, const json_t *a, struct fault *f)
 {
 	*f = (struct fault){ 0 };
 	if (!t->has_tunnel || t->tunnel.state != SOTTO_TUNNEL_FAILED)
@@ -158,8 +167,7 @@ static bool tunnel_fault(const struct sgenl_trace *t, struct fault *f)
 	f->where = "tunnel";
 	f->what = sgenl_reason_name(t->tunnel.reason);
 	f->text = sgenl_reason_text(t->tunnel.reason);
-	f->advice = t->tunnel.reason == SOTTO_REASON_PIN ?
-		    "\"sotto peer\" shows the pin; \"sotto peer unpin\" believes the server" : NULL;
+	f->advice = t->tunnel.reason == SOTTO_REASON_PIN ? pin_advice(a) : NULL;
 	return true;
 }
 
@@ -171,7 +179,7 @@ static bool first_fault(const struct sgenl_trace *t, const json_t *a, struct fau
 	if (t->verdict == SOTTO_VERDICT_SEAL || t->verdict == SOTTO_VERDICT_PASS_EXEMPT ||
 	    t->verdict == SOTTO_VERDICT_PASS_CLEAR)
 		return false;
-	return agent_fault(a, f) || tunnel_fault(t, f);
+	return agent_fault(a, f) || tunnel_fault(t, a, f);
 }
 
 static json_t *ask_agent(const struct sotto_addr *dst)

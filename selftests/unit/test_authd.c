@@ -370,8 +370,7 @@ static void replayed_init(void)
 	stop(&a, NULL);
 }
 
-/* From 127.0.0.@host, what Alice may have sent one day. */
-static void replay_from(int host)
+static void replay_from(int host, const struct sotto_hs_client *hs)
 {
 	struct sockaddr_in from = {
 		.sin_family = AF_INET,
@@ -383,20 +382,27 @@ static void replay_from(int host)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sotto_hs_client hs;
 
-	EXPECT_EQ(sotto_hs_client_member(&hs, a.server_key, a.priv, a.token, 0), 0);
 	EXPECT(!bind(fd, (struct sockaddr *)&from, sizeof(from)));
-	EXPECT_EQ(sendto(fd, hs.dgram, hs.len, 0, (struct sockaddr *)&to, sizeof(to)),
-		  (ssize_t)hs.len);
-	sotto_hs_client_wipe(&hs);
+	EXPECT_EQ(sendto(fd, hs->dgram, hs->len, 0, (struct sockaddr *)&to, sizeof(to)),
+		  (ssize_t)hs->len);
 	close(fd);
 }
 
+/* What Alice may have sent one day, from several places: the server gets all at once. */
 static void replay_many(void)
 {
-	for (int i = 0; i < 20; i++)
-		replay_from(2 + i % 5);
+	struct sotto_hs_client hs[20];
+	int i;
+
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(sotto_hs_client_member(&hs[i], a.server_key, a.priv, a.token, 0), 0);
+	kill(run.pid, SIGSTOP);
+	for (i = 0; i < 20; i++)
+		replay_from(2 + i % 5, &hs[i]);
+	kill(run.pid, SIGCONT);
+	for (i = 0; i < 20; i++)
+		sotto_hs_client_wipe(&hs[i]);
 	sim_wait(100);
 	EXPECT_EQ(stat_of("half_open"), 4);
 }

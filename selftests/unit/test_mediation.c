@@ -257,6 +257,8 @@ static void revoke_member(const char *name)
 
 static void revocation(void)
 {
+	uint8_t priv[32], pub[32];
+
 	ASSERT(start_two());
 	ASSERT(sim_member(&c, &run, "carol", "10.0.0.3"));
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
@@ -278,7 +280,18 @@ static void revocation(void)
 	SIM_UNTIL(b.asks[b.asks_n - 1].done, 10000);
 	EXPECT(!b.asks[b.asks_n - 1].granted);
 	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REVOKED);
+	/* nobody without its key is told */
+	memcpy(priv, b.priv, sizeof(priv));
+	noise_keypair(b.priv, pub);
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
 	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REFUSED);
+	memcpy(b.priv, priv, sizeof(priv));
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	EXPECT_EQ(sim_handshake(&b, false, 10000), SOTTO_HS_HINTED);
+	EXPECT_EQ(b.hs_res.hint, SOTTO_HINT_REVOKED);
+	ASSERT(sim_associate(&a));
 	/* `prefer` must not take this for "not a member" */
 	EXPECT_EQ(sim_session(&a, "10.0.0.2"), SOTTO_REFUSAL_REVOKED);
 	stop();

@@ -37,11 +37,12 @@ static const struct {
 	[SOTTO_HINT_VERSION] = { "version",
 		"the server does not speak this protocol version" },
 	[SOTTO_HINT_REFUSED] = { "not-known",
-		"the server does not know this host's key or one-time code (revoked, mistyped or used up?)" },
+		"the server does not know this host's key or one-time code (mistyped, replaced or used up?)" },
 	[SOTTO_HINT_INDEX] = { "no-association",
 		"the server has no such association (it was restarted?)" },
 	[SOTTO_HINT_BUSY] = { "busy",
 		"the server sees too many attempts and asks to come back later" },
+	[SOTTO_HINT_REVOKED] = { "revoked", "this host was revoked" },
 };
 
 const char *sotto_hint_name(unsigned int hint)

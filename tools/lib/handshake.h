@@ -45,6 +45,7 @@ enum sotto_hint {
 	SOTTO_HINT_REFUSED = 3,		/* this key or code is not known here */
 	SOTTO_HINT_INDEX = 4,		/* no such association: make a new one */
 	SOTTO_HINT_BUSY = 5,		/* too many attempts: come back later */
+	SOTTO_HINT_REVOKED = 6,		/* this key's member was revoked */
 };
 
 const char *sotto_hint_name(unsigned int hint);	/* "wrong-server-key", … */
