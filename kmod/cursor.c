@@ -21,15 +21,19 @@ static unsigned int sotto_cursor_size(const struct sotto_cursor *cur)
 	return skb_frag_size(&skb_shinfo(cur->skb)->frags[cur->frag]);
 }
 
-/* Move to a piece that has bytes left. */
+/* Move to a piece that has bytes left; where there is none, be behind the last one. */
 static bool sotto_cursor_settle(struct sotto_cursor *cur)
 {
 	while (cur->off == sotto_cursor_size(cur)) {
 		cur->off = 0;
 		if (++cur->frag < skb_shinfo(cur->skb)->nr_frags)
 			continue;
-		if (!cur->next || skb_has_frag_list(cur->next))
-			return false;	/* lists within lists are nobody's GRO */
+		if (!cur->next || skb_has_frag_list(cur->next)) {
+			/* lists within lists are nobody's GRO */
+			cur->frag--;
+			cur->off = sotto_cursor_size(cur);
+			return false;
+		}
 		cur->skb = cur->next;
 		cur->next = cur->next->next;
 		cur->frag = -1;
@@ -117,3 +121,7 @@ int sotto_cursor_sg(struct sotto_cursor *cur, struct scatterlist *sg, unsigned i
 	}
 	return n;
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/cursor.c"
+#endif

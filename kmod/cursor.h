@@ -48,4 +48,8 @@ u8 *sotto_cursor_piece(struct sotto_cursor *cur, unsigned int len, unsigned int 
  */
 int sotto_cursor_sg(struct sotto_cursor *cur, struct scatterlist *sg, unsigned int len);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_cursor_selftest(void);
+#endif
+
 #endif /* _SOTTO_CURSOR_H */

@@ -4,6 +4,7 @@
 #include <net/genetlink.h>
 
 #include "chapoly.h"
+#include "cursor.h"
 #include "guard.h"
 #include "netlink.h"
 #include "netns.h"
@@ -22,7 +23,8 @@ MODULE_PARM_DESC(keylog, "keep keys so that root can read them as Wireshark key 
 static int sotto_selftest(void)
 {
 #ifdef CONFIG_SOTTO_SELFTEST
-	return sotto_chapoly_selftest() ?: sotto_replay_selftest() ?: sotto_policy_selftest() ?:
+	return sotto_cursor_selftest() ?: sotto_chapoly_selftest() ?:
+	       sotto_replay_selftest() ?: sotto_policy_selftest() ?:
 	       sotto_sa_selftest() ?: sotto_spread_selftest() ?: sotto_seal_selftest() ?:
 	       sotto_open_selftest() ?: sotto_seal_burst_selftest() ?:
 	       sotto_open_burst_selftest();

@@ -302,21 +302,28 @@ static void sotto_nat_answered(struct sotto_sa *sa, struct sotto_nat *nat,
 		sotto_nat_event(nat, p);
 }
 
+void sotto_nat_probed(struct sotto_sa *sa, struct sotto_path_probe *probe,
+		      const struct sotto_pkt *p)
+{
+	struct sotto_sa *out = rcu_dereference(sa->pair);
+
+	if (!out || !out->nat)
+		return;
+	if (probe->magic == htonl(SOTTO_PATH_CHALLENGE)) {
+		probe->magic = htonl(SOTTO_PATH_ANSWER);
+		sotto_send_probe(out, p, probe);
+	} else if (probe->magic == htonl(SOTTO_PATH_ANSWER) && sa->natted) {
+		sotto_nat_answered(sa, out->nat, p, be64_to_cpu(probe->cookie));
+	}
+}
+
 void sotto_nat_dummy(struct sotto_sa *sa, const struct sk_buff *skb, unsigned int at,
 		     const struct sotto_pkt *p)
 {
-	struct sotto_sa *out = rcu_dereference(sa->pair);
 	struct sotto_path_probe probe;
 
-	if (!out || !out->nat || skb->len - at != sizeof(probe) ||
-	    skb_copy_bits(skb, at, &probe, sizeof(probe)))
-		return;
-	if (probe.magic == htonl(SOTTO_PATH_CHALLENGE)) {
-		probe.magic = htonl(SOTTO_PATH_ANSWER);
-		sotto_send_probe(out, p, &probe);
-	} else if (probe.magic == htonl(SOTTO_PATH_ANSWER) && sa->natted) {
-		sotto_nat_answered(sa, out->nat, p, be64_to_cpu(probe.cookie));
-	}
+	if (skb->len - at == sizeof(probe) && !skb_copy_bits(skb, at, &probe, sizeof(probe)))
+		sotto_nat_probed(sa, &probe, p);
 }
 
 /* --- keeping our NAT's mapping ----------------------------------------------------- */

@@ -132,7 +132,10 @@ void sotto_nat_undo(struct sk_buff *skb, const struct sotto_pkt *p);
  */
 void sotto_nat_seen(struct sotto_sa *sa, const struct sotto_pkt *p, u64 seq);
 
-/* A dummy with something inside: a challenge is answered, an answer judged. */
+/* What a dummy had inside: a challenge is answered (in @probe), an answer judged. */
+void sotto_nat_probed(struct sotto_sa *sa, struct sotto_path_probe *probe,
+		      const struct sotto_pkt *p);
+/* The same of a dummy that has it at @at, if it has. */
 void sotto_nat_dummy(struct sotto_sa *sa, const struct sk_buff *skb, unsigned int at,
 		     const struct sotto_pkt *p);
 

@@ -98,6 +98,8 @@ struct sotto_segment {
  * @mss: its payload per segment
  * @segs: its segments
  * @dummies: authentic ones
+ * @probed: one of them may be a probe of the path
+ * @probe: what the last of those says
  * @forged: segments that failed authentication
  * @kept: segments that are in @out
  * @seq: sequence numbers, 0 of what is not or no more to be taken
@@ -125,6 +127,8 @@ struct sotto_burst {
 	unsigned int ip_len, hlen, mss, segs;
 
 	unsigned int dummies, forged;
+	bool probed;
+	struct sotto_path_probe probe;
 	DECLARE_BITMAP(kept, SOTTO_BURST_MAX);
 	u64 seq[SOTTO_BURST_MAX];
 };
@@ -565,6 +569,16 @@ static int sotto_burst_trailer(const struct sotto_burst *b, const u8 *plain,
 	return sotto_open_proto_ok(b->sa, b->skb, *nexthdr) ? 0 : SOTTO_STAT_IN_DROP_PROTOCOL;
 }
 
+/* GRO takes a probe of the path for the end of what was sent before it. */
+static void sotto_burst_dummy(struct sotto_burst *b, const u8 *plain, unsigned int len)
+{
+	b->dummies++;
+	if (len != sizeof(b->probe))
+		return;
+	memcpy(&b->probe, plain, sizeof(b->probe));
+	b->probed = true;
+}
+
 /* The current segment is authentic: whatever it is, its number is taken. */
 static void sotto_burst_take(struct sotto_burst *b)
 {
@@ -579,7 +593,7 @@ static void sotto_burst_take(struct sotto_burst *b)
 		if (why)
 			sotto_stat_inc(b->sa->ns, why);
 		else
-			b->dummies++;
+			sotto_burst_dummy(b, plain, g.len);
 		sotto_burst_restore(b);
 		return;
 	}
@@ -672,6 +686,8 @@ static void sotto_burst_end(struct sotto_burst *b)
 		sotto_stat_add(sa->ns, SOTTO_STAT_IN_DROP_AUTH, b->forged);
 	while (b->dummies--)
 		sotto_open_dummy(sa, &b->p);
+	if (b->probed)
+		sotto_nat_probed(sa, &b->probe, &b->p);
 	while ((skb = __skb_dequeue(&b->out)))
 		sotto_open_up(sa, skb, &b->p, skb->data[b->p.nhoff], &b->state);
 	kfree(b);

@@ -274,6 +274,12 @@ void sotto_seal_share(struct sk_buff *to, const struct sk_buff *from, bool segme
 	to->destructor = segmented ? sock_wfree : from->destructor;
 }
 
+void sotto_seal_stamp(struct sk_buff *to, const struct sk_buff *from)
+{
+	skb_shinfo(to)->tx_flags |= skb_shinfo(from)->tx_flags & SKBTX_ANY_TSTAMP;
+	skb_shinfo(to)->tskey = skb_shinfo(from)->tskey;
+}
+
 void sotto_seal_own(struct sk_buff *to, struct sk_buff *from)
 {
 	int delta;
@@ -480,6 +486,7 @@ int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 		goto err_seal;
 	sotto_seal_outer(sa, out, skb, p);
 	sotto_seal_esp(sa, out->data + p->l4 + sizeof(struct udphdr), seq);
+	sotto_seal_stamp(out, skb);
 	sotto_seal_own(out, skb);
 	consume_skb(skb);
 	sotto_seal_start(s);

@@ -102,6 +102,9 @@ static inline unsigned int sotto_esp_len(unsigned int len)
 /* Does a TCP socket pay for this packet? */
 bool sotto_owner_is_tcp(const struct sk_buff *skb);
 
+/* Who asked when @from leaves is told when @to does, which was made of it. */
+void sotto_seal_stamp(struct sk_buff *to, const struct sk_buff *from);
+
 /* The socket goes on paying until the packet has left (TSQ): @to was made of @from. */
 void sotto_seal_own(struct sk_buff *to, struct sk_buff *from);
 

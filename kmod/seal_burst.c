@@ -11,6 +11,7 @@
 #include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/ip.h>
+#include <net/tcp.h>
 
 #include "compat.h"
 #include "netns.h"
@@ -35,6 +36,7 @@
  * @segs: segments left
  * @left: payload left
  * @first: the next segment is the first of all
+ * @stamp: who sent it wants to know when it leaves, and none that was sealed yet tells
  * @id: what IPv4's identification of the next segment is more than the first one's
  * @tcp_seq: of the next segment
  * @pseudo: sum of the pseudo header without the length
@@ -52,7 +54,7 @@ struct sotto_burst {
 	unsigned int head_len, ip_len, mss, seg_len;
 	unsigned int segs, left;
 	u8 proto;
-	bool first;
+	bool first, stamp;
 	u16 id;
 	u32 tcp_seq;
 	__wsum pseudo;
@@ -123,6 +125,7 @@ static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
 	b->left = skb->len - p->l4 - b->head_len;
 	b->segs = DIV_ROUND_UP(b->left, b->mss);
 	b->first = true;
+	b->stamp = skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP;
 	b->id = 0;
 	b->tcp_seq = 0;
 	if (in->proto == IPPROTO_TCP) {
@@ -359,6 +362,15 @@ static void sotto_burst_ident(struct sotto_burst *b, struct sk_buff *out, unsign
 	b->done += n;
 }
 
+/* Of TCP that is told of the byte that was sent last, as tcp_gso_tstamp() has it. */
+static void sotto_burst_stamp(struct sotto_burst *b, struct sk_buff *out)
+{
+	if (b->proto == IPPROTO_TCP && !before(skb_shinfo(b->skb)->tskey, b->tcp_seq))
+		return;
+	sotto_seal_stamp(out, b->skb);
+	b->stamp = false;
+}
+
 /* One packet with up to @n segments. Return: its context, or NULL without memory. */
 static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_sa *sa,
 					   unsigned int n)
@@ -376,6 +388,8 @@ static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_s
 		goto err_skb;
 	sotto_seal_outer(sa, s->skb, b->skb, b->p);
 	sotto_burst_ident(b, s->skb, s->n);
+	if (unlikely(b->stamp))
+		sotto_burst_stamp(b, s->skb);
 	if (s->n > 1) {
 		skb_shinfo(s->skb)->gso_type = SKB_GSO_UDP_L4;
 		skb_shinfo(s->skb)->gso_size = b->seg_len;

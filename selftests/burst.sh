@@ -9,7 +9,7 @@
 
 . "$(dirname "$0")/lib.sh"
 begin keylog=1
-need ping ethtool tc
+need ping ethtool tc ss
 
 MSS=1406		# TCP's payload in 1500 bytes, sealed over IPv4: 1438 - 32
 
@@ -263,10 +263,46 @@ the_sender_waits_for_a_slow_device() {
 	on a tc qdisc del dev wire root
 }
 
+# stamps HOW ADDRESS PORT: what timestamps it gets, in one line.
+stamps() {
+	on a timeout 40 "$PYTHON" "$here/helpers/stamps.py" "$@" | sort | paste -sd ' '
+}
+
+# A program that asks when its packet left is told when the sealed one did: of TCP's bursts the
+# one with the last byte, of others the first.
+timestamps_are_of_what_left() {
+	local to gso
+
+	launch b "$PYTHON" -c 'import socket
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+u.bind(("::", 5021))
+s = socket.create_server(("::", 5020), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    c = s.accept()[0]
+    while c.recv(65536):
+        pass'
+	await "b listens" 10 tcp_listens 5020
+	for gso in on off; do
+		expect "bursts $gso" sotto a set gso $gso
+		for to in $B4 $B6; do
+			same "a datagram to $to, bursts $gso" "$(stamps udp $to 5021)" "sched 0 sent 0"
+			same "many to $to, bursts $gso" "$(stamps burst $to 5021)" "sched 0 sent 0"
+			same "TCP to $to, bursts $gso" "$(stamps tcp $to 5020)" \
+				"sched 19999 sent 19999"
+		done
+	done
+	expect "bursts" sotto a set gso on
+}
+
+tcp_listens() {
+	[ -n "$(on b ss -Hltn "sport = :$1")" ]
+}
+
 counters_add_up() {
 	check_sums a b
 }
 
 run_tests setup tcp_leaves_in_bursts aes_leaves_in_bursts tcp_of_any_size device_limits_are_kept \
 	udp_leaves_in_bursts each_packet_inside_is_right devices_without_segmentation \
-	bursts_can_be_switched_off the_sender_waits_for_a_slow_device counters_add_up
+	bursts_can_be_switched_off the_sender_waits_for_a_slow_device timestamps_are_of_what_left \
+	counters_add_up

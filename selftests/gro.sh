@@ -301,6 +301,28 @@ odd_ones_drop_alone() {
 	burst4 "keepalives" "in_keepalive+2"
 }
 
+# GRO takes a probe of the path, which is shorter, for the end of what came before it.
+a_probe_is_answered_wherever_it_is() {
+	local dummies
+
+	fresh chacha20poly1305
+	expect "b's way back" sotto b sa add out spi $((SPI + 0x10000)) peer $A4,$A6 \
+		cipher chacha20poly1305 key-file "$(key $((SPI + 0x10000)))" nat pair-spi $SPI
+	dummies=$(stat b out_dummy)
+	add4 nh=59 inner=506174680102030405060708
+	burst4 "by itself" in_dummy+1
+	await "an answer" 5 stat_is b out_dummy $((dummies + 1))
+	add4 udp=5003 text=datagram-0
+	add4 udp=5003 text=datagram-1
+	add4 nh=59 inner=506174680102030405060708
+	burst4 "behind others" "udp+1 udp_bytes+48 in_opened+2 in_dummy+1 in_bursts+1"
+	await "another answer" 5 stat_is b out_dummy $((dummies + 2))
+	add4 nh=59 inner=000000000102030405060708
+	add4 udp=5003 text=four
+	burst4 "none at all" "udp+1 udp_bytes+32 in_opened+1 in_dummy+1"
+	same "answers" "$(stat b out_dummy)" $((dummies + 2))
+}
+
 # Tunnel mode ---------------------------------------------------------------------------------
 
 # in4 ID SEQ TEXT [WORDS…]: a TCP segment from behind a, in IPv4; in6 SEQ TEXT the same in IPv6.
@@ -520,8 +542,9 @@ nothing_was_lost_count_of() {
 
 run_tests setup tcp_of_one_flow_goes_up_as_one tcp_that_differs_is_not_merged \
 	flows_are_kept_apart udp_goes_up_as_one_and_arrives_as_many forged_segment_drops_alone \
-	replayed_segment_drops_alone odd_ones_drop_alone whole_packets_go_up_as_one \
-	whole_packets_that_differ_are_not_merged one_identification_for_all_stays \
-	odd_whole_packets_are_not_merged congestion_outside_marks_all_inside \
-	others_names_are_refused whole_bursts_come_through cut_and_merged_bursts_come_through \
-	single_packets_come_through nothing_was_lost_count_of
+	replayed_segment_drops_alone odd_ones_drop_alone a_probe_is_answered_wherever_it_is \
+	whole_packets_go_up_as_one whole_packets_that_differ_are_not_merged \
+	one_identification_for_all_stays odd_whole_packets_are_not_merged \
+	congestion_outside_marks_all_inside others_names_are_refused whole_bursts_come_through \
+	cut_and_merged_bursts_come_through single_packets_come_through \
+	nothing_was_lost_count_of
