@@ -300,7 +300,8 @@ what_waits_goes_as_policy_says_then() {
 	expect "policy" sotto a policy del 10.8.2.0/24
 }
 
-# Packets that wait know their connections, for which a namespace that goes would wait in turn.
+# Packets that wait know their connections, for which a namespace that goes would wait in turn. They
+# are forwarded ones: those of a socket hold the namespace itself, as long as they wait.
 namespace_goes_though_packets_wait() {
 	local users=/sys/module/sotto/refcnt before
 
@@ -308,13 +309,17 @@ namespace_goes_though_packets_wait() {
 	make_hosts d
 	connect b other d wire
 	address d wire 10.7.3.2/24
-	up d 10.7.3.2
-	expect "a long time-out" sotto d set acquire-timeout 60000
-	expect "policy" sotto d policy add 10.7.3.0/24 protect
+	up d 10.7.3.0/24
+	on d sysctl -qw net.ipv4.ip_forward=1
+	address b other 10.7.3.1/24
+	route d 10.9.9.9 via 10.7.3.1
+	route b 10.9.9.9 via 10.7.3.2
+	expect "a long time-out" sotto d set acquire-timeout 600000
+	expect "policy" sotto d policy add 10.9.9.9/32 protect
 	expect "conntrack" on d nft "add table inet t; add chain inet t c { type filter hook output priority 0; };
 		add rule inet t c ct state new accept"
-	expect "send" traffic d udp-send 10.7.3.1 5003 1 100
-	same "queued" "$(stat d out_queued)" 1
+	expect "send" traffic b udp-send 10.9.9.9 5003 1 100
+	await "it is queued" 5 stat_is d out_queued 1
 	expect "it goes" ip netns del "$(ns_name d)"
 	hosts=("${hosts[@]/#d/}")
 	await "what it had of the module" 20 same_users $users "$before"

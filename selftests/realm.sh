@@ -145,7 +145,7 @@ numbered() {
 	count=$1 senders=()
 	for h in alice bob; do
 		rm -f "$tmp/$h.got"
-		traffic $h -t 8000 -b -o "$tmp/$h.got" udp-recv $NUMBERED_PORT "$count" >/dev/null
+		traffic $h -t 20000 -b -o "$tmp/$h.got" udp-recv $NUMBERED_PORT "$count" >/dev/null
 	done
 	launch alice "$TRAFFIC" -g $NUMBERED_GAP udp-send "${IP4[bob]}" $NUMBERED_PORT "$count" 200 >/dev/null
 	senders+=($!)

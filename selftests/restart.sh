@@ -101,7 +101,8 @@ server_killed_and_started() {
 		"$(traffic alice -t $((ACQUIRE * 2000)) udp-try "${IP4[bob]}" $NUMBERED_PORT 100)" EHOSTUNREACH
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	note "the error took $took ms"
-	[ $took -le $((ACQUIRE * 1000 + 1000)) ] || fail "the error took $took ms"
+	# and what a busy machine takes to start who asks, and to run its timers
+	[ $took -le $((ACQUIRE * 1000 + 4000)) ] || fail "the error took $took ms"
 	await "its reason" 5 refused_for alice "${IP4[bob]}" no_server
 	end_listening alice
 	start_server

@@ -46,10 +46,10 @@ flows_of_one_sa_stay_in_order() {
 	late=$(stat b in_drop_replay)
 	forged=$(stat b in_drop_auth)
 	dropped=$(stat b in_drop_spread)
-	launch b timeout 90 iperf3 -s -1 >/dev/null
+	launch b timeout 200 iperf3 -s -1 >/dev/null
 	server=$!
 	await "the server listens" 10 listening b 5201
-	expect "eight flows" on a timeout 60 iperf3 -c $B4 -P 8 -n 32M >/dev/null
+	expect "eight flows" on a timeout 180 iperf3 -c $B4 -P 8 -n 32M >/dev/null
 	kill $server 2>/dev/null
 	wait $server
 	same "late" "$(stat b in_drop_replay)" "$late"

@@ -382,7 +382,7 @@ static void all_sessions_are_listed(void)
 	begin();
 	many_sessions(500);
 	agent_begin();
-	UNTIL(srv.listed == 500, 3000);
+	UNTIL(srv.listed == 500, 10000);
 	EXPECT_EQ(srv.hello.live_count, 500);
 	EXPECT_EQ(srv.listed, 500);
 	EXPECT_EQ(srv.strangers, 0);
@@ -396,11 +396,11 @@ static bool stopped_in_a_list(void)
 	many_sessions(500);
 	srv.hold_live = true;
 	agent_begin();
-	UNTIL(srv.chans[0].n_held, 3000);
+	UNTIL(srv.chans[0].n_held, 10000);
 	UNTIL(false, 50);
 	srv.hold_hello = true;
 	assoc_doubt(&ag);
-	UNTIL(srv.hellos == 2, 3000);
+	UNTIL(srv.hellos == 2, 10000);
 	srv.hold_live = false;
 	return srv.hellos == 2 && srv.listed < 500;
 }
@@ -419,7 +419,7 @@ static void new_list_begins_while_one_is_under_way(void)
 	ASSERT(stopped_in_a_list());
 	answer_live(&srv.chans[0]);
 	server_hello(&srv.chans[1], srv.chans[1].held[0], &srv.held_hello);
-	UNTIL(srv.listed == 500, 3000);
+	UNTIL(srv.listed == 500, 10000);
 	EXPECT_EQ(srv.listed, 500);
 	end();
 }
@@ -429,7 +429,7 @@ static void list_goes_on_after_a_hello_that_failed(void)
 {
 	ASSERT(stopped_in_a_list());
 	answer_live(&srv.chans[0]);
-	UNTIL(srv.listed == 500, 3000);
+	UNTIL(srv.listed == 500, 10000);
 	EXPECT_EQ(srv.listed, 500);
 	EXPECT_EQ(srv.strangers, 0);
 	end();
@@ -441,7 +441,7 @@ static void keys_do_not_outlive_their_time(void)
 {
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	srv.dead = true;
 	jump(SOTTO_ASSOC_HARD_MS - 60000);
@@ -496,7 +496,7 @@ static void silent_server_costs_no_time(void)
 
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	srv.dead = true;
 	for (int i = 0; i < SOTTO_CALLS_MAX + 10; i++)
@@ -516,7 +516,7 @@ static void asked_at_once_after_a_sleep(void)
 
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	before = srv.keepalives;
 	asleep_ms += 600000;
@@ -549,7 +549,7 @@ static void forged_answers_cost_little(void)
 	begin();
 	srv.no_resp = true;
 	agent_begin();
-	UNTIL(srv.inits, 3000);
+	UNTIL(srv.inits, 10000);
 	ASSERT(srv.inits);
 	for (int i = 0; i < 4; i++)
 		forged[4 + i] = srv.agent_index >> (24 - 8 * i);
@@ -565,7 +565,7 @@ static void forged_answers_cost_little(void)
 	EXPECT(scalarmults - before <= 2 * 4 * ASSOC_RESPS_MAX);
 	/* and the true one is still taken */
 	srv.no_resp = false;
-	UNTIL(associated(), 5000);
+	UNTIL(associated(), 10000);
 	EXPECT(associated());
 	end();
 }
@@ -577,7 +577,7 @@ static void loss_is_remembered(void)
 	ksim_session(77, "bob", "10.0.0.2");
 	srv.loss_s = 60;
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	agent_end();
 	srv.dead = true;
@@ -598,7 +598,7 @@ static void no_addresses_are_not_believed(void)
 	begin();
 	srv.no_addrs = true;
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	EXPECT(associated());
 	EXPECT_EQ(ag.id->addrs.n, 1);
 	end();
@@ -617,7 +617,7 @@ static void due_sessions_are_replaced_after_a_restart(void)
 		ksim.sas[i].age_ms = 12000;
 	}
 	agent_begin();
-	UNTIL(srv.rekey_of, 3000);
+	UNTIL(srv.rekey_of, 10000);
 	EXPECT_EQ(srv.rekey_of, 2);
 	end();
 }
@@ -660,7 +660,7 @@ static void offer_waits_for_hello(void)
 	begin();
 	srv.hold_hello = true;
 	agent_begin();
-	UNTIL(srv.hellos, 3000);
+	UNTIL(srv.hellos, 10000);
 	ASSERT(srv.hellos);
 	fill_offer(&m.offer);
 	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
@@ -668,7 +668,7 @@ static void offer_waits_for_hello(void)
 	UNTIL(answer, 200);
 	EXPECT_EQ(answer, 0);
 	server_hello(&srv.chans[0], srv.chans[0].held[0], &srv.held_hello);
-	UNTIL(answer, 3000);
+	UNTIL(answer, 10000);
 	EXPECT_EQ(answer, SOTTO_MSG_SESSION_ACCEPT);
 	EXPECT_EQ(ksim.n_sas, 2);
 	end();
@@ -698,7 +698,7 @@ static void push(uint64_t version, uint64_t base, int part, int parts, const cha
 	EXPECT(!sotto_prefix_parse(&e->prefix, prefix));
 	EXPECT_EQ(sotto_chan_request(&srv.chans[srv.n_chans - 1].ch, sotto_now_ms(), &m, 0,
 				     on_pushed, &result, NULL), 0);
-	UNTIL(result != 1, 3000);
+	UNTIL(result != 1, 10000);
 	EXPECT_EQ(result, 0);
 }
 
@@ -706,7 +706,7 @@ static void old_policy_stays_if_the_new_is_refused(void)
 {
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(1, 0, 0, 1, "10.1.0.0/16");
 	EXPECT_EQ(ksim_action("10.1.0.0/16"), SOTTO_ACTION_PROTECT);
@@ -718,7 +718,7 @@ static void old_policy_stays_if_the_new_is_refused(void)
 	/* the next hello says what nothing older may follow, and then all of it is asked for */
 	srv.policy_version = 2;
 	assoc_doubt(&ag);
-	UNTIL(srv.hellos == 2 && associated() && srv.policies == 1, 3000);
+	UNTIL(srv.hellos == 2 && associated() && srv.policies == 1, 10000);
 	EXPECT_EQ(srv.hello.policy_version, 2);
 	EXPECT_EQ(srv.policies, 1);
 	push(2, 0, 0, 1, "10.1.0.0/17");
@@ -726,7 +726,7 @@ static void old_policy_stays_if_the_new_is_refused(void)
 	EXPECT_EQ(ksim_action("10.1.0.0/16"), -1);
 	/* now it has all of that version, and wants no more of it */
 	assoc_doubt(&ag);
-	UNTIL(srv.hellos == 3 && associated() && ag.assoc.state == ASSOC_STEADY, 3000);
+	UNTIL(srv.hellos == 3 && associated() && ag.assoc.state == ASSOC_STEADY, 10000);
 	EXPECT_EQ(srv.hello.policy_version, 2);
 	EXPECT_EQ(srv.policies, 1);
 	end();
@@ -746,7 +746,7 @@ static void partial_policy_is_asked_for_anew(void)
 	saved_free(&file);
 	srv.policy_version = 8;
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	EXPECT_EQ(srv.hello.policy_version, 7);
 	EXPECT_EQ(srv.policies, 0);
@@ -768,7 +768,7 @@ static void full_kernel_changes_its_policy(void)
 {
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(1, 0, 0, 1, "10.1.0.0/16");
 	while (ksim.n_policies < KSIM_POLICIES)
@@ -784,7 +784,7 @@ static void late_parts_are_dropped(void)
 {
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(5, 0, 0, 2, "10.5.0.0/16");
 	push(6, 0, 0, 2, "10.6.0.0/16");
@@ -801,7 +801,7 @@ static void whole_policy_may_be_older(void)
 {
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(12, 0, 0, 1, "10.12.0.0/16");
 	request_policy(&ag);
@@ -828,7 +828,7 @@ static void saved_by_hand_stays(void)
 
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(1, 0, 0, 1, "10.1.0.0/16");
 	EXPECT_EQ(saved_read(&file, &err), 0);
@@ -852,7 +852,7 @@ static void version_past_all_is_refused(void)
 
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	push(1ull << 63, 0, 0, 1, "10.1.0.0/16");
 	EXPECT_EQ(saved_read(&file, &err), 0);
@@ -899,7 +899,7 @@ static void whatever_the_server_says(void)
 
 	begin();
 	agent_begin();
-	UNTIL(associated(), 3000);
+	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	for (unsigned int i = 1; i < 400; i++) {
 		say(&f, i);

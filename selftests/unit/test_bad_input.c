@@ -362,7 +362,7 @@ static uint16_t raw_call(struct sim *s, uint16_t type, const uint8_t *body, size
 	sotto_chan_request(&s->chan, sotto_now_ms(), &m, 5000, sim_answered, s, &id);
 	s->chan.ops = &sim_ops;
 	send_raw(s, REQUEST, id, type, body, len);
-	SIM_UNTIL(s->answered, 6000);
+	SIM_UNTIL(s->answered, 10000);
 	return s->answered && !s->answer_err ? s->answer.type : 0;
 }
 
@@ -628,7 +628,7 @@ static void requests_of_the_revoked(void)
 
 	ASSERT(start_three());
 	revoke_member("alice");
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_REVOKED), 3000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_REVOKED), 10000);
 	len = good_body(&a, SOTTO_MSG_SESSION_CHECK, body);
 	if (raw_call(&a, SOTTO_MSG_SESSION_CHECK, body, len))
 		EXPECT_EQ(a.answer.error.reason, SOTTO_REFUSAL_REVOKED);
@@ -655,7 +655,7 @@ static void answer_offer(struct sim *s, uint16_t type, const uint8_t *body, size
 	(void)malformed;
 	a.asks_n = 0;
 	ask = &a.asks[sim_ask(&a, "10.0.0.2")];
-	SIM_UNTIL(s->offers_seen > seen, 5000);
+	SIM_UNTIL(s->offers_seen > seen, 10000);
 	EXPECT(s->offers_seen > seen);
 	send_raw(s, ANSWER, s->last_id, type, body, len);
 	SIM_UNTIL(ask->done, SOTTO_OFFER_MS / 2);
@@ -678,7 +678,7 @@ static void bad_accepts(struct sim *s)
 
 			a.asks_n = 0;
 			ask = &a.asks[sim_ask(&a, "10.0.0.2")];
-			SIM_UNTIL(s->offers_seen > seen, 5000);
+			SIM_UNTIL(s->offers_seen > seen, 10000);
 			for (int i = 0; i < 8; i++)
 				id[i] = s->last.offer.session_id >> (56 - 8 * i);
 			send_raw(s, ANSWER, s->last_id, SOTTO_MSG_SESSION_ACCEPT, out,

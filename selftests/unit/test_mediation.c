@@ -538,7 +538,7 @@ static void peer_returns(void)
 	sim_wait(500);
 	EXPECT(!a.asks[n].done);
 	ASSERT(sim_associate(&b));
-	SIM_UNTIL(a.asks[n].done, 3000);
+	SIM_UNTIL(a.asks[n].done, 10000);
 	EXPECT(a.asks[n].granted);
 	EXPECT(sim_agree(&a.asks[n], &b));
 	sim_note_bye(&b, SOTTO_REFUSAL_RESTARTED);

@@ -207,7 +207,7 @@ static int told(const struct sim *s, const char *prefix)
 
 #define TOLD(s, prefix, action)						\
 	do {								\
-		SIM_UNTIL(told(s, prefix) == (action), 5000);		\
+		SIM_UNTIL(told(s, prefix) == (action), 10000);		\
 		EXPECT_EQ(told(s, prefix), (action));			\
 	} while (0)
 
@@ -302,7 +302,7 @@ static void rules_spare_rekeys(void)
 	TOLD(&b, "11.0.0.0/8", SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
 	IS(apply("default deny\n", 0), "");
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 5000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_DENIED);
 	stop();
@@ -540,7 +540,7 @@ static void networks(void)
 	/* nobody else may use it: those sessions end */
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 0);
 	IS(apply("default deny\n", 0), "");
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 5000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) == 3, 10000);
 	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 3);
 	/* without a gateway there is nothing to protect */
 	json_decref(authd_ask(&run, "{s:s, s:s, s:[]}", "cmd", "member.set",
@@ -567,7 +567,7 @@ static void two_gateways(void)
 	gone = sim_count(&a, SOTTO_MSG_SESSION_GONE);
 	bye.bye.reason = SOTTO_REFUSAL_CLOSED;
 	sotto_chan_note(&b.chan, &bye);
-	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) > gone, 5000);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) > gone, 10000);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
 	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
 	IS(a.asks[a.asks_n - 1].grant.name, "carol");
@@ -606,7 +606,7 @@ static void trial(void)
 	IS(verdict("alice", "bob"), "allowed by default allow");
 	/* not confirmed, it goes by itself */
 	SIM_UNTIL(!strcmp(verdict("alice", "bob"), "denied by default deny"),
-		  9000);
+		  20000);
 	IS(verdict("alice", "bob"), "denied by default deny");
 	stop();
 }
@@ -619,7 +619,7 @@ static void trial_and_crash(void)
 	ASSERT(three());
 	IS(apply("group web alice bob\nallow @web all\ndefault deny\n", 0), "");
 	for (i = 0; i < 2; i++) {
-		IS(apply("deny alice all\n", 5), "");
+		IS(apply("deny alice all\n", i ? 10 : 5), "");
 		if (i)
 			IS(say("member.revoke", "name", "bob", NULL, NULL), "");
 		EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
@@ -630,7 +630,7 @@ static void trial_and_crash(void)
 		if (i) {
 			IS(verdict("alice", "carol"), "denied by deny alice all");
 			SIM_UNTIL(!strcmp(verdict("alice", "carol"),
-					  "allowed by allow @web all"), 9000);
+					  "allowed by allow @web all"), 20000);
 		}
 		IS(verdict("alice", "carol"), "allowed by allow @web all");
 		IS(say("policy.confirm", NULL, NULL, NULL, NULL), "state");
