@@ -369,14 +369,6 @@ int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg)
 	return ret;
 }
 
-int sgenl_call_built(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn, void *arg)
-{
-	if (!put)
-		return sgenl_call(g, msg, fn, arg);
-	sgenl_msg_free(msg);
-	return -EMSGSIZE;
-}
-
 static int dump_once(struct sgenl *g, uint8_t cmd, struct call *c)
 {
 	struct nl_msg *msg = sgenl_msg(g, cmd, NLM_F_DUMP);

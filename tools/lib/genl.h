@@ -9,6 +9,7 @@
 #ifndef SOTTO_GENL_H
 #define SOTTO_GENL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -89,7 +90,14 @@ int sgenl_call(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg);
  * Requests are far smaller than a message's page, so that would be a bug: the message is not
  * sent, and -EMSGSIZE is returned.
  */
-int sgenl_call_built(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn, void *arg);
+static inline int sgenl_call_built(struct sgenl *g, struct nl_msg *msg, int put, sgenl_fn fn,
+				   void *arg)
+{
+	if (!put)
+		return sgenl_call(g, msg, fn, arg);
+	sgenl_msg_free(msg);
+	return -EMSGSIZE;
+}
 
 /**
  * sgenl_dump() - take all objects of one kind
