@@ -131,10 +131,12 @@ static void on_live_ack(void *arg, int err, const struct sotto_msg *m)
 	on_ack(arg, err, m);
 	ag->live_out--;
 	/* of an association that is gone, or will be: the next one lists anew */
-	if (err == SOTTO_E_TIMEOUT)
+	if (err == SOTTO_E_TIMEOUT) {
 		assoc_doubt(ag);
-	else if (err != SOTTO_E_CLOSED)
+	} else if (err != SOTTO_E_CLOSED) {
 		report_more(ag);
+		report_untold(ag);
+	}
 }
 
 /* A few messages at a time, in order. */
@@ -229,12 +231,19 @@ static unsigned int fill_close(const struct untold *u, struct sotto_msg_session_
 	return n;
 }
 
+/* A server that is new would take over what is listed after it was closed. */
+static bool is_listing(const struct agent *ag)
+{
+	return ag->assoc.state == ASSOC_HELLO || ag->live_out ||
+	       ag->listing.sent < ag->listing.n;
+}
+
 void report_untold(struct agent *ag)
 {
 	struct sotto_chan *ch = assoc_channel(ag);
 	struct untold *u = &ag->untold;
 
-	while (ch && !ag->assoc.down_ms && u->n) {
+	while (ch && !ag->assoc.down_ms && u->n && !is_listing(ag)) {
 		struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
 		unsigned int n = fill_close(u, &m.ids);
 

@@ -389,6 +389,45 @@ static void all_sessions_are_listed(void)
 	end();
 }
 
+static void answer_live(struct server_chan *c)
+{
+	for (unsigned int i = 0; i < c->n_held; i++)
+		sotto_chan_ack(&c->ch, sotto_now_ms(), c->held[i]);
+	c->n_held = 0;
+	UNTIL(false, 100);
+}
+
+/* What is closed while the list goes out is told when the server has all of that. */
+static void ends_are_told_after_the_list(void)
+{
+	begin();
+	many_sessions(500);
+	srv.hold_live = true;
+	agent_begin();
+	UNTIL(srv.chans[0].n_held, 3000);
+	session_lost(&ag, 1499, SOTTO_REFUSAL_CLOSED);
+	UNTIL(srv.closed, 700);
+	EXPECT_EQ(srv.closed, 0);
+	srv.hold_live = false;
+	answer_live(&srv.chans[0]);
+	UNTIL(srv.closed, 3000);
+	EXPECT_EQ(srv.listed, 500);
+	EXPECT_EQ(srv.closed, 1);
+	/* and of one that is being made */
+	srv.hold_hello = true;
+	assoc_doubt(&ag);
+	UNTIL(srv.hellos == 2, 3000);
+	session_lost(&ag, 1498, SOTTO_REFUSAL_CLOSED);
+	UNTIL(srv.closed == 2, 700);
+	EXPECT_EQ(srv.closed, 1);
+	srv.hold_hello = false;
+	server_hello(&srv.chans[1], srv.chans[1].held[0], &srv.held_hello);
+	UNTIL(srv.closed == 2, 3000);
+	EXPECT_EQ(srv.listed, 499);
+	EXPECT_EQ(srv.closed, 2);
+	end();
+}
+
 /* Half of a list is there, and its next part is not answered; a new hello is not, either. */
 static bool stopped_in_a_list(void)
 {
@@ -403,14 +442,6 @@ static bool stopped_in_a_list(void)
 	UNTIL(srv.hellos == 2, 10000);
 	srv.hold_live = false;
 	return srv.hellos == 2 && srv.listed < 500;
-}
-
-static void answer_live(struct server_chan *c)
-{
-	for (unsigned int i = 0; i < c->n_held; i++)
-		sotto_chan_ack(&c->ch, sotto_now_ms(), c->held[i]);
-	c->n_held = 0;
-	UNTIL(false, 100);
 }
 
 /* Answers to the list before count for that one alone. */
@@ -943,6 +974,7 @@ static void half_a_line_spoils_no_other(void)
 
 static const struct ktap_test tests[] = {
 	{ "all_sessions_are_listed", all_sessions_are_listed },
+	{ "ends_are_told_after_the_list", ends_are_told_after_the_list },
 	{ "new_list_begins_while_one_is_under_way", new_list_begins_while_one_is_under_way },
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
