@@ -149,7 +149,7 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
  * send.c: a GSO packet is taken apart by the stack; consumes @skb. Return: its packets,
  * seen as such, or NULL: it was dropped.
  */
-struct sk_buff *sotto_seal_segments(struct sotto_net *ns, struct sk_buff *skb);
+struct sk_buff *sotto_seal_segments(struct sotto_tunnel *t, struct sk_buff *skb);
 /* send.c: @packets of @len bytes in all have been sealed. */
 void sotto_seal_count(struct sotto_tunnel *t, struct sotto_sa *sa,
 		      unsigned int packets, unsigned int len);

@@ -18,6 +18,7 @@
 #include "sa.h"
 #include "seal.h"
 #include "skb.h"
+#include "tunnel.h"
 
 /* What UDP's own segmentation and GRO take. */
 #define SOTTO_BURST_SEGS	64
@@ -468,9 +469,10 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 	if (b.segs == segs)
 		return SOTTO_STAT_OUT_DROP_NOMEM;
 
-	sotto_seal_count(t, sa, segs, len);
+	sotto_seal_count(t, sa, segs - b.segs, len - sotto_burst_bytes(&b));
 	sotto_stat_add(ns, SOTTO_STAT_OUT_SEEN, segs - 1);
 	if (b.segs) {
+		atomic64_add(b.segs, &t->drops);
 		sotto_stat_add(ns, SOTTO_STAT_OUT_DROP_NOMEM, b.segs - 1);
 		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
 	} else {

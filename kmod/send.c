@@ -192,19 +192,20 @@ static void sotto_send_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 		sotto_seal_count(t, sa, 1, len);
 }
 
-struct sk_buff *sotto_seal_segments(struct sotto_net *ns, struct sk_buff *skb)
+struct sk_buff *sotto_seal_segments(struct sotto_tunnel *t, struct sk_buff *skb)
 {
 	struct sk_buff *segs = skb_gso_segment(skb, 0), *seg;
 	unsigned int more = 0;
 
 	if (IS_ERR_OR_NULL(segs)) {
-		sotto_drop(ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
+		atomic64_inc(&t->drops);
+		sotto_drop(t->ns, skb, SOTTO_STAT_OUT_DROP_NOMEM);
 		return NULL;
 	}
 	consume_skb(skb);
 	for (seg = segs->next; seg; seg = seg->next)
 		more++;
-	sotto_stat_add(ns, SOTTO_STAT_OUT_SEEN, more);
+	sotto_stat_add(t->ns, SOTTO_STAT_OUT_SEEN, more);
 	return segs;
 }
 
@@ -216,7 +217,7 @@ static void sotto_send_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 	struct sk_buff *seg, *next;
 	struct sotto_pkt p;
 
-	skb_list_walk_safe(sotto_seal_segments(t->ns, skb), seg, next) {
+	skb_list_walk_safe(sotto_seal_segments(t, skb), seg, next) {
 		skb_mark_not_on_list(seg);
 		if (sotto_pkt_parse(seg, pf, &p))
 			sotto_send_one(t, sa, seg, &p, mtu);

@@ -209,9 +209,9 @@ static bool sotto_spread_queue(struct sotto_spread *sp, struct sotto_net *ns,
 	unsigned int family = sotto_spread_family(skb);
 	bool on, full = false;
 
-	if (!sotto_spread_okfn[family])
+	if (!READ_ONCE(sotto_spread_okfn[family]))
 		WRITE_ONCE(sotto_spread_okfn[family], state->okfn);
-	if (sotto_spread_okfn[family] != state->okfn)
+	if (READ_ONCE(sotto_spread_okfn[family]) != state->okfn)
 		return false;
 
 	spin_lock(&sp->queue.lock);

@@ -262,7 +262,7 @@ static void sotto_encap_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 {
 	struct sk_buff *seg, *next;
 
-	skb_list_walk_safe(sotto_seal_segments(t->ns, skb), seg, next) {
+	skb_list_walk_safe(sotto_seal_segments(t, skb), seg, next) {
 		skb_mark_not_on_list(seg);
 		sotto_encap_one(t, sa, seg, route, o);
 	}

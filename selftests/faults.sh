@@ -122,11 +122,31 @@ prepare_to_fail() {
 	echo N >$FAULTS/fail_page_alloc/ignore-gfp-wait
 }
 
+# of_tunnel NAME: what a's tunnel to b has counted.
+of_tunnel() {
+	sotto a tunnel show -j | jq --arg to $B4 ".[] | select(.destination == \$to) | .$1"
+}
+
+# taken_up: packets that a gave to the cipher.
+taken_up() {
+	echo $(($(stat a out_sealed) + $(stat a out_drop_crypto)))
+}
+
 each_allocation_of_sending_fails() {
+	local taken lost packets drops
+
 	can_fail || return
 	prepare_to_fail
+	taken=$(taken_up) packets=$(of_tunnel tx_packets)
+	lost=$(stat a out_drop_nomem) drops=$(of_tunnel drops)
 	capture plain b wire "$PLAINTEXT"
 	expect "over IPv4" nth_fault send $B4 5012
+	expect "no bursts" sotto a set gso off
+	expect "one by one" nth_fault cut $B4 5012
+	expect "bursts" sotto a set gso on
+	same "the tunnel's packets" $(($(of_tunnel tx_packets) - packets)) \
+		$(($(taken_up) - taken))
+	same "and those it lost" $(($(of_tunnel drops) - drops)) $(($(stat a out_drop_nomem) - lost))
 	expect "over IPv6" nth_fault send $B6 5012
 	expect "to nobody known" nth_fault send 10.7.1.99 5012
 	at_least "packets lost to it" "$(stat a out_drop_nomem)" 1

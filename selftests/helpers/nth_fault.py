@@ -6,7 +6,7 @@ fault injection), and say how many there were.
 
   nth_fault.py send ADDRESS PORT     sending datagrams, small and with UDP_SEGMENT
   nth_fault.py queue ADDRESS PORT    the same to a destination without keys
-  nth_fault.py cut ADDRESS PORT      sending a datagram of a few fragments
+  nth_fault.py cut ADDRESS PORT      sending a datagram of a few fragments, and a few datagrams
   nth_fault.py netlink               every command of the module's interface
 
 What a call answers when memory fails is its own affair; that nothing is left behind and
@@ -63,14 +63,19 @@ def sends(address, port, cut):
         to = (address, port)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         small, large = bytes(1200), bytes(1200 * 40)
-        burst = [(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", 1200))]
+        burst, longest = ([(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", n))]
+                          for n in (1200, 1000))
 
         if cut:
-            yield "a few fragments", lambda: s.sendto(bytes(1200 * 4), to), nothing
+            few = bytes(1200 * 4)
+            yield "a few fragments", lambda: s.sendto(few, to), nothing
+            yield "a few datagrams", lambda: s.sendmsg([few], burst, 0, to), nothing
             return
         yield "one datagram", lambda: s.sendto(small, to), nothing
         yield "fragments", lambda: s.sendto(large, to), nothing
         yield "a burst", lambda: s.sendmsg([large], burst, 0, to), nothing
+        # Sealed, it is longer than a packet can be: of two, one may leave.
+        yield "two bursts", lambda: s.sendmsg([bytes(1000 * 64)], longest, 0, to), nothing
 
 
 def commands():
