@@ -57,12 +57,20 @@ skip() {
 	reason=$*
 }
 
+# output COMMAND…: in $out, and its status. What starts one program alone becomes it (see `on`).
+output() {
+	case $1 in
+	sotto | on | traffic) out=$(alone=1 "$@" 2>&1) ;;
+	*) out=$("$@" 2>&1) ;;
+	esac
+}
+
 # expect WHAT COMMAND…: COMMAND succeeds; else its output is shown.
 expect() {
 	local what=$1 out status
 	shift
 
-	out=$("$@" 2>&1)
+	output "$@"
 	status=$?
 	[ $status -ne 0 ] || return 0
 	fail "$what: status $status from: $*"
@@ -75,7 +83,7 @@ refuse() {
 	local what=$1 out status
 	shift
 
-	out=$("$@" 2>&1)
+	output "$@"
 	status=$?
 	[ $status -eq 0 ] || [ $status -ge 124 ] || return 0
 	fail "$what: status $status from: $*"
@@ -257,13 +265,14 @@ ns_name() {
 }
 
 # on HOST COMMAND…: run in its namespace, with folders of its own. (What is done this often is
-# done without starting programs, be it for ns_name.)
+# done without a process more than must be, be it for ns_name; and with $alone the shell, which is
+# one for this purpose, becomes the program.)
 on() {
 	local h=$1
 	shift
 
 	SOTTO_ETC=$tmp/$h/etc SOTTO_STATE=$tmp/$h/state SOTTO_RUN=$tmp/$h/run \
-		"$ENTER" "/run/netns/sotto-$h-$$" "$@"
+		${alone:+exec} "$ENTER" "/run/netns/sotto-$h-$$" "$@"
 }
 
 # launch HOST COMMAND…: the same in the background; $! is the command itself.
@@ -422,7 +431,7 @@ stats() {
 stat() {
 	local all
 
-	all=$(sotto "$1" stats -j)
+	all=$(alone=1 sotto "$1" stats -j)
 	[[ $all =~ \"$2\":\ *([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
 }
 

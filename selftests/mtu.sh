@@ -70,7 +70,7 @@ clamping_an_mss_at_an_odd_place() {
 	local before
 
 	before=$(stat a mss_clamped)
-	traffic b -t 5000 -b -o /dev/null tcp-recv 5002 >/dev/null
+	traffic b -t 20000 -b -o /dev/null tcp-recv 5002 >/dev/null
 	same "a SYN" "$(on a "$PYTHON" "$here/helpers/odd_mss.py" $A4 $B4 5002 2>&1)" answered
 	at_least "clamped" "$(stat a mss_clamped)" $((before + 1))
 }
@@ -178,7 +178,7 @@ bursts_that_may_be_fragmented_arrive() {
 	local addr
 
 	for addr in $B4 $B6; do
-		traffic b -t 3000 -b -o "$tmp/got" udp-recv 5003 200 >/dev/null
+		traffic b -t 20000 -b -o "$tmp/got" udp-recv 5003 200 >/dev/null
 		expect "bursts to $addr" traffic a -g 20000 udp-burst $addr 5003 200 1450 20
 		await "the rest" 10 test -s "$tmp/got"
 		same "what came to $addr" "$(cat "$tmp/got")" \
@@ -236,7 +236,7 @@ print("right" if got == bytes(range(250)) * 200 else "wrong", flush=True)
 c.close()' >"$tmp/sctp" 2>&1
 	pid=$!
 	await "a listener" 20 on b grep -q ":* *5021 \|^.* 5021 " /proc/net/sctp/eps
-	expect "SCTP" timeout 20 "$ENTER" "/run/netns/$(ns_name a)" "$PYTHON" -c 'import socket, sys, time
+	expect "SCTP" timeout 60 "$ENTER" "/run/netns/$(ns_name a)" "$PYTHON" -c 'import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
 s.connect((sys.argv[1], 5021))
 s.sendall(bytes(range(250)) * 200)

@@ -220,8 +220,8 @@ bound_sockets() {
 	expect "ping bound to a device" pings a $B4 -I wire
 	expect "ping bound to an address" pings a $B4 -I $A4
 	expect "ping bound to both ends' IPv6" pings a $B6 -I $A6
-	traffic b -t 20000 -b -o "$got" tcp-recv 5001 >/dev/null
-	expect "TCP bound to a device" on a timeout 20 socat -u "OPEN:$file" "TCP:$B4:5001,so-bindtodevice=wire"
+	traffic b -t 60000 -b -o "$got" tcp-recv 5001 >/dev/null
+	expect "TCP bound to a device" on a timeout 60 socat -u "OPEN:$file" "TCP:$B4:5001,so-bindtodevice=wire"
 	await "all of it" 10 cmp -s "$file" "$got"
 	end_capture bound
 	only_sealed bound 12
