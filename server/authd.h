@@ -79,7 +79,7 @@ struct net;
 struct authd_stats {
 	uint64_t dgrams_in, malformed;
 	uint64_t inits, init_bad_mac, init_refused, init_limited;
-	uint64_t cookies, cookies_missing, hints, half_open_full;
+	uint64_t cookies, cookies_missing, hints, half_open_full, unplaced_full;
 	uint64_t resumed, resume_refused;
 	uint64_t assocs, enrolments, enrolments_refused;
 	uint64_t requests, offers, grants, refusals, begin_limited;

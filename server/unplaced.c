@@ -54,7 +54,9 @@ bool unplaced_keep(struct authd *ad, struct member *m, uint64_t id)
 {
 	struct unplaced *u = find(ad, id);
 
-	if (!u && ad->unplaced.n < AUTHD_UNPLACED_MAX)
+	if (!u && ad->unplaced.n >= AUTHD_UNPLACED_MAX)
+		ad->stats.unplaced_full++;
+	else if (!u)
 		u = calloc(1, sizeof(*u));
 	if (!u || (u->m && u->m != m))
 		return false;

@@ -485,6 +485,20 @@ static inline bool sim_live(struct sim *s, uint64_t id, const uint8_t peer[32])
 	return sim_call(s, &m) == SOTTO_MSG_ACK;
 }
 
+/* What the server told it to do with a prefix, or -1. */
+static inline int sim_told(const struct sim *s, const char *prefix)
+{
+	struct sotto_prefix p;
+	int i;
+
+	sotto_prefix_parse(&p, prefix);
+	for (i = 0; i < s->policy_n; i++)
+		if (sotto_addr_eq(&s->policy[i].prefix.addr, &p.addr) &&
+		    s->policy[i].prefix.plen == p.plen)
+			return s->policy[i].action;
+	return -1;
+}
+
 static inline bool sim_associate(struct sim *s)
 {
 	return sim_open(s, false) && sim_hello(s, 0);

@@ -597,19 +597,6 @@ static void not_permitted(void)
 	stop(&a, NULL);
 }
 
-static bool has_policy(struct sim *s, const char *prefix, int action)
-{
-	struct sotto_prefix p;
-	int i;
-
-	sotto_prefix_parse(&p, prefix);
-	for (i = 0; i < s->policy_n; i++)
-		if (sotto_addr_eq(&s->policy[i].prefix.addr, &p.addr) &&
-		    s->policy[i].prefix.plen == p.plen)
-			return s->policy[i].action == action;
-	return false;
-}
-
 static void policy_cmd(const char *cmd, const char *prefix, const char *action)
 {
 	json_t *ans = action ?
@@ -638,25 +625,25 @@ static void policy(void)
 
 	ASSERT(authd_start(&run, ""));
 	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 10000);
-	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
+	SIM_UNTIL(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_PROTECT, 10000);
+	EXPECT(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_PROTECT);
 	/* a member that is added is told of once it has enrolled */
 	ASSERT(sim_member(&b, &run, "bob", "fd00::2"));
-	SIM_UNTIL(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT), 10000);
-	EXPECT(has_policy(&a, "fd00::2/128", SOTTO_ACTION_PROTECT));
+	SIM_UNTIL(sim_told(&a, "fd00::2/128") == SOTTO_ACTION_PROTECT, 10000);
+	EXPECT(sim_told(&a, "fd00::2/128") == SOTTO_ACTION_PROTECT);
 	policy_cmd("policy.add", "10.9.0.0/16", "block");
 	policy_cmd("policy.add", "10.0.0.1", "bypass");
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS), 10000);
-	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_BYPASS));
-	SIM_UNTIL(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK), 10000);
-	EXPECT(has_policy(&b, "10.9.0.0/16", SOTTO_ACTION_BLOCK));
+	SIM_UNTIL(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_BYPASS, 10000);
+	EXPECT(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_BYPASS);
+	SIM_UNTIL(sim_told(&b, "10.9.0.0/16") == SOTTO_ACTION_BLOCK, 10000);
+	EXPECT(sim_told(&b, "10.9.0.0/16") == SOTTO_ACTION_BLOCK);
 	/* more than one message holds */
 	for (i = 0; i < 150; i++) {
 		snprintf(text, sizeof(text), "10.8.%d.0/24", i);
 		policy_cmd("policy.add", text, "prefer");
 	}
-	SIM_UNTIL(has_policy(&a, text, SOTTO_ACTION_PREFER), 10000);
-	SIM_UNTIL(has_policy(&b, text, SOTTO_ACTION_PREFER), 10000);
+	SIM_UNTIL(sim_told(&a, text) == SOTTO_ACTION_PREFER, 10000);
+	SIM_UNTIL(sim_told(&b, text) == SOTTO_ACTION_PREFER, 10000);
 	SIM_UNTIL(a.policy_n == 153 && b.policy_n == 153, 10000);
 	EXPECT_EQ(a.policy_n, 153);
 	EXPECT_EQ(b.policy_n, 153);
@@ -673,8 +660,8 @@ static void policy(void)
 	sim_wait(200);
 	EXPECT_EQ(a.got_n, i);
 	policy_cmd("policy.del", "10.0.0.1", NULL);
-	SIM_UNTIL(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT), 10000);
-	EXPECT(has_policy(&a, "10.0.0.1/32", SOTTO_ACTION_PROTECT));
+	SIM_UNTIL(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_PROTECT, 10000);
+	EXPECT(sim_told(&a, "10.0.0.1/32") == SOTTO_ACTION_PROTECT);
 	SIM_UNTIL(a.policy_version > v, 10000);
 	EXPECT(a.policy_version > v);
 	stop(&a, &b);

@@ -44,6 +44,17 @@ static int pending(void)
 	return n;
 }
 
+static uint64_t counter(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	json_t *n = json_object_get(json_object_get(ans, "stats"), name);
+	uint64_t value = json_integer_value(n);
+
+	EXPECT(n);
+	json_decref(ans);
+	return value;
+}
+
 static void session(void)
 {
 	struct sim_offer *o;
@@ -475,6 +486,32 @@ static void listed_by_one_alone(void)
 	stop();
 }
 
+/* More than there is room for: the rest is taken back at once, and counted. */
+static void listed_by_one_beyond_all(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
+	unsigned int left = AUTHD_UNPLACED_MAX + 1, i;
+
+	ASSERT(start_two());
+	ASSERT(sim_open(&a, false) && sim_hello(&a, left));
+	m.live.listing = a.listing;
+	while (left) {
+		m.live.live.n = left < SOTTO_LIVE_MAX ? left : SOTTO_LIVE_MAX;
+		for (i = 0; i < m.live.live.n; i++) {
+			m.live.live.l[i].session_id = left--;
+			memset(m.live.live.l[i].peer_key, 0x5a, 32);
+		}
+		ASSERT(sim_call(&a, &m) == SOTTO_MSG_ACK);
+	}
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 5000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(a.last.ids.ids.id[0], 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_REVOKED);
+	EXPECT_EQ(counter("unplaced_full"), 1);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* Both were at another server meanwhile: a list from before they went says nothing of the
  * session that they made there.
  */
@@ -836,17 +873,6 @@ static void grant_log(void)
 	stop();
 }
 
-static uint64_t counter(const char *name)
-{
-	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
-	json_t *n = json_object_get(json_object_get(ans, "stats"), name);
-	uint64_t value = json_integer_value(n);
-
-	EXPECT(n);
-	json_decref(ans);
-	return value;
-}
-
 /* From a port that was not used before: any worker may get it. */
 static void stray(void)
 {
@@ -910,6 +936,7 @@ static const struct ktap_test tests[] = {
 	{ "server_restarted", server_restarted },
 	{ "listed_with_a_former_key", listed_with_a_former_key },
 	{ "listed_by_one_alone", listed_by_one_alone },
+	{ "listed_by_one_beyond_all", listed_by_one_beyond_all },
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },
 	{ "peer_returns", peer_returns },

@@ -250,7 +250,7 @@ static void deltas(void)
 	EXPECT_EQ(b.policy_pushes, pushes[1] + 1);
 	EXPECT_EQ(c.policy_pushes, pushes[2]);
 	EXPECT_EQ(a.policy_entries, entries + 1);
-	EXPECT_EQ(told(&c, "10.1.0.0/16"), -1);
+	EXPECT_EQ(sim_told(&c, "10.1.0.0/16"), -1);
 	/* of two groups the stricter counts, for all less than a group */
 	json_decref(authd_ask(&run, "{s:s, s:s, s:s, s:s}", "cmd", "policy.add",
 			      "prefix", "10.1.0.0/16", "action", "block",
@@ -259,7 +259,7 @@ static void deltas(void)
 	TOLD(&c, "10.1.0.0/16", SOTTO_ACTION_BLOCK);
 	IS(say("policy.add", "prefix", "10.1.0.0/16", "action", "protect"), "");
 	sim_wait(200);
-	EXPECT_EQ(told(&a, "10.1.0.0/16"), SOTTO_ACTION_BYPASS);
+	EXPECT_EQ(sim_told(&a, "10.1.0.0/16"), SOTTO_ACTION_BYPASS);
 	/* who leaves a group loses what was for it: alone */
 	pushes[2] = c.policy_pushes;
 	IS(say("group.del", "group", "web", "name", "alice"), "");
@@ -289,7 +289,7 @@ static void group_gone(void)
 	sim_connect(&b, run.port);
 	ASSERT(sim_associate(&b));
 	TOLD(&b, "10.1.0.0/16", -1);
-	EXPECT_EQ(told(&b, "10.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_told(&b, "10.0.0.0/8"), SOTTO_ACTION_PROTECT);
 	stop();
 }
 
@@ -319,9 +319,9 @@ static void away(void)
 	entries = a.policy_entries;
 	ASSERT(sim_associate(&a));
 	TOLD(&a, "13.0.0.0/8", SOTTO_ACTION_PREFER);
-	EXPECT_EQ(told(&a, "10.0.0.0/8"), -1);
-	EXPECT_EQ(told(&a, "12.0.0.0/8"), -1);
-	EXPECT_EQ(told(&a, "11.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_told(&a, "10.0.0.0/8"), -1);
+	EXPECT_EQ(sim_told(&a, "12.0.0.0/8"), -1);
+	EXPECT_EQ(sim_told(&a, "11.0.0.0/8"), SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(a.policy_entries, entries + 3);
 	/* one from a future that was never: all of it */
 	sim_close_chan(&a);
@@ -348,7 +348,7 @@ static void no_way_back(void)
 	sim_wait(200);
 	EXPECT_EQ(sim_call(&a, &all), SOTTO_MSG_ACK);
 	sim_wait(200);
-	EXPECT_EQ(told(&a, "13.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_told(&a, "13.0.0.0/8"), SOTTO_ACTION_PROTECT);
 	EXPECT_EQ(a.policy_back, 0);
 	/* a version that never was: the newest at once, and no kept one and then the change */
 	IS(say("policy.add", "prefix", "14.0.0.0/8", "action", "protect"), "");
@@ -360,7 +360,7 @@ static void no_way_back(void)
 	ASSERT(sim_associate(&c));
 	sim_wait(200);
 	EXPECT_EQ(c.policy_pushes, pushes + 1);
-	EXPECT_EQ(told(&c, "14.0.0.0/8"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_told(&c, "14.0.0.0/8"), SOTTO_ACTION_PROTECT);
 	stop();
 }
 
@@ -486,7 +486,7 @@ static void two_gateways(void)
 	IS(say("member.revoke", "name", "carol", NULL, NULL), "");
 	EXPECT_EQ(sim_session(&a, "10.8.1.5"), SOTTO_REFUSAL_NOT_MEMBER);
 	sim_wait(200);
-	EXPECT_EQ(told(&a, "10.8.0.0/16"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(sim_told(&a, "10.8.0.0/16"), SOTTO_ACTION_PROTECT);
 	stop();
 }
 

@@ -230,7 +230,7 @@ static void backup(void)
 	sim_connect(&a, run.port);
 	ASSERT(sim_associate(&a));
 	TOLD(&a, "10.0.0.0/8", SOTTO_ACTION_PROTECT);
-	EXPECT_EQ(told(&a, "11.0.0.0/8"), -1);
+	EXPECT_EQ(sim_told(&a, "11.0.0.0/8"), -1);
 	EXPECT(a.policy_version > version);
 	sim_connect(&b, run.port);
 	EXPECT(sim_handshake(&b, false, 1500) != SOTTO_HS_DONE);

@@ -73,23 +73,10 @@ static void stop(void)
 	authd_stop(&run);
 }
 
-static int told(const struct sim *s, const char *prefix)
-{
-	struct sotto_prefix p;
-	int i;
-
-	sotto_prefix_parse(&p, prefix);
-	for (i = 0; i < s->policy_n; i++)
-		if (sotto_addr_eq(&s->policy[i].prefix.addr, &p.addr) &&
-		    s->policy[i].prefix.plen == p.plen)
-			return s->policy[i].action;
-	return -1;
-}
-
 #define TOLD(s, prefix, action)						\
 	do {								\
-		SIM_UNTIL(told(s, prefix) == (action), 10000);		\
-		EXPECT_EQ(told(s, prefix), (action));			\
+		SIM_UNTIL(sim_told(s, prefix) == (action), 10000);		\
+		EXPECT_EQ(sim_told(s, prefix), (action));			\
 	} while (0)
 
 static int run_with_three(const struct ktap_test *tests, int n)
