@@ -602,7 +602,9 @@ capture() {
 	launch "$h" tcpdump -Z root -i "$dev" -s 256 -B 4096 --immediate-mode -U \
 		-w "$tmp/$name.pcap" "$@" 2>"$tmp/$name.tcpdump"
 	captures[$name]=$!
-	await "tcpdump on $h" 10 says "$tmp/$name.tcpdump" "listening on" || return
+	# It writes the line that it listens piece by piece; a count that is asked for before the last
+	# of them would stand in the middle.
+	await "tcpdump on $h" 10 says "$tmp/$name.tcpdump" " bytes" || return
 	# What came before the filter was in place counts as seen by it; and so, if there is
 	# traffic already, does what is about to be captured.
 	kill -USR1 "${captures[$name]}"
