@@ -53,6 +53,16 @@ struct untold {
 	uint64_t retry_ms;
 };
 
+/** struct leaving - the sessions that end because this host goes */
+struct leaving {
+	uint64_t *ids;
+	unsigned int n;
+	unsigned int told;		/* of the first so many */
+	unsigned int unanswered;	/* messages */
+	uint64_t end_ms;		/* it goes without an answer */
+	ev_timer timer;
+};
+
 struct agent {
 	struct ev_loop *loop;
 	const char *conf_path;		/* NULL: the usual one */
@@ -77,8 +87,7 @@ struct agent {
 	uint64_t started_ms;
 	uint64_t spi_report_ms;		/* unknown SPIs: none before this time */
 	bool leaving;			/* nothing new is begun */
-	unsigned int leave_out;		/* reports that are not answered */
-	ev_timer leave_timer;
+	struct leaving leave;
 	int exit_code;
 };
 

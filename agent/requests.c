@@ -289,27 +289,18 @@ void report_vanished(struct agent *ag, const uint64_t *ids, unsigned int n)
 	report_untold(ag);
 }
 
-unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned int n,
-			       sotto_answer_fn fn)
+unsigned int report_closed_part(struct agent *ag, const uint64_t *ids, unsigned int n,
+				sotto_answer_fn fn)
 {
 	struct sotto_chan *ch = assoc_channel(ag);
-	unsigned int sent = 0;
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
 
-	if (!ch || ag->assoc.down_ms)
+	if (!ch || is_listing(ag))
 		return 0;
-	while (n) {
-		struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
-		unsigned int part = n < SOTTO_IDS_MAX ? n : SOTTO_IDS_MAX;
-
-		m.ids.reason = SOTTO_REFUSAL_CLOSED;
-		m.ids.ids.n = part;
-		memcpy(m.ids.ids.id, ids, part * sizeof(*ids));
-		if (sotto_chan_request(ch, sotto_now_ms(), &m, 0, fn, ag, NULL))
-			break;
-		sent++;
-		ids += part;
-		n -= part;
-	}
-	assoc_kick(ag);
-	return sent;
+	if (n > SOTTO_IDS_MAX)
+		n = SOTTO_IDS_MAX;
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids.n = n;
+	memcpy(m.ids.ids.id, ids, n * sizeof(*ids));
+	return sotto_chan_request(ch, sotto_now_ms(), &m, 0, fn, ag, NULL) ? 0 : n;
 }

@@ -32,12 +32,12 @@ void report_more(struct agent *ag);
 void report_free(struct agent *ag);
 
 /**
- * report_closed_all() - this host goes: @n sessions ended, in as few messages as can be
- * @fn: called with @ag for each message, when it is answered or given up
- * Returns how many messages went out.
+ * report_closed_part() - this host goes: the first of @n sessions that ended, in one message
+ * @fn: called with @ag when it is answered or given up
+ * Returns of how many the message tells; 0: there is no room on the channel yet.
  */
-unsigned int report_closed_all(struct agent *ag, const uint64_t *ids, unsigned int n,
-			       sotto_answer_fn fn);
+unsigned int report_closed_part(struct agent *ag, const uint64_t *ids, unsigned int n,
+				sotto_answer_fn fn);
 
 /**
  * report_spi_unknown() - a packet came that this host has no keys for

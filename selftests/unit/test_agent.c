@@ -253,11 +253,13 @@ static void server_stop(void)
 
 static struct agent ag;
 static char top[] = "/tmp/sotto-agent-XXXXXX";
+static bool stopped;
 
 void agent_stop(struct agent *a, int code)
 {
 	a->exit_code = code;
 	a->leaving = true;
+	stopped = true;
 }
 
 static void turn(void)
@@ -307,6 +309,7 @@ static void agent_begin(void)
 {
 	struct sotto_errmsg err;
 
+	stopped = false;
 	memset(&ag, 0, sizeof(ag));
 	ag.loop = ev_default_loop(EVFLAG_AUTO);
 	EXPECT_EQ(identity_load(&ag.id, &err), 0);
@@ -517,6 +520,28 @@ static void ends_are_told_later(void)
 	EXPECT_EQ(srv.closed, 1 + UNTOLD_MAX);
 	EXPECT_EQ(srv.hellos, 2);
 	EXPECT_EQ(srv.hello.live_count, 0);
+	end();
+}
+
+/* There is no room to tell of them when this host goes: it waits for that, so long as it may. */
+static void ends_are_told_before_it_goes(void)
+{
+	begin();
+	many_sessions(300);
+	agent_begin();
+	UNTIL(srv.listed == 300 && !ag.live_out, 3000);
+	ASSERT(associated() && !ag.live_out);
+	srv.dead = true;
+	for (int i = 0; i < SOTTO_CALLS_MAX; i++)
+		report_closed(&ag, 1 + i, SOTTO_REFUSAL_CLOSED);
+	session_lost(&ag, 1000, SOTTO_REFUSAL_EXPIRED);
+	session_leave(&ag);
+	UNTIL(stopped, 200);
+	EXPECT(!stopped);
+	srv.dead = false;
+	UNTIL(stopped, SESSION_LEAVE_MS * 3);
+	EXPECT(stopped);
+	EXPECT_EQ(srv.closed, 300);
 	end();
 }
 
@@ -979,6 +1004,7 @@ static const struct ktap_test tests[] = {
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
 	{ "ends_are_told_later", ends_are_told_later },
+	{ "ends_are_told_before_it_goes", ends_are_told_before_it_goes },
 	{ "silent_server_costs_no_time", silent_server_costs_no_time },
 	{ "asked_at_once_after_a_sleep", asked_at_once_after_a_sleep },
 	{ "each_address_of_a_server_is_tried", each_address_of_a_server_is_tried },
