@@ -32,6 +32,8 @@ struct sotto_event_info {
 	enum sotto_reason reason;
 	int stat;		/* enum sotto_stat, sent for SOTTO_EVENT_DROP only */
 	u32 portid;		/* sent for SOTTO_EVENT_AGENT only */
+	const struct sotto_policy *policy;	/* whose prefix @dst is */
+	bool removed;		/* that policy was */
 };
 
 /**

@@ -17,7 +17,7 @@ const struct nla_policy sotto_nl_acquire_policy[SOTTO_A_ACQUIRE_ATTR_MAX + 1] = 
 /* Room for every attribute of either message. */
 #define SOTTO_NL_EVENT_SIZE						\
 	(nla_total_size(0) + 2 * nla_total_size(sizeof(struct in6_addr)) + \
-	 nla_total_size_64bit(sizeof(u64)) + 9 * nla_total_size(sizeof(u32)))
+	 nla_total_size_64bit(sizeof(u64)) + 10 * nla_total_size(sizeof(u32)))
 
 /* What is asked for, taken at one moment. */
 struct sotto_nl_question {
@@ -116,6 +116,13 @@ static bool sotto_nl_admit(struct sotto_net *ns, enum sotto_event type)
 	       sotto_bucket_take(&ns->hints, READ_ONCE(ns->limits.event_rate));
 }
 
+static int sotto_nl_put_event_policy(struct sk_buff *skb, const struct sotto_event_info *ev)
+{
+	if (nla_put_u8(skb, SOTTO_A_EVENT_PLEN, ev->policy->plen))
+		return -EMSGSIZE;
+	return ev->removed ? 0 : nla_put_u8(skb, SOTTO_A_EVENT_ACTION, ev->policy->action);
+}
+
 static int sotto_nl_put_event(struct sk_buff *skb, const struct sotto_event_info *ev,
 			      u32 lost)
 {
@@ -135,6 +142,7 @@ static int sotto_nl_put_event(struct sk_buff *skb, const struct sotto_event_info
 	    (ev->type == SOTTO_EVENT_AGENT &&
 	     nla_put_u32(skb, SOTTO_A_EVENT_PORTID, ev->portid)) ||
 	    (ev->port && nla_put_u16(skb, SOTTO_A_EVENT_PORT, ntohs(ev->port))) ||
+	    (ev->policy && sotto_nl_put_event_policy(skb, ev)) ||
 	    (lost && nla_put_u32(skb, SOTTO_A_EVENT_LOST, lost)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);

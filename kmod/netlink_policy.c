@@ -171,10 +171,12 @@ static int sotto_nl_parse_prefix(struct genl_info *info, struct nlattr *tb[],
 	return 0;
 }
 
-static void sotto_nl_policy_event(struct sotto_net *ns, const struct sotto_policy *p)
+static void sotto_nl_policy_event(struct sotto_net *ns, const struct sotto_policy *p,
+				  bool removed)
 {
 	struct sotto_event_info ev = {
 		.type = SOTTO_EVENT_POLICY, .dst = p ? &p->prefix : NULL,
+		.policy = p, .removed = removed,
 	};
 
 	sotto_nl_event(ns, &ev);
@@ -215,7 +217,7 @@ int sotto_nl_policy_add(struct sk_buff *skb, struct genl_info *info)
 			       info->extack);
 	if (err)
 		return sotto_nl_blame(info, tb[SOTTO_A_POLICY_PREFIX], err);
-	sotto_nl_policy_event(ns, &p);
+	sotto_nl_policy_event(ns, &p, false);
 	return 0;
 }
 
@@ -232,7 +234,7 @@ int sotto_nl_policy_del(struct sk_buff *skb, struct genl_info *info)
 	err = sotto_policy_del(ns, &p, info->extack);
 	if (err)
 		return sotto_nl_blame(info, tb[SOTTO_A_POLICY_PREFIX], err);
-	sotto_nl_policy_event(ns, &p);
+	sotto_nl_policy_event(ns, &p, true);
 	return 0;
 }
 
@@ -243,7 +245,7 @@ int sotto_nl_policy_flush(struct sk_buff *skb, struct genl_info *info)
 	if (!ns->policy.n)
 		return 0;
 	sotto_policy_flush(ns);
-	sotto_nl_policy_event(ns, NULL);
+	sotto_nl_policy_event(ns, NULL, true);
 	return 0;
 }
 

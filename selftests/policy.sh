@@ -321,6 +321,21 @@ failed_and_sealed_are_traced() {
 	expect "forget" sotto a tunnel flush
 }
 
+monitor_says_what_changed() {
+	launch a "$SOTTO" monitor >"$tmp/a.events"
+	monitors[a]=$!
+	await "the monitor" 10 event_seen a
+	policy add 10.9.0.0/16 prefer
+	policy replace 10.9.0.0/16 block
+	policy del 10.9.0.0/16
+	policy flush
+	expect "forget" sotto a tunnel flush
+	await "all of it" 10 says "$tmp/a.events" "sa_deleted"
+	end_listening a
+	same "what it said" "$(grep -v 192.0.2.1 "$tmp/a.events" | cut -d ' ' -f 2- | paste -sd ';')" \
+		"policy 10.9.0.0/16 prefer;policy 10.9.0.0/16 block;policy 10.9.0.0/16 removed;sa_deleted all"
+}
+
 namespaces_know_nothing_of_one_another() {
 	up b 10.7.2.1
 	expect "policy of b" sotto b policy add 10.99.0.0/16 protect
@@ -343,4 +358,4 @@ run_tests setup without_policy_all_passes the_longest_prefix_decides refusals_of
 	prefer_takes_plaintext_until_there_is_a_key other_sources_are_refused \
 	groups_and_neighbours_are_exempt neighbours_are_on_the_link \
 	control_flow_is_exempt_to_the_letter data_port_is_no_loophole policy_is_asked_after_nat \
-	failed_and_sealed_are_traced namespaces_know_nothing_of_one_another counters_add_up
+	failed_and_sealed_are_traced monitor_says_what_changed namespaces_know_nothing_of_one_another counters_add_up

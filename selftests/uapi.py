@@ -128,7 +128,8 @@ def policies(t):
         order = sorted(add, key=lambda x: (len(addr(x[0])), addr(x[0]), x[1]))
         t.equal([(p["PREFIX"], p["PLEN"], p["ACTION"]) for p in got], order,
                 "policy: dumped by family, prefix and length")
-        t.equal(s.event("POLICY")["DST"], "10.0.0.0", "policy: a change is told")
+        first = dict(TYPE=V["SOTTO_EVENT_POLICY"], DST="10.0.0.0", PLEN=8)
+        t.equal(s.event("POLICY"), dict(first, ACTION=1), "policy: a change is told")
         ten = dict(PREFIX="10.0.0.0", PLEN=8)
         refused(t, "policy: a second one for a prefix", errno.EEXIST,
                 s.do, "POLICY_ADD", obj("POLICY", ACTION=3, **ten))
@@ -152,6 +153,9 @@ def policies(t):
         t.equal(got, [dict(far, ACTION=1)], "policy: and without again")
         s.do("POLICY_FLUSH")
         t.equal((s.dump("POLICY_GET")[0], s.do("NS_GET")["POLICIES"]), ([], 0), "policy: flushed")
+        told = list(iter(lambda: s.event("POLICY", 0.3), None))
+        t.result(first in told, "policy: a removal is told, without an action")
+        t.equal(told[-1], {"TYPE": V["SOTTO_EVENT_POLICY"]}, "policy: and that all are gone")
 
 
 @test

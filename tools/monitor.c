@@ -69,6 +69,25 @@ static void print_addrs(const struct sgenl_event *e)
 		printf(" to %s", sotto_addr_str(&e->dst, buf));
 }
 
+static const char *policy_change(const struct sgenl_event *e)
+{
+	return e->has_action ? sgenl_action_name(e->action) : "removed";
+}
+
+static const char *event_prefix(const struct sgenl_event *e, char buf[SOTTO_PREFIX_STR])
+{
+	struct sotto_prefix p = { .addr = e->dst, .plen = e->plen };
+
+	return sotto_prefix_str(&p, buf);
+}
+
+static void print_policy(const struct sgenl_event *e)
+{
+	char buf[SOTTO_PREFIX_STR];
+
+	printf(" %s %s", e->dst.len ? event_prefix(e, buf) : "all", policy_change(e));
+}
+
 static void print_text(const struct sgenl_event *e)
 {
 	char when[TIME_MAX];
@@ -76,7 +95,12 @@ static void print_text(const struct sgenl_event *e)
 
 	printf("%s %s%s%s", stamp(when), color_on(c), sgenl_event_name(e->type),
 	       color_off(c));
-	print_addrs(e);
+	if (e->type == SOTTO_EVENT_POLICY)
+		print_policy(e);
+	else
+		print_addrs(e);
+	if (e->type == SOTTO_EVENT_SA_DELETED && !e->spi)
+		printf(" all");		/* they may be a million */
 	if (e->spi)
 		printf(" spi 0x%08x", e->spi);
 	if (e->has_dir)
@@ -114,6 +138,15 @@ static void put_numbers(json_t *o, const struct sgenl_event *e)
 		json_object_set_new(o, "lost", json_integer(e->lost));
 }
 
+static void put_policy(json_t *o, const struct sgenl_event *e)
+{
+	char buf[SOTTO_PREFIX_STR];
+
+	if (e->dst.len)
+		json_object_set_new(o, "prefix", json_string(event_prefix(e, buf)));
+	json_object_set_new(o, "action", json_string(policy_change(e)));
+}
+
 static void print_line(const struct sgenl_event *e)
 {
 	char when[TIME_MAX];
@@ -124,7 +157,7 @@ static void print_line(const struct sgenl_event *e)
 		out_of_memory();
 	if (e->src.len)
 		json_object_set_new(o, "source", json_addr(&e->src));
-	if (e->dst.len)
+	if (e->dst.len && e->type != SOTTO_EVENT_POLICY)
 		json_object_set_new(o, "destination", json_addr(&e->dst));
 	if (e->has_dir)
 		json_object_set_new(o, "dir", json_string(sgenl_dir_name(e->dir)));
@@ -132,6 +165,8 @@ static void print_line(const struct sgenl_event *e)
 		json_object_set_new(o, "stat", json_string(sgenl_stat_name(e->stat)));
 	if (e->reason)
 		json_object_set_new(o, "reason", json_string(sgenl_reason_name(e->reason)));
+	if (e->type == SOTTO_EVENT_POLICY)
+		put_policy(o, e);
 	put_numbers(o, e);
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');

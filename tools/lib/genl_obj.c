@@ -238,6 +238,9 @@ int sgenl_parse_event(struct nlattr *nest, struct sgenl_event *e)
 	e->has_portid = tb[SOTTO_A_EVENT_PORTID];
 	e->portid = num(tb[SOTTO_A_EVENT_PORTID]);
 	e->lost = num(tb[SOTTO_A_EVENT_LOST]);
+	e->plen = num(tb[SOTTO_A_EVENT_PLEN]);
+	e->has_action = tb[SOTTO_A_EVENT_ACTION];
+	e->action = num(tb[SOTTO_A_EVENT_ACTION]);
 	ret = optional_addr(tb[SOTTO_A_EVENT_SRC], &e->src);
 	return ret ? ret : optional_addr(tb[SOTTO_A_EVENT_DST], &e->dst);
 }

@@ -105,6 +105,9 @@ struct sgenl_event {
 	bool has_portid;
 	uint32_t portid;
 	uint32_t lost;			/* events left out before this one */
+	uint8_t plen;			/* of dst, a policy's prefix */
+	bool has_action;		/* else the policy was removed */
+	uint8_t action;			/* enum sotto_action */
 };
 
 struct sgenl_acquire {

@@ -397,7 +397,8 @@ enum sotto_acquire_attr {
  * @SOTTO_EVENT_UNKNOWN_SPI: a packet with an unknown SPI came (a hint only)
  * @SOTTO_EVENT_DROP: packets dropped, with STAT telling why (rate-limited)
  * @SOTTO_EVENT_AGENT: agent registered or (PORTID 0) gone
- * @SOTTO_EVENT_POLICY: a policy was added, changed or removed
+ * @SOTTO_EVENT_POLICY: the policy of DST and PLEN was added or changed to ACTION or,
+ *	without that, removed; without DST: all were, by POLICY_FLUSH
  * @SOTTO_EVENT_ENDPOINT: the peer DST of an outbound SA is at SRC and PORT now
  */
 enum sotto_event {
@@ -433,6 +434,8 @@ enum sotto_event_attr {
 	SOTTO_A_EVENT_LOST,		/* u32: events left out before this one */
 	SOTTO_A_EVENT_PAD,
 	SOTTO_A_EVENT_PORT,		/* u16: UDP port of SRC */
+	SOTTO_A_EVENT_PLEN,		/* u8: DST is a prefix so long (POLICY) */
+	SOTTO_A_EVENT_ACTION,		/* u8: enum sotto_action (POLICY) */
 
 	__SOTTO_A_EVENT_MAX,
 	SOTTO_A_EVENT_ATTR_MAX = __SOTTO_A_EVENT_MAX - 1
