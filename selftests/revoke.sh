@@ -143,8 +143,8 @@ it_cannot_come_back() {
 	await "bob's keys are gone" 10 keyless bob
 	expect "bob down" sotto bob down
 	refuse "its line again" sotto bob enroll --force "$tmp/bob/line"
-	printf '[agent]\nup_timeout = 3s\n' >"$tmp/bob/etc/sotto.conf"
-	refuse "bob's agent anew" sotto bob up
+	printf '[agent]\nup_timeout = 10m\n' >"$tmp/bob/etc/sotto.conf"
+	refuse "bob's agent anew" sotto bob up	# and at once
 	await "it is told why" 10 bob_is revoked
 	same "bob to alice" "$(traffic bob -t 20000 udp-try "${IP4[alice]}" $FLOW_PORT 100)" EHOSTUNREACH
 	same "members online by that name" \

@@ -63,19 +63,32 @@ bool wants_help(const struct args *a)
 			!strcmp(word, "-h"));
 }
 
+static int unknown_command(const char *word, const struct command *commands)
+{
+	const char *near = suggest_below(word);
+
+	if (!near)
+		near = suggest(word, commands);
+	if (near)
+		return fail(EXIT_USAGE, "there is no \"%s\"; did you mean \"sotto %s\"?",
+			    word, near);
+	return fail(EXIT_USAGE, "there is no \"%s\"; \"sotto help\" lists what there is",
+		    word);
+}
+
 static int unknown_word(const char *object, const char *word,
 			const struct command *commands, const char *usage)
 {
-	const char *near = suggest(word, commands);
-	const char *space = object ? " " : "";
+	const char *near;
 
 	if (!object)
-		object = "";
+		return unknown_command(word, commands);
+	near = suggest(word, commands);
 	if (near)
 		return fail(EXIT_USAGE,
-			    "there is no \"%s%s%s\"; did you mean \"sotto %s%s%s\"?",
-			    object, space, word, object, space, near);
-	return usage_error(usage, "there is no \"%s%s%s\"", object, space, word);
+			    "there is no \"%s %s\"; did you mean \"sotto %s %s\"?",
+			    object, word, object, near);
+	return usage_error(usage, "there is no \"%s %s\"", object, word);
 }
 
 static const struct command *find_command(const struct command *commands,

@@ -146,5 +146,7 @@ int parse_prefix(const char *text, struct sotto_prefix *prefix);
 
 /** suggest() - the name in @commands nearest to @word, or NULL if none is near */
 const char *suggest(const char *word, const struct command *commands);
+/** suggest_below() - where a @word that is no command stands among the commands' own, or NULL */
+const char *suggest_below(const char *word);
 
 #endif /* SOTTO_CLI_H */

@@ -141,9 +141,12 @@ static int ask_server(struct enrolment *n)
 
 	if (identity_pending_key(n->code_id, n->id.static_priv, &err))
 		return fail(EXIT_FAILED, "cannot keep the new key: %s", err.text);
-	if (register_host(&n->e, n->id.static_priv, &n->answer, n->id.resolved, &err))
-		return fail(EXIT_FAILED, "cannot enrol: %s", err.text);
-	return EXIT_OK;
+	if (!register_host(&n->e, n->id.static_priv, &n->answer, n->id.resolved, &err))
+		return EXIT_OK;
+	if (n->old)
+		return fail(EXIT_FAILED, "cannot enrol: %s. This host is enrolled, as %s, and stays so",
+			    err.text, n->old->name);
+	return fail(EXIT_FAILED, "cannot enrol: %s", err.text);
 }
 
 /* Whose keys the line is for, only the server knows. */

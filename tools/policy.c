@@ -22,7 +22,7 @@ static const char usage[] =
 "       sotto policy save       keep what the kernel has for the next start\n"
 "       sotto policy restore    load what was kept (with neither agent nor server)\n"
 "       sotto policy check FROM TO              what the realm says, and why\n"
-"       sotto policy apply FILE [ --confirm TIME ]     the whole of it, at the server\n"
+"       sotto policy apply [ --confirm TIME ] FILE     the whole of it, at the server\n"
 "       sotto policy { confirm | revert | export }\n"
 "       ACTION := { protect | prefer | bypass | block }\n"
 "The longest prefix that fits a destination decides. With a gateway packets go in\n"

@@ -314,5 +314,12 @@ static const struct command commands[] = {
 
 int do_realm(struct args *a)
 {
+	/* these have words, and a usage, of their own */
+	if (args_is(a, "policy"))
+		return realm_policy(a);
+	if (args_is(a, "rule"))
+		return realm_rule(a);
+	if (args_is(a, "group"))
+		return realm_group(a);
 	return dispatch(a, "realm", commands, realm_show, usage);
 }

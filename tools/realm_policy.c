@@ -465,25 +465,39 @@ static int read_doc(const char *path, char text[DOC_MAX + 1])
 }
 
 static const char apply_usage[] =
-"Usage: sotto policy apply FILE [ --confirm TIME ]\n";
+"Usage: sotto policy apply [ --confirm TIME ] FILE\n";
+
+static int apply_words(struct args *a, const char **path, uint32_t *seconds)
+{
+	const char *value;
+
+	*path = NULL;
+	while (a->n) {
+		if (args_is(a, "--confirm")) {
+			value = args_value(a, "--confirm");
+			if (!value || parse_seconds(value, "time", seconds))
+				return EXIT_USAGE;
+		} else if (!*path) {
+			*path = args_next(a);
+		} else {
+			return args_end(a, apply_usage);
+		}
+	}
+	if (!*path)
+		return usage_error(apply_usage, "give the file's name, - for standard input");
+	return EXIT_OK;
+}
 
 int policy_apply(struct args *a)
 {
 	static char text[DOC_MAX + 1];
-	const char *path = args_next(a), *value;
+	const char *path;
 	uint32_t seconds = 0;
 	json_t *req, *answer;
-	int ret;
+	int ret = apply_words(a, &path, &seconds);
 
-	if (!path)
-		return usage_error(apply_usage, "give the file's name, - for standard input");
-	if (args_is(a, "--confirm")) {
-		value = args_value(a, "--confirm");
-		if (!value || parse_seconds(value, "time", &seconds))
-			return EXIT_USAGE;
-	}
-	if (args_end(a, apply_usage))
-		return EXIT_USAGE;
+	if (ret)
+		return ret;
 	ret = read_doc(path, text);
 	if (ret)
 		return ret;

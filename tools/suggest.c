@@ -59,3 +59,27 @@ const char *suggest(const char *word, const struct command *commands)
 	}
 	return best;
 }
+
+/* What is asked for at the top as often as where it stands. */
+static const struct {
+	const char *word, *path;
+} below[] = {
+	{ "audit", "realm audit" },
+	{ "backup", "realm backup" },
+	{ "group", "realm group" },
+	{ "init", "realm init" },
+	{ "log", "realm audit" },
+	{ "pin", "peer pin" },
+	{ "restore", "realm restore" },
+	{ "revoke", "member revoke" },
+	{ "rule", "realm rule" },
+	{ "code", "member code" },
+};
+
+const char *suggest_below(const char *word)
+{
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		if (!strcmp(word, below[i].word))
+			return below[i].path;
+	return NULL;
+}

@@ -62,20 +62,27 @@ int kernel_up(const struct conf *conf, const char *parameters)
 	return ret;
 }
 
-/* The agent's state: true once associated; @why has what it waits for. */
-static bool associated(char *why, size_t size)
+enum standing { ASSOCIATED, WAITING, REVOKED };
+
+/* The agent's state; @why has what it waits for. */
+static enum standing standing(char *why, size_t size)
 {
 	json_t *status = agent_ask("status");
 	json_t *assoc = json_object_get(status, "association");
-	bool yes = !strcmp(text_of(assoc, "state"), "associated");
+	const char *state = text_of(assoc, "state");
 	const char *message = text_of(assoc, "message");
+	enum standing now = WAITING;
 
 	if (!status)
 		snprintf(why, size, "the agent does not answer; its log may say why");
 	else
 		snprintf(why, size, "%s", message[0] ? message : "the server's answer");
+	if (!strcmp(state, "associated"))
+		now = ASSOCIATED;
+	else if (!strcmp(state, "revoked"))
+		now = REVOKED;
 	json_decref(status);
-	return yes;
+	return now;
 }
 
 static uint64_t now_ms(void)
@@ -86,35 +93,40 @@ static uint64_t now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
-/* A host that never heard from its server has no policy yet. */
-static bool protects(void)
+/* A host that never heard from its server has none yet. */
+static const char *policy_stands(void)
 {
+	static const char none[] = "There is no policy yet: nothing is protected";
 	struct sgenl_ns ns = { 0 };
 	struct sgenl *g;
 
 	if (sgenl_open(&g))
-		return false;
+		return none;
 	if (sgenl_ns_get(g, &ns))
 		ns.num[SOTTO_A_NS_POLICIES] = 0;
 	sgenl_close(g);
-	return ns.num[SOTTO_A_NS_POLICIES];
+	return ns.num[SOTTO_A_NS_POLICIES] ? "Policy is in force" : none;
 }
 
 static int wait_associated(uint32_t timeout_s)
 {
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	uint64_t begin = now_ms();
+	enum standing now;
 	bool told = false;
 	char why[512];
 
-	while (!associated(why, sizeof(why))) {
+	while ((now = standing(why, sizeof(why))) != ASSOCIATED) {
 		uint64_t waited = now_ms() - begin;
 
+		if (now == REVOKED)
+			return fail(EXIT_FAILED,
+				    "%s. %s; \"sotto status\" says what to do if that is a mistake",
+				    why, policy_stands());
 		if (waited > timeout_s * 1000ull)
 			return fail(EXIT_FAILED,
 				    "not associated after %us: %s. %s; the agent goes on trying, and \"sotto status\" shows how it stands",
-				    timeout_s, why, protects() ? "Policy is in force" :
-				    "There is no policy yet: nothing is protected");
+				    timeout_s, why, policy_stands());
 		if (waited > PATIENCE_MS && !told) {
 			warn("waiting for: %s", why);
 			told = true;

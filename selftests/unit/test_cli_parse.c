@@ -185,12 +185,24 @@ static void test_suggest(void)
 	EXPECT(!strcmp(near("tunneltunneltunneltunneltunnel"), ""));
 }
 
-static int run(int n, const char *a, const char *b)
+static void test_suggest_below(void)
+{
+	EXPECT(!strcmp(suggest_below("audit"), "realm audit"));
+	EXPECT(!suggest_below("realm"));
+	EXPECT(!suggest_below(""));
+}
+
+static int run_of(const char *object, int n, const char *a, const char *b)
 {
 	char *v[] = { (char *)a, (char *)b };
 	struct args args = { .v = v, .n = n };
 
-	return dispatch(&args, "object", words, NULL, "usage\n");
+	return dispatch(&args, object, words, NULL, "usage\n");
+}
+
+static int run(int n, const char *a, const char *b)
+{
+	return run_of("object", n, a, b);
 }
 
 /* No word is completed: what is not in the table is an error. */
@@ -201,6 +213,8 @@ static void test_dispatch(void)
 	EXPECT_EQ(run(1, "tunne", NULL), EXIT_USAGE);
 	EXPECT_EQ(run(1, "u", NULL), EXIT_USAGE);
 	EXPECT_EQ(run(0, NULL, NULL), EXIT_USAGE);
+	EXPECT_EQ(run_of(NULL, 1, "audit", NULL), EXIT_USAGE);
+	EXPECT_EQ(run_of(NULL, 1, "zzzzz", NULL), EXIT_USAGE);
 }
 
 static void test_human(void)
@@ -362,6 +376,7 @@ static const struct ktap_test tests[] = {
 	{ "mapped", test_mapped },
 	{ "sa_key", test_sa_key },
 	{ "suggest", test_suggest },
+	{ "suggest_below", test_suggest_below },
 	{ "dispatch", test_dispatch },
 	{ "human", test_human },
 	{ "plain", test_plain },
