@@ -77,6 +77,7 @@ static void add_live(struct session *s, void *arg)
 	struct listing *l = arg;
 
 	l->v[l->n].session_id = s->id;
+	l->v[l->n].spi = s->spi_in;
 	memcpy(l->v[l->n++].peer_key, s->peer_pub, SOTTO_PUB_LEN);
 }
 

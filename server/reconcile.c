@@ -62,6 +62,15 @@ void reconcile_hello(struct authd *ad, struct member *m,
 		sweep(ad, m);
 }
 
+/* Of a session that was taken over; what was said when it was granted stands. */
+static void take_spi(struct session *s, const struct member *m, uint32_t spi)
+{
+	uint32_t *own = s->a == m ? &s->spi_a : &s->spi_b;
+
+	if (!*own)
+		*own = spi;
+}
+
 /* As many as could have been granted; what a member says of itself has bounds, too. */
 static bool pair_is_full(struct authd *ad, const struct member *x,
 			 const struct member *y)
@@ -81,8 +90,9 @@ static bool pair_is_full(struct authd *ad, const struct member *x,
 
 /* Made before the server began, or at another one. 0, or why it must go. */
 static unsigned int take_over(struct authd *ad, struct member *m,
-			      struct member *peer, uint64_t id)
+			      struct member *peer, const struct sotto_live *live)
 {
+	uint64_t id = live->session_id;
 	bool has_it = unplaced_other(ad, m, id) == peer;
 	struct session *s;
 
@@ -98,6 +108,7 @@ static unsigned int take_over(struct authd *ad, struct member *m,
 	s->either = true;	/* who lists it first is A here */
 	wheel_set(&ad->wheel, &s->timer, ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	*listed(s, m) = m->listing;
+	take_spi(s, m, live->spi);
 	if (has_it)
 		*listed(s, peer) = peer->listing;
 	unplaced_forget(ad, peer, id);
@@ -123,10 +134,11 @@ static unsigned int check_live(struct authd *ad, struct member *m,
 	if (peer == m)
 		return SOTTO_REFUSAL_REQUEST;
 	if (!s)
-		return take_over(ad, m, peer, live->session_id);
+		return take_over(ad, m, peer, live);
 	if (!session_is_pair(s, m, peer))
 		return SOTTO_REFUSAL_REQUEST;
 	*listed(s, m) = m->listing;
+	take_spi(s, m, live->spi);
 	return 0;
 }
 

@@ -474,15 +474,21 @@ static inline bool sim_hello(struct sim *s, uint32_t live_count)
 	return true;
 }
 
-static inline bool sim_live(struct sim *s, uint64_t id, const uint8_t peer[32])
+static inline bool sim_live_spi(struct sim *s, uint64_t id, uint32_t spi, const uint8_t peer[32])
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
 
 	m.live.listing = s->listing;
 	m.live.live.n = 1;
 	m.live.live.l[0].session_id = id;
+	m.live.live.l[0].spi = spi;
 	memcpy(m.live.live.l[0].peer_key, peer, 32);
 	return sim_call(s, &m) == SOTTO_MSG_ACK;
+}
+
+static inline bool sim_live(struct sim *s, uint64_t id, const uint8_t peer[32])
+{
+	return sim_live_spi(s, id, SOTTO_SPI_MIN, peer);
 }
 
 /* What the server told it to do with a prefix, or -1. */

@@ -121,6 +121,7 @@ static void fill_list(struct fill *f, const struct sotto_field *fd, void *p)
 		ls->n = fill_count(f, 0, SOTTO_LIVE_MAX);
 		for (i = 0; i < ls->n; i++) {
 			ls->l[i].session_id = fill_next(f);
+			ls->l[i].spi = fill_next(f);
 			fill_bytes(f, ls->l[i].peer_key, SOTTO_PUB_LEN);
 		}
 	} else if (fd->form == SOTTO_FORM_IDS) {

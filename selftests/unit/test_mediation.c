@@ -724,6 +724,31 @@ static void spi_unknown(void)
 	stop();
 }
 
+/* The server was restarted since: it knows the SPIs by the lists. */
+static void spi_unknown_after_a_restart(void)
+{
+	struct sim_ask *x;
+
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	x = &a.asks[0];
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1) && sim_open(&b, false) && sim_hello(&b, 1));
+	EXPECT(sim_live_spi(&b, x->session_id, x->grant.spi, a.pub));
+	EXPECT(sim_live_spi(&a, x->session_id, x->spi, b.pub));
+	EXPECT_EQ(sessions(), 1);
+	EXPECT_EQ(unknown(&a, x->grant.spi, "10.0.0.2"), SOTTO_MSG_ACK);
+	EXPECT_EQ(unknown(&b, x->spi, "10.0.0.1"), SOTTO_MSG_ACK);
+	EXPECT_EQ(sessions(), 1);
+	EXPECT_EQ(unknown(&a, x->spi, "10.0.0.2"), SOTTO_MSG_ACK);
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE) &&
+		  sim_count(&b, SOTTO_MSG_SESSION_GONE), 10000);
+	EXPECT_EQ(b.last.ids.reason, SOTTO_REFUSAL_RESTARTED);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* A new association in the place of the old one, which is closed. */
 static void renew(struct sim *s)
 {
@@ -945,6 +970,7 @@ static const struct ktap_test tests[] = {
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "listed_without_end", listed_without_end },
 	{ "spi_unknown", spi_unknown },
+	{ "spi_unknown_after_a_restart", spi_unknown_after_a_restart },
 	{ "server_stops", server_stops },
 	{ "grant_log", grant_log },
 	{ "renewed", renewed },

@@ -116,6 +116,7 @@ static void put_lives(struct sotto_wbuf *w, const struct sotto_lives *ls)
 		w->err = SOTTO_E_VALUE;
 	for (i = 0; !w->err && i < ls->n; i++) {
 		sotto_put_u64(w, ls->l[i].session_id);
+		sotto_put_u32(w, ls->l[i].spi);
 		sotto_put_bytes(w, ls->l[i].peer_key, SOTTO_PUB_LEN);
 	}
 }
@@ -377,6 +378,7 @@ static void get_lives(struct sotto_rbuf *r, struct sotto_lives *ls)
 			return;
 		}
 		l->session_id = sotto_get_u64(r);
+		l->spi = sotto_get_u32(r);
 		sotto_get_bytes(r, l->peer_key, SOTTO_PUB_LEN);
 		ls->n++;
 	}

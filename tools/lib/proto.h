@@ -117,6 +117,7 @@ struct sotto_lifetimes {
 /** struct sotto_live - a session that the agent's kernel holds. */
 struct sotto_live {
 	uint64_t session_id;
+	uint32_t spi;		/* which it opens with */
 	uint8_t peer_key[SOTTO_PUB_LEN];
 };
 
