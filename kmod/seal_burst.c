@@ -147,10 +147,10 @@ static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
 static unsigned int sotto_burst_max(const struct sotto_burst *b)
 {
 	const struct net_device *dev = b->skb->dev;
-	unsigned int len, segs, hdr = b->p->l4 + sizeof(struct udphdr);
+	unsigned int segs, hdr = b->p->l4 + sizeof(struct udphdr);
+	unsigned int len = sotto_gso_max_size(dev, b->skb), link = LL_RESERVED_SPACE(dev);
 
-	len = min_t(unsigned int, IP_MAX_MTU,
-		    sotto_gso_max_size(dev, b->skb) - LL_RESERVED_SPACE(dev));
+	len = len > link ? min_t(unsigned int, IP_MAX_MTU, len - link) : 0;
 	segs = min_t(unsigned int, SOTTO_BURST_SEGS, READ_ONCE(dev->gso_max_segs));
 	if (len < hdr + b->seg_len)
 		return 1;
