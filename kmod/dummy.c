@@ -127,7 +127,7 @@ static void sotto_dummy_send(struct sotto_sa *sa, const struct sotto_addr *src,
 			     &p))
 		goto drop;
 	p.port = port;
-	if (!sotto_seal_packet(sa, skb, &p, IP_MAX_MTU, true))
+	if (!sotto_seal_packet(NULL, sa, skb, &p, IP_MAX_MTU))
 		goto out;
 drop:
 	kfree_skb(skb);

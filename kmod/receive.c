@@ -182,16 +182,17 @@ static void sotto_receive_segments(struct sotto_net *ns, struct sk_buff *skb,
 {
 	struct sk_buff *segs, *seg, *next;
 	struct sotto_pkt p;
-	unsigned int n = 0;
+	unsigned int n = 0, mac;
 
 	if (!skb_mac_header_was_set(skb)) {
 		skb_reset_mac_header(skb);
 		skb_reset_mac_len(skb);
 	}
-	__skb_push(skb, skb->data - skb_mac_header(skb));
+	mac = skb->data - skb_mac_header(skb);
+	__skb_push(skb, mac);
 	segs = __skb_gso_segment(skb, 0, false);
 	if (IS_ERR_OR_NULL(segs)) {
-		__skb_pull(skb, skb->mac_len);
+		__skb_pull(skb, mac);
 		sotto_drop(ns, skb, SOTTO_STAT_IN_DROP_NOMEM);
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "sa.h"
 #include "seal.h"
 #include "skb.h"
+#include "tunnel.h"
 
 /*
  * Of each CPU. A synchronous transform needs its memory for as long as a call lasts. Not of
@@ -66,7 +67,7 @@ struct page_frag *sotto_seal_pages(void)
 	return &this_cpu_ptr(&sotto_seal_cpu)->pages;
 }
 
-struct sotto_seal *sotto_seal_get(struct sotto_sa *sa)
+struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa *sa)
 {
 	size_t at = sotto_seal_req_at();
 	struct sotto_seal *s;
@@ -80,7 +81,9 @@ struct sotto_seal *sotto_seal_get(struct sotto_sa *sa)
 		return NULL;
 	s->sa = sa;
 	s->req = (void *)s + at;
-	s->dummy = false;
+	s->to.family = 0;
+	if (t)
+		s->to = t->dst;
 	memcpy(s->nonce, sa->salt, SOTTO_SALT_LEN);
 	s->aad.spi = htonl(sa->spi);
 	return s;
@@ -93,14 +96,25 @@ void sotto_seal_put(struct sotto_seal *s)
 		kfree(s);
 }
 
+/* The tunnel counts what is lost, if it is still there. */
+static void sotto_seal_lost(const struct sotto_seal *s)
+{
+	struct sotto_tunnel *t = s->to.family ? sotto_tunnel_lookup(s->sa->ns, &s->to) : NULL;
+
+	if (t)
+		atomic64_add(s->n, &t->drops);
+}
+
 static void sotto_seal_finish(struct sotto_seal *s, int err)
 {
 	struct sotto_net *ns = s->sa->ns;
 	struct sk_buff *skb = s->skb;
 	unsigned int mtu = s->mtu, n = s->n;
-	bool dummy = s->dummy;
+	bool dummy = !s->to.family;
 	enum sotto_stat why;
 
+	if (unlikely(err))
+		sotto_seal_lost(s);
 	sotto_seal_put(s);
 	if (likely(!err)) {
 		if (skb_is_gso(skb))
@@ -452,8 +466,8 @@ static struct sk_buff *sotto_seal_alloc(struct sk_buff *skb, const struct sotto_
 	return out;
 }
 
-int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
-		      const struct sotto_pkt *p, unsigned int mtu, bool dummy)
+int sotto_seal_packet(const struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		      const struct sotto_pkt *p, unsigned int mtu)
 {
 	unsigned int hdr = p->l4 + SOTTO_ENCAP_LEN;
 	int why = SOTTO_STAT_OUT_DROP_NOMEM;
@@ -467,12 +481,11 @@ int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
 	out = sotto_seal_alloc(skb, p);
 	if (!out)
 		return why;
-	s = sotto_seal_get(sa);
+	s = sotto_seal_get(t, sa);
 	if (!s)
 		goto err_out;
 	s->skb = out;
 	s->mtu = mtu;
-	s->dummy = dummy;
 	s->n = 1;
 	if (sotto_seal_fill(out, skb, p) || (sa->key.aead && sotto_seal_map(s, hdr)))
 		goto err_seal;

@@ -20,8 +20,9 @@ struct sotto_tunnel;
  * @nonce: salt and IV
  * @sa: whose transform it is
  * @skb: written in full but for the encryption, which works in place
+ * @to: whose tunnel it goes through, which may be gone by the end; .family 0: a dummy
+ *	(RFC 4303 section 2.6), which goes through none
  * @mtu: of the outer path
- * @dummy: RFC 4303 section 2.6
  * @seq: number of the segment under way
  * @left: segments that are not sealed yet, that one included
  * @n: segments in all
@@ -39,8 +40,8 @@ struct sotto_seal {
 	u8 nonce[SOTTO_NONCE_LEN];
 	struct sotto_sa *sa;
 	struct sk_buff *skb;
+	struct sotto_addr to;
 	unsigned int mtu;
-	bool dummy;
 
 	u64 seq;
 	unsigned int left, n;
@@ -56,12 +57,13 @@ void sotto_seal_exit(void);
 
 /**
  * sotto_seal_get() - a context for one packet or burst
+ * @t: tunnel it goes through, or NULL: a dummy
  * @sa: outbound
  *
  * This CPU's own if @sa's transform never completes later, so: at most one at a
  * time, with BH off. Return: NULL when there is no memory.
  */
-struct sotto_seal *sotto_seal_get(struct sotto_sa *sa);
+struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa *sa);
 void sotto_seal_put(struct sotto_seal *s);
 
 /*
@@ -116,16 +118,16 @@ void sotto_seal_share(struct sk_buff *to, const struct sk_buff *from, bool segme
 
 /**
  * sotto_seal_packet() - seal one packet
+ * @t: tunnel it goes through, or NULL: count it as a dummy
  * @sa: outbound
  * @skb: the packet, consumed on success
  * @p: of it
  * @mtu: of the outer path
- * @dummy: count it as such
  *
  * Return: 0 when the packet is on its way, or the counter of what went wrong.
  */
-int sotto_seal_packet(struct sotto_sa *sa, struct sk_buff *skb,
-		      const struct sotto_pkt *p, unsigned int mtu, bool dummy);
+int sotto_seal_packet(const struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
+		      const struct sotto_pkt *p, unsigned int mtu);
 
 /* seal_burst.c. Can this GSO packet be sealed as it is? */
 bool sotto_burst_can(struct sk_buff *skb, const struct sotto_pkt *p);

@@ -147,10 +147,10 @@ static void sotto_burst_begin(struct sotto_burst *b, struct sk_buff *skb,
 static unsigned int sotto_burst_max(const struct sotto_burst *b)
 {
 	const struct net_device *dev = b->skb->dev;
-	unsigned int len, segs, hdr = b->p->l4 + sizeof(struct udphdr);
+	unsigned int segs, hdr = b->p->l4 + sizeof(struct udphdr);
+	unsigned int len = sotto_gso_max_size(dev, b->skb), link = LL_RESERVED_SPACE(dev);
 
-	len = min_t(unsigned int, IP_MAX_MTU,
-		    sotto_gso_max_size(dev, b->skb) - LL_RESERVED_SPACE(dev));
+	len = len > link ? min_t(unsigned int, IP_MAX_MTU, len - link) : 0;
 	segs = min_t(unsigned int, SOTTO_BURST_SEGS, READ_ONCE(dev->gso_max_segs));
 	if (len < hdr + b->seg_len)
 		return 1;
@@ -373,10 +373,10 @@ static void sotto_burst_stamp(struct sotto_burst *b, struct sk_buff *out)
 }
 
 /* One packet with up to @n segments. Return: its context, or NULL without memory. */
-static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, struct sotto_sa *sa,
-					   unsigned int n)
+static struct sotto_seal *sotto_burst_make(struct sotto_burst *b, const struct sotto_tunnel *t,
+					   struct sotto_sa *sa, unsigned int n)
 {
-	struct sotto_seal *s = sotto_seal_get(sa);
+	struct sotto_seal *s = sotto_seal_get(t, sa);
 
 	if (!s)
 		return NULL;
@@ -455,7 +455,7 @@ int sotto_burst_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff
 		n = min(each, b.segs);
 		if (alone && n > 1 && n == b.segs)
 			n--;
-		s = sotto_burst_make(&b, sa, n);
+		s = sotto_burst_make(&b, t, sa, n);
 		if (!s)
 			break;
 		s->mtu = mtu;

@@ -168,6 +168,7 @@ void sotto_seal_count(struct sotto_tunnel *t, struct sotto_sa *sa,
 	atomic64_add(len, &t->tx_bytes);
 }
 
+/* @p: of it; may be NULL where it is not too big. */
 static void sotto_send_failed(struct sotto_tunnel *t, struct sk_buff *skb,
 			      const struct sotto_pkt *p, int why)
 {
@@ -185,7 +186,7 @@ static void sotto_send_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 	unsigned int len = skb->len;
 	int why;
 
-	why = sotto_seal_packet(sa, skb, p, mtu, false);
+	why = sotto_seal_packet(t, sa, skb, p, mtu);
 	if (why)
 		sotto_send_failed(t, skb, p, why);
 	else
@@ -222,7 +223,7 @@ static void sotto_send_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 		if (sotto_pkt_parse(seg, pf, &p))
 			sotto_send_one(t, sa, seg, &p, mtu);
 		else
-			sotto_drop(t->ns, seg, SOTTO_STAT_OUT_DROP_HEADER);
+			sotto_send_failed(t, seg, NULL, SOTTO_STAT_OUT_DROP_HEADER);
 	}
 }
 

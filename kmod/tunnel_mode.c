@@ -249,7 +249,7 @@ static void sotto_encap_one(struct sotto_tunnel *t, struct sotto_sa *sa,
 	struct sotto_pkt p;
 
 	if (sotto_encap_push(t, skb, route, o, &p))
-		why = sotto_seal_packet(sa, skb, &p, o->mtu, false);
+		why = sotto_seal_packet(t, sa, skb, &p, o->mtu);
 	if (why)
 		sotto_encap_failed(t, skb, why);
 	else
@@ -369,6 +369,7 @@ static void sotto_encap_fragments(struct sotto_tunnel *t, struct sk_buff *skb,
 	/* If the first has left it was seen as the whole, and what is lost was not. */
 	if (this_cpu_read(sotto_encap_made) != made)
 		sotto_stat_inc(t->ns, SOTTO_STAT_OUT_SEEN);
+	atomic64_inc(&t->drops);
 	sotto_stat_inc(t->ns, SOTTO_STAT_OUT_DROP_NOMEM);
 }
 

@@ -220,11 +220,19 @@ allocations_fail_at_random() {
 
 # --- ciphers ------------------------------------------------------------------------------
 
+# Packets that were lost on their way into a's tunnels, all of them.
+lost_by_tunnels() {
+	sotto a tunnel show -j | jq 'map(.drops) | add'
+}
+
 # A queue of eight requests refuses most.
 ciphers_refuse() {
+	local drops refused
+
 	driver=$(crypto_alg wrap cryptd "gcm(aes)" 2>"$tmp/wrap") ||
 		{ skip "no cryptd: $(<"$tmp/wrap")"; return; }
 	keys_for aes256gcm
+	drops=$(lost_by_tunnels) refused=$(stat a out_drop_crypto)
 	capture plain b wire "$PLAINTEXT"
 	load
 	# As fast as they can, so that nothing empties the queue meanwhile.
@@ -237,6 +245,8 @@ ciphers_refuse() {
 	end_load
 	end_plain plain
 	works
+	same "what a's tunnels lost" $(($(lost_by_tunnels) - drops)) \
+		$(($(stat a out_drop_crypto) - refused))
 }
 
 # moved HOST COUNTER BY: since nothing.

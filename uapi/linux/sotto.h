@@ -236,9 +236,9 @@ enum sotto_tunnel_attr {
 	SOTTO_A_TUNNEL_IDLE_MS,		/* u64: since the last packet to DST */
 	SOTTO_A_TUNNEL_FIRST_US,	/* u32: how long the first packet waited */
 	SOTTO_A_TUNNEL_PMTU,		/* u32: learnt outer path MTU, 0 if none */
-	SOTTO_A_TUNNEL_TX_PACKETS,	/* u64: sealed */
-	SOTTO_A_TUNNEL_TX_BYTES,	/* u64: inner IP bytes sealed */
-	SOTTO_A_TUNNEL_DROPS,		/* u64: packets dropped here */
+	SOTTO_A_TUNNEL_TX_PACKETS,	/* u64: given to the cipher */
+	SOTTO_A_TUNNEL_TX_BYTES,	/* u64: inner IP bytes of these */
+	SOTTO_A_TUNNEL_DROPS,		/* u64: packets dropped here, or by the cipher */
 	SOTTO_A_TUNNEL_PAD,
 	SOTTO_A_TUNNEL_MODE,		/* u8: enum sotto_sa_mode of its SA */
 	SOTTO_A_TUNNEL_ENDPOINT,	/* binary, 4 or 16: where its packets go to, if a NAT is
