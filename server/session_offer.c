@@ -253,31 +253,6 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 	return SOTTO_CIPHER_UNSPEC;
 }
 
-/* A pair that has too many loses its oldest. */
-static void cap_pair(const struct session *new)
-{
-	struct member *a = new->a, *b = new->b;
-	struct session *oldest = NULL;
-	struct authd *ad = new->ad;
-	struct hnode *n;
-	int live = 0;
-
-	htab_for_hash(&ad->pairs, n, new->by_pair.hash) {
-		struct session *s = container_of(n, struct session, by_pair);
-
-		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
-			continue;
-		live++;
-		if (!oldest || s->made_ms < oldest->made_ms)
-			oldest = s;
-	}
-	if (live < AUTHD_PAIR_SESSIONS)
-		return;
-	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
-	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
-	session_free(oldest);
-}
-
 unsigned int session_offer(struct session *s)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
@@ -287,7 +262,6 @@ unsigned int session_offer(struct session *s)
 				  &s->b->ciphers);
 	if (!s->cipher)
 		return SOTTO_REFUSAL_CIPHER;
-	cap_pair(s);
 	fill_grant(s, &m.grant);
 	ok = encode_grant(s->mediation, &m) && send_offer(s, &m.grant);
 	sotto_wipe(&m, sizeof(m));

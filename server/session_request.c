@@ -236,12 +236,41 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	return s;
 }
 
+/*
+ * A pair that has too many loses its oldest. Looked at before the new one is in the
+ * table: a pair that has none is then mostly known by its bucket alone.
+ */
+static void cap_pair(struct authd *ad, struct member *a, struct member *b)
+{
+	uint64_t hash = pair_hash(ad, a, b);
+	struct session *oldest = NULL;
+	struct hnode *n;
+	int live = 0;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
+			continue;
+		live++;
+		if (!oldest || s->made_ms < oldest->made_ms)
+			oldest = s;
+	}
+	if (live < AUTHD_PAIR_SESSIONS)
+		return;
+	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_free(oldest);
+}
+
 static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
 			    const struct sotto_msg_session_request *req)
 {
-	struct session *s = make_session(as, call, b, req);
+	struct session *s;
 	unsigned int reason;
 
+	cap_pair(as->ad, as->member, b);
+	s = make_session(as, call, b, req);
 	if (!s)
 		return SOTTO_REFUSAL_INTERNAL;
 	if (!is_here(b)) {
