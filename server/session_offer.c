@@ -253,6 +253,29 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 	return SOTTO_CIPHER_UNSPEC;
 }
 
+void session_cap_pair(struct authd *ad, struct member *a, struct member *b)
+{
+	uint64_t hash = pair_hash(ad, a, b);
+	struct session *oldest = NULL;
+	struct hnode *n;
+	int live = 0;
+
+	htab_for_hash(&ad->pairs, n, hash) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
+			continue;
+		live++;
+		if (!oldest || s->made_ms < oldest->made_ms)
+			oldest = s;
+	}
+	if (live < AUTHD_PAIR_SESSIONS)
+		return;
+	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
+	session_free(oldest);
+}
+
 unsigned int session_offer(struct session *s)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
@@ -301,6 +324,7 @@ void session_member_here(struct authd *ad, struct member *m)
 
 		s->waits = false;
 		wheel_del(&ad->wheel, &s->timer);
+		session_cap_pair(ad, s->a, m);
 		reason = session_offer(s);
 		if (reason)
 			session_fail(s, reason);

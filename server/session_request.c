@@ -209,9 +209,14 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 				    const struct sotto_msg_session_request *req)
 {
 	struct authd *ad = as->ad;
-	struct session *s = session_new(ad, as->member, b, session_draw_id(ad));
+	bool either = replaces(ad, as->member, b, req->rekey_of);
 	struct mediation *md;
+	struct session *s;
 
+	/* before the new one is in the table: that there are none is mostly seen at once */
+	if (is_here(b))
+		session_cap_pair(ad, as->member, b);
+	s = session_new(ad, as->member, b, session_draw_id(ad));
 	if (!s)
 		return NULL;
 	s->a->asked_n++;
@@ -220,7 +225,7 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->made_ms = ad->now_ms;
 	s->spi_a = req->spi;
 	s->dst = req->dst;
-	s->either = replaces(ad, s->a, b, req->rekey_of);
+	s->either = either;
 	md = pool_get(&ad->mediation_pool);
 	if (!md) {
 		session_free(s);
@@ -236,41 +241,12 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	return s;
 }
 
-/*
- * A pair that has too many loses its oldest. Looked at before the new one is in the
- * table: a pair that has none is then mostly known by its bucket alone.
- */
-static void cap_pair(struct authd *ad, struct member *a, struct member *b)
-{
-	uint64_t hash = pair_hash(ad, a, b);
-	struct session *oldest = NULL;
-	struct hnode *n;
-	int live = 0;
-
-	htab_for_hash(&ad->pairs, n, hash) {
-		struct session *s = container_of(n, struct session, by_pair);
-
-		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
-			continue;
-		live++;
-		if (!oldest || s->made_ms < oldest->made_ms)
-			oldest = s;
-	}
-	if (live < AUTHD_PAIR_SESSIONS)
-		return;
-	session_tell_gone(ad, a, oldest->id, SOTTO_REFUSAL_LIMIT);
-	session_tell_gone(ad, b, oldest->id, SOTTO_REFUSAL_LIMIT);
-	session_free(oldest);
-}
-
 static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
 			    const struct sotto_msg_session_request *req)
 {
-	struct session *s;
+	struct session *s = make_session(as, call, b, req);
 	unsigned int reason;
 
-	cap_pair(as->ad, as->member, b);
-	s = make_session(as, call, b, req);
 	if (!s)
 		return SOTTO_REFUSAL_INTERNAL;
 	if (!is_here(b)) {
