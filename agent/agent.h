@@ -50,6 +50,7 @@ struct untold {
 		enum sotto_refusal why;
 	} v[UNTOLD_MAX];
 	unsigned int n;
+	uint64_t left_out;		/* ever: had no room here, so the next list tells them */
 	uint64_t retry_ms;
 };
 

@@ -265,6 +265,7 @@ static void add_untold(struct agent *ag, uint64_t session, enum sotto_refusal wh
 	if (u->n == UNTOLD_MAX)
 		report_untold(ag);
 	if (u->n == UNTOLD_MAX) {
+		u->left_out++;
 		assoc_doubt(ag);	/* the next list tells it */
 		return;
 	}

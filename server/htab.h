@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Intrusive hash tables, keyed with a secret so that nobody can choose
- * collisions. They grow by doubling, a little with each entry that is added: to move
- * half a million at once would make everybody wait.
+ * collisions. They grow fourfold, a little with each entry that is added: to move
+ * half a million at once would make everybody wait. An entry that is moved is one that
+ * nobody has asked for lately, so a wait for memory: with doubling there were twice as many.
  *
  * Most of what is looked up is not there, and each entry that is looked at is a wait for
  * memory. So a bucket has marks of its entries beside the first one's address, in the
@@ -26,7 +27,7 @@ typedef uint64_t hbucket;	/* zero: empty */
 
 struct htab {
 	hbucket *bucket;
-	hbucket *old;		/* half as many; NULL unless it is growing */
+	hbucket *old;		/* a quarter as many; NULL unless it is growing */
 	size_t n, mask;
 	size_t moved;		/* so many of old are empty */
 	uint8_t key[crypto_shorthash_KEYBYTES];
@@ -38,6 +39,13 @@ struct htab {
 static inline size_t htab_bytes(size_t mask)
 {
 	return (mask + 1) * sizeof(hbucket);
+}
+
+#define HTAB_GROWTH	4
+
+static inline size_t htab_old_mask(const struct htab *h)
+{
+	return h->mask / HTAB_GROWTH;
 }
 
 #define HTAB_MARKS	48	/* the lowest mark's bit */
@@ -78,7 +86,7 @@ static inline int htab_init(struct htab *h)
 static inline void htab_free(struct htab *h)
 {
 	pages_put(h->bucket, htab_bytes(h->mask));
-	pages_put(h->old, htab_bytes(h->mask >> 1));
+	pages_put(h->old, htab_bytes(htab_old_mask(h)));
 	h->bucket = NULL;
 	h->old = NULL;
 }
@@ -95,7 +103,7 @@ static inline uint64_t htab_hash(const struct htab *h, const void *key,
 /* The bucket that @hash belongs to now. */
 static inline hbucket *htab_place(const struct htab *h, uint64_t hash)
 {
-	size_t i = hash & (h->mask >> 1);
+	size_t i = hash & htab_old_mask(h);
 
 	return h->old && i >= h->moved ? &h->old[i] : &h->bucket[hash & h->mask];
 }
@@ -103,7 +111,7 @@ static inline hbucket *htab_place(const struct htab *h, uint64_t hash)
 /* Without memory for more buckets the table only gets slower. */
 static inline void htab_grow(struct htab *h)
 {
-	size_t mask = h->mask * 2 + 1;
+	size_t mask = (h->mask + 1) * HTAB_GROWTH - 1;
 	hbucket *bucket = pages_get(htab_bytes(mask));
 
 	if (!bucket)
@@ -123,9 +131,9 @@ static inline void htab_move(struct htab *h)
 		next = n->next;
 		htab_put(&h->bucket[n->hash & h->mask], n);
 	}
-	if (h->moved++ < h->mask >> 1)
+	if (h->moved++ < htab_old_mask(h))
 		return;
-	pages_put(h->old, htab_bytes(h->mask >> 1));
+	pages_put(h->old, htab_bytes(htab_old_mask(h)));
 	h->old = NULL;
 }
 
@@ -136,7 +144,7 @@ static inline void htab_settle(struct htab *h)
 		htab_move(h);
 }
 
-/* Old buckets for each new entry: done when it is three quarters full. */
+/* Old buckets for each new entry: done when it is three eighths full. */
 #define HTAB_STEP	2
 
 /*
@@ -146,7 +154,7 @@ static inline void htab_settle(struct htab *h)
  */
 static inline void htab_fetch_old(const struct htab *h)
 {
-	size_t i = h->moved, last = h->mask >> 1;
+	size_t i = h->moved, last = htab_old_mask(h);
 
 	for (; i < h->moved + HTAB_STEP && i <= last; i++)
 		if (h->old[i])

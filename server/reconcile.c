@@ -151,15 +151,12 @@ void reconcile_live(struct authd *ad, struct member *m,
 		return;
 	for (i = 0; i < live->live.n; i++) {
 		const struct sotto_live *l = &live->live.l[i];
-		unsigned int reason;
+		unsigned int reason = l->session_id ? check_live(ad, m, l) : 0;
 
-		if (!l->session_id)
-			continue;
-		reason = check_live(ad, m, l);
 		if (reason)
 			session_tell_gone(ad, m, l->session_id, reason);
-		m->live_seen++;
 	}
+	m->live_seen += live->live.n;
 	if (m->live_seen >= m->live_expected)
 		sweep(ad, m);
 }

@@ -32,6 +32,8 @@ void session_fail(struct session *s, enum sotto_refusal reason);
 
 /* ---- session_offer.c: B's part ---- */
 
+/** session_cap_pair() - a pair that has too many live ones loses its oldest: before each offer. */
+void session_cap_pair(struct authd *ad, struct member *a, struct member *b);
 /** session_offer() - B is here: ask it. 0, or why not. */
 unsigned int session_offer(struct session *s);
 /** session_wait() - B is not here: soon, perhaps. Not longer than for its answer. */

@@ -253,16 +253,14 @@ static uint8_t choose_cipher(const struct authd_conf *conf,
 	return SOTTO_CIPHER_UNSPEC;
 }
 
-/* A pair that has too many loses its oldest. */
-static void cap_pair(const struct session *new)
+void session_cap_pair(struct authd *ad, struct member *a, struct member *b)
 {
-	struct member *a = new->a, *b = new->b;
+	uint64_t hash = pair_hash(ad, a, b);
 	struct session *oldest = NULL;
-	struct authd *ad = new->ad;
 	struct hnode *n;
 	int live = 0;
 
-	htab_for_hash(&ad->pairs, n, new->by_pair.hash) {
+	htab_for_hash(&ad->pairs, n, hash) {
 		struct session *s = container_of(n, struct session, by_pair);
 
 		if (s->state != SESSION_LIVE || !session_is_pair(s, a, b))
@@ -287,7 +285,6 @@ unsigned int session_offer(struct session *s)
 				  &s->b->ciphers);
 	if (!s->cipher)
 		return SOTTO_REFUSAL_CIPHER;
-	cap_pair(s);
 	fill_grant(s, &m.grant);
 	ok = encode_grant(s->mediation, &m) && send_offer(s, &m.grant);
 	sotto_wipe(&m, sizeof(m));
@@ -327,6 +324,7 @@ void session_member_here(struct authd *ad, struct member *m)
 
 		s->waits = false;
 		wheel_del(&ad->wheel, &s->timer);
+		session_cap_pair(ad, s->a, m);
 		reason = session_offer(s);
 		if (reason)
 			session_fail(s, reason);

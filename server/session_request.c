@@ -209,9 +209,14 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 				    const struct sotto_msg_session_request *req)
 {
 	struct authd *ad = as->ad;
-	struct session *s = session_new(ad, as->member, b, session_draw_id(ad));
+	bool either = replaces(ad, as->member, b, req->rekey_of);
 	struct mediation *md;
+	struct session *s;
 
+	/* before the new one is in the table: that there are none is mostly seen at once */
+	if (is_here(b))
+		session_cap_pair(ad, as->member, b);
+	s = session_new(ad, as->member, b, session_draw_id(ad));
 	if (!s)
 		return NULL;
 	s->a->asked_n++;
@@ -220,7 +225,7 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	s->made_ms = ad->now_ms;
 	s->spi_a = req->spi;
 	s->dst = req->dst;
-	s->either = replaces(ad, s->a, b, req->rekey_of);
+	s->either = either;
 	md = pool_get(&ad->mediation_pool);
 	if (!md) {
 		session_free(s);

@@ -72,37 +72,55 @@ int sql_each_audit(struct sql *st, int limit,
 	return rc;
 }
 
-static int put_grant(struct sql *st, sqlite3_stmt *s,
-		     const struct store_grant *g, struct sotto_errmsg *err)
+#define ROW		"(?,?,?,?,?)"
+#define ROW_COLS	5
+#define ROWS		16	/* in one statement: most of its cost is that of its beginning and end */
+#define ROWS_4		ROW "," ROW "," ROW "," ROW
+
+/* @id is to live until the statement is run. */
+static void bind_grant(sqlite3_stmt *s, int row, const struct store_grant *g, uint8_t id[8])
 {
-	uint8_t id[8];
-	int i, rc;
+	int at = row * ROW_COLS, i;
 
 	for (i = 0; i < 8; i++)
 		id[i] = g->session_id >> (56 - 8 * i);
-	sqlite3_bind_int64(s, 1, g->at);
-	sqlite3_bind_blob(s, 2, id, sizeof(id), SQLITE_STATIC);
-	sqlite3_bind_int64(s, 3, g->a);
-	sqlite3_bind_int64(s, 4, g->b);
-	sqlite3_bind_int64(s, 5, g->cipher);
-	rc = sql_step(st, s, err);
-	sqlite3_reset(s);
-	return rc < 0 ? rc : 0;
+	sqlite3_bind_int64(s, at + 1, g->at);
+	sqlite3_bind_blob(s, at + 2, id, 8, SQLITE_STATIC);
+	sqlite3_bind_int64(s, at + 3, g->a);
+	sqlite3_bind_int64(s, at + 4, g->b);
+	sqlite3_bind_int64(s, at + 5, g->cipher);
+}
+
+/* As many times @rows as @n has; returns how many grants that were, or an error. */
+static int put_rows(struct sql *st, const char *insert, int rows,
+		    const struct store_grant *g, int n, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, insert, "");
+	int done = 0, i, rc = 0;
+	uint8_t id[ROWS][8];
+
+	if (!s)
+		return err->code;
+	for (; rc >= 0 && n - done >= rows; done += rows) {
+		for (i = 0; i < rows; i++)
+			bind_grant(s, i, &g[done + i], id[i]);
+		rc = sql_step(st, s, err);
+		sqlite3_reset(s);
+	}
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : done;
 }
 
 static int put_grants(struct sql *st, const struct store_grant *g, int n,
 		      struct sotto_errmsg *err)
 {
-	sqlite3_stmt *s = sql_prepare(st, err,
-			"INSERT INTO grant_log VALUES(?,?,?,?,?)", "");
-	int i, rc = 0;
+	int done = put_rows(st, "INSERT INTO grant_log VALUES" ROWS_4 "," ROWS_4
+			    "," ROWS_4 "," ROWS_4, ROWS, g, n, err), rc;
 
-	if (!s)
-		return err->code;
-	for (i = 0; !rc && i < n; i++)
-		rc = put_grant(st, s, &g[i], err);
-	sqlite3_finalize(s);
-	return rc;
+	if (done < 0)
+		return done;
+	rc = put_rows(st, "INSERT INTO grant_log VALUES" ROW, 1, g + done, n - done, err);
+	return rc < 0 ? rc : 0;
 }
 
 int sql_grants(struct sql *st, const struct store_grant *g, int n,

@@ -20,8 +20,8 @@
 
 static const char usage[] =
 "Usage: sotto status\n"
-"-d adds the limits. Exit code: 0 all well, 1 not associated, 4 something that should\n"
-"run does not.\n";
+"-d adds the limits, and how often the agent's for ends of sessions was reached. Exit code:\n"
+"0 all well, 1 not associated, 4 something that should run does not.\n";
 
 #define STATES 4	/* enum sotto_tunnel_state */
 
@@ -123,6 +123,9 @@ static void show_agent(const struct status *s)
 		       "member   %s, static key %s\n",
 		       number_of(s->agent, "pid"), text_of(s->agent, "version"),
 		       text_of(s->agent, "name"), text_of(s->agent, "static_key"));
+	if (s->agent && opts.details)
+		printf("ends     %lld of sessions had no room to wait for the server\n",
+		       number_of(s->agent, "ends_left_out"));
 }
 
 static void show_server(const struct status *s)

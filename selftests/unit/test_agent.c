@@ -518,6 +518,7 @@ static void ends_are_told_later(void)
 	srv.dead = false;
 	UNTIL(srv.closed == 1 + UNTOLD_MAX && srv.hellos == 2, 5000);
 	EXPECT_EQ(srv.closed, 1 + UNTOLD_MAX);
+	EXPECT_EQ(ag.untold.left_out, 599 - UNTOLD_MAX);
 	EXPECT_EQ(srv.hellos, 2);
 	EXPECT_EQ(srv.hello.live_count, 0);
 	end();

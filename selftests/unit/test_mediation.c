@@ -486,6 +486,21 @@ static void listed_by_one_alone(void)
 	stop();
 }
 
+/* An id that no session has is as good as any for the list to be complete. */
+static void listed_without_id(void)
+{
+	ASSERT(start_two());
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	b.instance++;
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
+	EXPECT(sim_live(&b, 0, a.pub));
+	SIM_UNTIL(sim_count(&a, SOTTO_MSG_SESSION_GONE), 3000);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 0);
+	EXPECT_EQ(sessions(), 0);
+	stop();
+}
+
 /* More than there is room for: the rest is taken back at once, and counted. */
 static void listed_by_one_beyond_all(void)
 {
@@ -662,6 +677,7 @@ static void awaited_by_a_full_pair(void)
 	n = sim_ask(&a, "10.0.0.2");
 	sim_wait(100);
 	EXPECT_EQ(pending(), 1);
+	EXPECT_EQ(sessions(), AUTHD_PAIR_SESSIONS + 1);	/* none goes for one that may never be */
 	ASSERT(sim_open(&b, false) && sim_hello(&b, 1));
 	SIM_UNTIL(a.asks[n].done, 10000);
 	EXPECT(a.asks[n].granted);
@@ -961,6 +977,7 @@ static const struct ktap_test tests[] = {
 	{ "server_restarted", server_restarted },
 	{ "listed_with_a_former_key", listed_with_a_former_key },
 	{ "listed_by_one_alone", listed_by_one_alone },
+	{ "listed_without_id", listed_without_id },
 	{ "listed_by_one_beyond_all", listed_by_one_beyond_all },
 	{ "back_from_another_server", back_from_another_server },
 	{ "peer_awaited", peer_awaited },

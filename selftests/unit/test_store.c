@@ -285,6 +285,25 @@ static void grants(void)
 	store_close(st);
 }
 
+/* Some statements write one grant and some many; each comes once, in its place. */
+static void many_grants(void)
+{
+	struct store_grant g[37] = { 0 };
+	int n = sizeof(g) / sizeof(g[0]), i;
+
+	for (i = 0; i < n; i++)
+		g[i] = (struct store_grant){ .at = 10 + i, .session_id = (0xabull << 56) + i,
+					     .a = 100 + i, .b = 200 + i, .cipher = i % 3 };
+	fresh();
+	EXPECT_EQ(store_grants(st, g, n, 0, &err), 0);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), n);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log WHERE at = 9 + rowid AND a = 99 + rowid"
+			  " AND b = 199 + rowid AND cipher = (rowid - 1) % 3 AND"
+			  " hex(session) = printf('AB%014X', rowid - 1)"), n);
+	store_close(st);
+}
+
 /* Is @what in the database file or its log, as it is? */
 static bool in_file(const void *what, size_t len)
 {
@@ -540,6 +559,7 @@ static const struct ktap_test tests[] = {
 	{ "small_things", small_things },
 	{ "full_realm", full_realm },
 	{ "grants", grants },
+	{ "many_grants", many_grants },
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
 	{ "migrates", migrates },
