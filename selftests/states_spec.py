@@ -46,10 +46,11 @@ def main():
     tests = set(re.findall(r"`(\w+\.sh)`", text))
     k.equal({t for t in tests if not os.path.exists(os.path.join(TREE, "selftests", t))}, set(),
             "scripts that are named are there")
-    named = re.findall(r"^Tests:.*?`test_mediation` \(([^)]*)\)", text, re.M)
-    functions = set(re.findall(r'\{ "(\w+)", ', read("selftests/unit/test_mediation.c")))
-    k.equal({n for group in named for n in group.split(", ")} - functions -
-            {"renewed", "revocation", "server_stops"}, set(), "unit tests that are named are there")
+    missing = {(program, test)
+               for program, group in re.findall(r"`(test_\w+)` \(([^)]*)\)", text)
+               for test in group.split(", ")
+               if '{ "%s", ' % test not in read("selftests/unit/%s.c" % program)}
+    k.equal(missing, set(), "unit tests that are named are there")
     table = {int(n, 16): m for n, m in re.findall(r"^\| (0x[0-9a-f]+) \| ([a-z-]+) \|",
                                                   read("Documentation/protocol.md"), re.M)}
     types = {s: int(v, 16) for s, v in re.findall(r"SOTTO_MSG_(\w+) = (0x[0-9a-f]+)",

@@ -159,7 +159,7 @@ static int ksim_policy(uint8_t cmd, struct nlattr *nest)
 }
 
 /* The action of @text's prefix in the kernel, or -1. */
-static int ksim_action(const char *text)
+static inline int ksim_action(const char *text)
 {
 	struct sotto_prefix p;
 	unsigned int i;
@@ -298,7 +298,7 @@ bool sgenl_lost(const struct sgenl *g)
 }
 
 /* Both SAs of session @id with @peer at @addr. */
-static void ksim_session(uint64_t id, const char *peer, const char *addr)
+static inline void ksim_session(uint64_t id, const char *peer, const char *addr)
 {
 	for (int dir = SOTTO_SA_IN; dir <= SOTTO_SA_OUT; dir++) {
 		struct sgenl_sa *sa = &ksim.sas[ksim.n_sas++];

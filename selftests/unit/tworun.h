@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The real server with two members or three, and what it says of their sessions. */
+#ifndef TWORUN_H
+#define TWORUN_H
+
+#include "agentsim.h"
+#include "server/authd_limits.h"
+
+static struct authd_run run;
+static struct sim a, b, c;
+
+static inline void stop(void)
+{
+	while (sims_n)
+		sim_free(sims[0]);
+	authd_stop(&run);
+}
+
+static inline bool start_two(void)
+{
+	return authd_start(&run, "") &&
+	       sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2");
+}
+
+static inline int sessions(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "session.list");
+	int n = json_array_size(json_object_get(ans, "sessions"));
+
+	json_decref(ans);
+	return n;
+}
+
+static inline int pending(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	int n = json_integer_value(json_object_get(json_object_get(ans, "stats"),
+						   "pending"));
+
+	json_decref(ans);
+	return n;
+}
+
+static inline uint64_t counter(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	json_t *n = json_object_get(json_object_get(ans, "stats"), name);
+	uint64_t value = json_integer_value(n);
+
+	EXPECT(n);
+	json_decref(ans);
+	return value;
+}
+
+/* It goes away politely. */
+static inline void sim_note_bye(struct sim *s, unsigned int reason)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE, .bye.reason = reason };
+
+	sotto_chan_note(&s->chan, &bye);
+	sim_wait(50);
+}
+
+static inline void revoke_member(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.revoke",
+				"name", name);
+
+	EXPECT(json_is_true(json_object_get(ans, "ok")));
+	json_decref(ans);
+}
+
+static inline int run_with_two(const struct ktap_test *tests, int n)
+{
+	int rc;
+
+	if (sodium_init() < 0)
+		return 1;
+	authd_find();
+	rc = ktap_run(tests, n);
+	authd_discard(&run);
+	return rc;
+}
+
+#endif /* TWORUN_H */
