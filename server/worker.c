@@ -253,7 +253,7 @@ void loop_teardown(struct authd *ad)
 
 /* ---- counters ---- */
 
-static void one_worker(struct worker *w,
+static void one_worker(struct worker *w, uint64_t sent,
 		       void (*fn)(void *arg, const char *name, uint64_t value),
 		       void *arg)
 {
@@ -261,7 +261,7 @@ static void one_worker(struct worker *w,
 		const char *name;
 		uint64_t value;
 	} counts[] = {
-		{ "in", w->received }, { "out", atomic_load(&w->sent) },
+		{ "in", w->received }, { "out", sent },
 		{ "waits", w->waits }, { "waited_us", w->waited_ns / 1000 },
 	};
 	char name[32];
@@ -279,15 +279,17 @@ void net_each_count(struct authd *ad,
 		    void *arg)
 {
 	const struct net *net = ad->net;
-	uint64_t sent = 0, lost = 0;
+	uint64_t each[AUTHD_WORKERS_MAX], sent = 0, lost = 0;
 	unsigned int i;
 
+	/* they go on sending: looked at once, so that it adds up */
 	for (i = 0; i < net->workers_n; i++) {
-		sent += atomic_load(&net->worker[i]->sent);
+		each[i] = atomic_load(&net->worker[i]->sent);
+		sent += each[i];
 		lost += atomic_load(&net->worker[i]->lost);
 	}
 	fn(arg, "dgrams_out", sent);
 	fn(arg, "dgrams_lost", lost);
 	for (i = 0; i < net->workers_n && net->workers_n > 1; i++)
-		one_worker(net->worker[i], fn, arg);
+		one_worker(net->worker[i], each[i], fn, arg);
 }

@@ -42,13 +42,20 @@ static inline int pending(void)
 	return n;
 }
 
+/* Of an answer to realm.stats: what is compared must be of one moment. */
+static inline uint64_t counter_in(const json_t *ans, const char *name)
+{
+	json_t *n = json_object_get(json_object_get(ans, "stats"), name);
+
+	EXPECT(n);
+	return json_integer_value(n);
+}
+
 static inline uint64_t counter(const char *name)
 {
 	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
-	json_t *n = json_object_get(json_object_get(ans, "stats"), name);
-	uint64_t value = json_integer_value(n);
+	uint64_t value = counter_in(ans, name);
 
-	EXPECT(n);
 	json_decref(ans);
 	return value;
 }
