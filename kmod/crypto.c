@@ -28,15 +28,15 @@ const char *sotto_crypto_name(u8 cipher)
 static struct crypto_aead *sotto_held[__SOTTO_CIPHER_MAX];
 
 /*
- * Each CPU has memory for one request, so that a packet of few pieces and a
- * synchronous transform need no allocation. Not of the per-CPU allocator: that may
- * take it from vmalloc(), and scatterlists point into it.
+ * Each CPU has memory for one request, so that a packet of few pieces needs no allocation where
+ * its transform completes at once, as most do that might not. Not of the per-CPU allocator: that
+ * may take it from vmalloc(), and scatterlists point into it.
  */
 #define SOTTO_CRYPT_CPU_LEN	2048	/* bytes */
 
 struct sotto_crypt_cpu {
-	bool busy;
-	u8 *mem;
+	bool busy;	/* set by this CPU with BH off, cleared by whoever is done with @mem */
+	void *mem;
 };
 
 static DEFINE_PER_CPU(struct sotto_crypt_cpu, sotto_crypt_cpu);
@@ -117,15 +117,17 @@ void sotto_key_wipe(struct sotto_key *key)
 	memzero_explicit(key, sizeof(*key));
 }
 
-static u8 *sotto_crypt_mem(struct crypto_aead *aead, size_t len)
+static struct sotto_crypt *sotto_crypt_mem(size_t len)
 {
 	struct sotto_crypt_cpu *cpu = this_cpu_ptr(&sotto_crypt_cpu);
+	bool own = len <= SOTTO_CRYPT_CPU_LEN && cpu->mem && !smp_load_acquire(&cpu->busy);
+	struct sotto_crypt *c = own ? cpu->mem : kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
 
-	if (len > SOTTO_CRYPT_CPU_LEN || cpu->busy || !cpu->mem ||
-	    (crypto_aead_alg(aead)->base.cra_flags & CRYPTO_ALG_ASYNC))
-		return kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
-	cpu->busy = true;
-	return cpu->mem;
+	if (own)
+		WRITE_ONCE(cpu->busy, true);
+	if (c)
+		c->cpu = own ? cpu : NULL;
+	return c;
 }
 
 struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
@@ -135,16 +137,14 @@ struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 	size_t req_len = sotto_crypto_req_len(aead);
 	size_t sg_at = ALIGN(req_at + req_len, __alignof__(struct scatterlist));
 	struct sotto_crypt *c;
-	u8 *mem;
 
-	mem = sotto_crypt_mem(aead, sg_at + (n_src + n_dst) * sizeof(struct scatterlist));
-	if (!mem)
+	c = sotto_crypt_mem(sg_at + (n_src + n_dst) * sizeof(struct scatterlist));
+	if (!c)
 		return NULL;
 
-	c = (struct sotto_crypt *)mem;
-	c->req = (struct aead_request *)(mem + req_at);
+	c->req = (void *)c + req_at;
 	aead_request_set_tfm(c->req, aead);
-	c->src = (struct scatterlist *)(mem + sg_at);
+	c->src = (void *)c + sg_at;
 	sg_init_table(c->src, n_src);
 	sg_set_buf(c->src, &c->aad, sizeof(c->aad));
 	c->dst = c->src;
@@ -189,11 +189,9 @@ void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
 
 void sotto_crypt_free(struct sotto_crypt *c)
 {
-	struct sotto_crypt_cpu *cpu = this_cpu_ptr(&sotto_crypt_cpu);
-
 	memzero_explicit(c->nonce, sizeof(c->nonce));
-	if ((u8 *)c == cpu->mem)
-		cpu->busy = false;
+	if (c->cpu)
+		smp_store_release(&c->cpu->busy, false);
 	else
 		kfree(c);
 }

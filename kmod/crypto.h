@@ -61,8 +61,11 @@ static inline size_t sotto_crypto_req_len(struct crypto_aead *aead)
 /* "aes256gcm", "chacha20poly1305" */
 const char *sotto_crypto_name(u8 cipher);
 
+struct sotto_crypt_cpu;
+
 /**
  * struct sotto_crypt - one AEAD request with all that it points to
+ * @cpu: whose memory it is, or NULL: its own
  * @aad: first entry of @src and @dst
  * @nonce: salt and IV
  * @src: scatterlist of the input
@@ -76,6 +79,7 @@ const char *sotto_crypto_name(u8 cipher);
  * @seq: sequence number
  */
 struct sotto_crypt {
+	struct sotto_crypt_cpu *cpu;
 	struct sotto_esp_aad aad;
 	u8 nonce[SOTTO_NONCE_LEN];
 	struct scatterlist *src, *dst;
@@ -94,9 +98,9 @@ struct sotto_crypt {
  * @n_src: entries of the source list, the AAD's included
  * @n_dst: entries of the destination list, 0 to work in place
  *
- * With BH off. It is this CPU's own memory if @aead never completes later, and if
- * it is large enough and free; so give it back before anything else is done that
- * may come here again. The first entry of each list is set to the AAD.
+ * With BH off. It is this CPU's own memory if that is large enough and free; so give it back
+ * before anything else is done that may come here again. The first entry of each list is set
+ * to the AAD.
  */
 struct sotto_crypt *sotto_crypt_alloc(struct crypto_aead *aead,
 				      unsigned int n_src, unsigned int n_dst);

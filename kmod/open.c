@@ -153,19 +153,24 @@ bool sotto_open_pad_ok(const u8 *pad, unsigned int n)
 static int sotto_open_trailer(struct sk_buff *skb, unsigned int hdr, u8 *nexthdr)
 {
 	unsigned int plain = skb->len - hdr - SOTTO_ICV_LEN;
-	u8 tail[SOTTO_TRAILER_LEN], pad[255];
+	u8 buf[SOTTO_TRAILER_LEN], pad_buf[255];
+	const u8 *tail, *pad;
+	unsigned int n;
 
-	if (skb_copy_bits(skb, hdr + plain - SOTTO_TRAILER_LEN, tail, sizeof(tail)))
+	tail = skb_header_pointer(skb, hdr + plain - SOTTO_TRAILER_LEN, sizeof(buf), buf);
+	if (!tail)
 		return SOTTO_STAT_IN_DROP_MALFORMED;
-	if (tail[0] + SOTTO_TRAILER_LEN > plain)
-		return SOTTO_STAT_IN_DROP_PADDING;
-	plain -= SOTTO_TRAILER_LEN + tail[0];
-	if (tail[0] && skb_copy_bits(skb, hdr + plain, pad, tail[0]))
-		return SOTTO_STAT_IN_DROP_MALFORMED;
-	if (!sotto_open_pad_ok(pad, tail[0]))
-		return SOTTO_STAT_IN_DROP_PADDING;
-
+	n = tail[0];
 	*nexthdr = tail[1];
+	if (n + SOTTO_TRAILER_LEN > plain)
+		return SOTTO_STAT_IN_DROP_PADDING;
+	plain -= SOTTO_TRAILER_LEN + n;
+	pad = skb_header_pointer(skb, hdr + plain, n, pad_buf);
+	if (!pad)
+		return SOTTO_STAT_IN_DROP_MALFORMED;
+	if (!sotto_open_pad_ok(pad, n))
+		return SOTTO_STAT_IN_DROP_PADDING;
+
 	return pskb_trim(skb, hdr + plain) ? SOTTO_STAT_IN_DROP_NOMEM : 0;
 }
 

@@ -595,8 +595,8 @@ static struct sotto_sa *sotto_sa_new(struct sotto_net *ns, const struct sotto_sa
 	}
 	sa->async = sa->key.aead &&
 		    crypto_aead_alg(sa->key.aead)->base.cra_flags & CRYPTO_ALG_ASYNC;
-	sa->inline_req = !sa->key.aead || (!sa->async &&
-			 sotto_crypto_req_len(sa->key.aead) <= SOTTO_CRYPT_CPU_REQ);
+	sa->inline_req = !sa->key.aead ||
+			 sotto_crypto_req_len(sa->key.aead) <= SOTTO_CRYPT_CPU_REQ;
 	return sa;
 
 err_sa:

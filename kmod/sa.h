@@ -62,7 +62,7 @@ struct sotto_probe;
  * @key: what it encrypts with
  * @async: it may complete later, in another context
  * @late: its last request did: no bursts until one completes at once
- * @inline_req: it does not, and a CPU's own memory is enough for its requests
+ * @inline_req: a CPU's own memory is enough for its requests
  * @peer: @n_peer addresses, then @n_local of ours, @n_behind networks, and the name
  * @seq: out: last number handed out
  * @probe: out: sends dummies for the key confirmation, NULL before and after

@@ -17,11 +17,13 @@
 #include "tunnel.h"
 
 /*
- * Of each CPU. A synchronous transform needs its memory for as long as a call lasts. Not of
- * the per-CPU allocator: that may take it from vmalloc(), and scatterlists point into it.
+ * Of each CPU. A transform needs its memory for as long as a call lasts, or longer where it
+ * completes later. Not of the per-CPU allocator: that may take it from vmalloc(), and
+ * scatterlists point into it.
  */
 struct sotto_seal_cpu {
 	struct page_frag pages;
+	bool busy;	/* set by this CPU with BH off, cleared by whoever is done with @mem */
 	void *mem;
 };
 
@@ -69,16 +71,19 @@ struct page_frag *sotto_seal_pages(void)
 
 struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa *sa)
 {
-	size_t at = sotto_seal_req_at();
+	struct sotto_seal_cpu *cpu = this_cpu_ptr(&sotto_seal_cpu);
+	bool own = sa->inline_req && !smp_load_acquire(&cpu->busy);
+	size_t at = sotto_seal_req_at(), len = at;
 	struct sotto_seal *s;
 
-	if (sa->inline_req)
-		s = this_cpu_ptr(&sotto_seal_cpu)->mem;
-	else
-		s = kmalloc(at + sotto_crypto_req_len(sa->key.aead),
-			    GFP_ATOMIC | __GFP_NOWARN);
+	if (sa->key.aead)
+		len += sotto_crypto_req_len(sa->key.aead);
+	s = own ? cpu->mem : kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
 	if (!s)
 		return NULL;
+	if (own)
+		WRITE_ONCE(cpu->busy, true);
+	s->cpu = own ? cpu : NULL;
 	s->sa = sa;
 	s->req = (void *)s + at;
 	s->to.family = 0;
@@ -92,7 +97,9 @@ struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa 
 void sotto_seal_put(struct sotto_seal *s)
 {
 	memzero_explicit(s->nonce, sizeof(s->nonce));
-	if (!s->sa->inline_req)
+	if (s->cpu)
+		smp_store_release(&s->cpu->busy, false);
+	else
 		kfree(s);
 }
 

@@ -14,8 +14,11 @@ struct sotto_net;
 struct sotto_sa;
 struct sotto_tunnel;
 
+struct sotto_seal_cpu;
+
 /**
  * struct sotto_seal - a packet or a burst being encrypted
+ * @cpu: whose memory it is, or NULL: its own
  * @aad: first entry of @sg
  * @nonce: salt and IV
  * @sa: whose transform it is
@@ -36,6 +39,7 @@ struct sotto_tunnel;
  * live for as long as a transform may take.
  */
 struct sotto_seal {
+	struct sotto_seal_cpu *cpu;
 	struct sotto_esp_aad aad;
 	u8 nonce[SOTTO_NONCE_LEN];
 	struct sotto_sa *sa;
@@ -60,8 +64,8 @@ void sotto_seal_exit(void);
  * @t: tunnel it goes through, or NULL: a dummy
  * @sa: outbound
  *
- * This CPU's own if @sa's transform never completes later, so: at most one at a
- * time, with BH off. Return: NULL when there is no memory.
+ * With BH off. It is this CPU's own memory if that is large enough and free. Return: NULL when
+ * there is none.
  */
 struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa *sa);
 void sotto_seal_put(struct sotto_seal *s);

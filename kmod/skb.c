@@ -90,6 +90,25 @@ struct sk_buff *sotto_skb_alloc(unsigned int reserve, unsigned int hdr,
 	return skb;
 }
 
+/*
+ * What a page holds is where drivers have it, too: TCP takes such a packet's memory over to the
+ * one before it in its queue, and all but that goes at once.
+ */
+static struct sk_buff *sotto_skb_alloc_in(unsigned int reserve, unsigned int hdr,
+					  unsigned int len)
+{
+	struct sk_buff *skb;
+
+	if (NET_SKB_PAD + reserve + hdr + len > SKB_WITH_OVERHEAD(PAGE_SIZE))
+		return sotto_skb_alloc(NET_SKB_PAD + reserve, hdr, len);
+	skb = __netdev_alloc_skb(NULL, reserve + hdr + len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, reserve);
+	skb_put(skb, hdr + len);
+	return skb;
+}
+
 struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
 				     unsigned int len)
 {
@@ -97,7 +116,7 @@ struct sk_buff *sotto_skb_alloc_like(struct sk_buff *skb, unsigned int hdr,
 	struct sk_buff *out;
 
 	/* Room for the link's header; IP's is aligned all the same. */
-	out = sotto_skb_alloc(NET_SKB_PAD + ALIGN(mac, 8), hdr, len);
+	out = sotto_skb_alloc_in(ALIGN(mac, 8), hdr, len);
 	if (!out)
 		return NULL;
 	skb_copy_header(out, skb);
