@@ -419,6 +419,7 @@ struct offer_call {
 	struct session *session;		/* NULL: gone */
 	struct member *member;
 	uint64_t id;				/* the session's */
+	uint64_t at_ms;				/* when it was made */
 };
 
 int session_setup(struct authd *ad);

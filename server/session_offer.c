@@ -56,10 +56,10 @@ static bool valid_accept(int err, const struct sotto_msg *m, uint64_t id)
 }
 
 /*
- * B's agent went in the middle of its offer, and is soon back. It may hold keys for this
- * one, and would refuse it if it came again: so the next one is another session.
+ * B's agent went in the middle of its offer. It may hold keys for this one, and would refuse
+ * it if it came again: so the next one is another session.
  */
-static void offer_again(struct session *s)
+static void forget_offered(struct session *s)
 {
 	uint64_t was = s->id;
 
@@ -67,7 +67,34 @@ static void offer_again(struct session *s)
 	session_renumber(s);
 	sotto_info("session %016" PRIx64 " %s -> %s: its peer's agent went; to be offered as %016" PRIx64,
 		   was, s->a->name, s->b->name, s->id);
+}
+
+/* It is soon back: it said so. */
+static void offer_again(struct session *s)
+{
+	forget_offered(s);
 	session_wait(s);
+}
+
+/* It died, and is back; what came with its next association was that offer once more. */
+static void offer_anew(struct session *s)
+{
+	uint64_t was = s->id;
+	unsigned int reason;
+
+	forget_offered(s);
+	session_tell_gone(s->ad, s->b, was, SOTTO_REFUSAL_CLOSED);
+	session_cap_pair(s->ad, s->a, s->b);
+	reason = session_offer(s);
+	if (reason)
+		session_fail(s, reason);
+}
+
+/* It has said hello since: once for each offer at most. */
+static bool died_meanwhile(const struct offer_call *oc, const struct sotto_msg *m)
+{
+	return m->refusal.reason == SOTTO_REFUSAL_REQUEST && oc->member->current &&
+	       oc->member->hello_ms > oc->at_ms;
 }
 
 static void on_offered(void *arg, int err, const struct sotto_msg *m)
@@ -86,6 +113,8 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 	s->mediation->offer = NULL;
 	if (valid_accept(err, m, oc.id))
 		accepted(s, &m->accept);
+	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL && died_meanwhile(&oc, m))
+		offer_anew(s);
 	else if (!err && m->type == SOTTO_MSG_SESSION_REFUSAL)
 		session_fail(s, passed_on(m->refusal.reason));
 	else if (err == SOTTO_E_CLOSED && session_may_return(s->ad, s->b))
@@ -224,6 +253,7 @@ static bool send_offer(struct session *s, const struct sotto_msg_session_grant *
 		oc->session = s;
 		oc->id = s->id;
 		oc->member = s->b;
+		oc->at_ms = s->ad->now_ms;
 		fill_offer(&m.offer, s, g);
 		rc = sotto_chan_request(&as->chan, s->ad->now_ms, &m,
 					SOTTO_OFFER_MS, on_offered, oc, NULL);

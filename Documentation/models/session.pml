@@ -122,7 +122,10 @@ inline refuse(s)
 	send_no(m_refusal[asker[s]], ask_of[s])
 }
 
-/* B's agent went in the middle of its offer, and said so: another one when it is back. */
+/*
+ * B's agent went in the middle of its offer, and said so: another one when it is back. Or did
+ * not say so: another one when it refuses the first one that it does not remember.
+ */
 inline offer_again(s)
 {
 	state[s] = OVER;

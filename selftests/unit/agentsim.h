@@ -64,6 +64,7 @@ struct sim {
 	struct sotto_ticket ticket;
 	uint8_t ticket_secret[32], token_secret[32];
 	bool decline, mute;		/* refuse offers; do not answer them */
+	uint64_t forgot;		/* a session that its kernel has, and no agent answered for */
 	struct sim_ask asks[SIM_SESSIONS];
 	int asks_n;
 	struct sim_offer offers[SIM_SESSIONS];
@@ -161,9 +162,9 @@ static inline void sim_answer_offer(struct sim *s, uint32_t id,
 	s->offers_seen++;
 	if (s->mute)
 		return;
-	if (s->decline) {
+	if (s->decline || o->session_id == s->forgot) {
 		m.type = SOTTO_MSG_SESSION_REFUSAL;
-		m.refusal.reason = SOTTO_REFUSAL_PIN;
+		m.refusal.reason = s->forgot ? SOTTO_REFUSAL_REQUEST : SOTTO_REFUSAL_PIN;
 		m.refusal.session_id = o->session_id;
 	} else {
 		so = sim_take_offer(s, o);

@@ -308,6 +308,38 @@ static void offered_while_it_returns(void)
 	stop();
 }
 
+/* Its agent dies between keys and answer, and says nothing: it cannot answer for that one. */
+static void offered_to_one_that_dies(void)
+{
+	int n;
+
+	ASSERT(start_two());
+	b.mute = true;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(b.offers_seen, 10000);
+	b.forgot = b.last.offer.session_id;
+	b.mute = false;
+	sim_wait(10);
+	ASSERT(sim_associate(&b));
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT(a.asks[n].granted);
+	EXPECT(a.asks[n].session_id != b.forgot);
+	EXPECT(sim_agree(&a.asks[n], &b));
+	SIM_UNTIL(sim_count(&b, SOTTO_MSG_SESSION_GONE), 3000);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_SESSION_GONE), 1);
+	EXPECT_EQ(pending(), 0);
+	EXPECT_EQ(sessions(), 1);
+	/* who refuses what came after its hello has reasons of its own */
+	b.decline = true;
+	b.offers_seen = 0;
+	n = sim_ask(&a, "10.0.0.2");
+	SIM_UNTIL(a.asks[n].done, 3000);
+	EXPECT_EQ(a.asks[n].reason, SOTTO_REFUSAL_PEER_REFUSED);
+	EXPECT_EQ(b.offers_seen, 1);
+	EXPECT_EQ(pending(), 0);
+	stop();
+}
+
 /* It goes for good, or does not come back in time. */
 static void offered_and_gone(void)
 {
@@ -398,6 +430,7 @@ static const struct ktap_test tests[] = {
 	{ "peer_awaited", peer_awaited },
 	{ "peer_returns", peer_returns },
 	{ "offered_while_it_returns", offered_while_it_returns },
+	{ "offered_to_one_that_dies", offered_to_one_that_dies },
 	{ "offered_and_gone", offered_and_gone },
 	{ "awaited_by_a_full_pair", awaited_by_a_full_pair },
 	{ "listed_without_end", listed_without_end },
