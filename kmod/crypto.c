@@ -120,6 +120,7 @@ void sotto_key_wipe(struct sotto_key *key)
 static struct sotto_crypt *sotto_crypt_mem(size_t len)
 {
 	struct sotto_crypt_cpu *cpu = this_cpu_ptr(&sotto_crypt_cpu);
+	/* Who had it last, maybe elsewhere, is done: see sotto_crypt_free(). */
 	bool own = len <= SOTTO_CRYPT_CPU_LEN && cpu->mem && !smp_load_acquire(&cpu->busy);
 	struct sotto_crypt *c = own ? cpu->mem : kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
 
@@ -190,7 +191,7 @@ void sotto_crypt_set(struct sotto_crypt *c, const u8 *salt, u32 spi, u64 seq,
 void sotto_crypt_free(struct sotto_crypt *c)
 {
 	memzero_explicit(c->nonce, sizeof(c->nonce));
-	if (c->cpu)
+	if (c->cpu)	/* pairs with sotto_crypt_mem() */
 		smp_store_release(&c->cpu->busy, false);
 	else
 		kfree(c);

@@ -72,6 +72,7 @@ struct page_frag *sotto_seal_pages(void)
 struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa *sa)
 {
 	struct sotto_seal_cpu *cpu = this_cpu_ptr(&sotto_seal_cpu);
+	/* Who had it last, maybe elsewhere, is done: see sotto_seal_put(). */
 	bool own = sa->inline_req && !smp_load_acquire(&cpu->busy);
 	size_t at = sotto_seal_req_at(), len = at;
 	struct sotto_seal *s;
@@ -97,7 +98,7 @@ struct sotto_seal *sotto_seal_get(const struct sotto_tunnel *t, struct sotto_sa 
 void sotto_seal_put(struct sotto_seal *s)
 {
 	memzero_explicit(s->nonce, sizeof(s->nonce));
-	if (s->cpu)
+	if (s->cpu)	/* pairs with sotto_seal_get() */
 		smp_store_release(&s->cpu->busy, false);
 	else
 		kfree(s);
