@@ -96,7 +96,7 @@ start_server() {
 
 kill_server() {
 	kill -KILL "$server"
-	await "the server's end" 5 gone "$server"
+	await "the server's end" 20 gone "$server"
 }
 
 # join HOST: enrolled by the line, agent running.
@@ -129,7 +129,7 @@ kill_agent() {
 
 	pid=$(cat "$tmp/$1/run/sottod.pid")
 	kill -KILL "$pid"
-	await "the end of $1's agent" 5 gone "$pid"
+	await "the end of $1's agent" 20 gone "$pid"
 }
 
 # tunnel HOST FILTER: of the tunnel to the other's IPv4 address, by jq; empty without one.
