@@ -137,14 +137,17 @@ keys_are_gone_at_every_peer() {
 
 # Its agent knows, its keys are gone; nothing that it has left opens a door.
 it_cannot_come_back() {
+	local said
+
 	await "bob is told" 10 bob_is revoked
 	at_least "and its user, with what to do" "$(sotto bob status |
 		grep -cE '^server .*this host was revoked|^next .*member add')" 2
 	await "bob's keys are gone" 10 keyless bob
 	expect "bob down" sotto bob down
 	refuse "its line again" sotto bob enroll --force "$tmp/bob/line"
-	printf '[agent]\nup_timeout = 10m\n' >"$tmp/bob/etc/sotto.conf"
-	refuse "bob's agent anew" sotto bob up	# and at once
+	! said=$(sotto bob up 2>&1) || fail "bob's agent comes up anew"
+	# it did not wait for its time-out
+	[[ $said == *"this host was revoked. Policy is in force"* ]] || fail "it says '$said'"
 	await "it is told why" 10 bob_is revoked
 	same "bob to alice" "$(traffic bob -t 20000 udp-try "${IP4[alice]}" $FLOW_PORT 100)" EHOSTUNREACH
 	same "members online by that name" \

@@ -79,7 +79,7 @@ static enum standing standing(char *why, size_t size)
 		snprintf(why, size, "%s", message[0] ? message : "the server's answer");
 	if (!strcmp(state, "associated"))
 		now = ASSOCIATED;
-	else if (!strcmp(state, "revoked"))
+	else if (!strcmp(state, "revoked") || !strcmp(text_of(assoc, "error"), "revoked"))
 		now = REVOKED;
 	json_decref(status);
 	return now;
