@@ -91,7 +91,7 @@ clients_reach_the_web_server() {
 	expect "alice by IPv6" page alice "[$WEB6]"
 	end_watch wire
 	same "markers on the wire" "$(marked wire)" 0
-	at_least "sealed frames" "$(frames wire "udp port $DATA_PORT")" 50
+	at_least "sealed frames" "$(frames wire "udp port $DATA_PORT")" 16
 	same "tunnel mode" "$(sotto alice -j sa show | jq -r '[.[].mode] | unique | .[]')" tunnel
 }
 
