@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +255,19 @@ static inline void authd_stop(struct authd_run *r)
 		authd_show_log(r);
 	r->pid = 0;
 	authd_discard(r);
+}
+
+/* All of @tests, whose server is @r. */
+static inline int authd_tests(struct authd_run *r, const struct ktap_test *tests, int n)
+{
+	int rc;
+
+	if (sodium_init() < 0)
+		return 1;
+	authd_find();
+	rc = ktap_run(tests, n);
+	authd_discard(r);
+	return rc;
 }
 
 #endif /* SOTTO_AUTHDRUN_H */

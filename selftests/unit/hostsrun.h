@@ -27,16 +27,4 @@ static inline int stat_of(const char *name)
 	return n;
 }
 
-static inline int run_hosts(const struct ktap_test *tests, int n)
-{
-	int rc;
-
-	if (sodium_init() < 0)
-		return 1;
-	authd_find();
-	rc = ktap_run(tests, n);
-	authd_discard(&run);
-	return rc;
-}
-
 #endif /* HOSTSRUN_H */

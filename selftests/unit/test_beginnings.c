@@ -302,5 +302,5 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
-	return run_hosts(tests, sizeof(tests) / sizeof(tests[0]));
+	return authd_tests(&run, tests, sizeof(tests) / sizeof(tests[0]));
 }

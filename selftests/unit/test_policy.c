@@ -568,5 +568,5 @@ static const struct ktap_test tests[] = {
 
 int main(void)
 {
-	return run_with_three(tests, sizeof(tests) / sizeof(tests[0]));
+	return authd_tests(&run, tests, sizeof(tests) / sizeof(tests[0]));
 }

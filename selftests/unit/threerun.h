@@ -79,16 +79,4 @@ static void stop(void)
 		EXPECT_EQ(sim_told(s, prefix), (action));			\
 	} while (0)
 
-static int run_with_three(const struct ktap_test *tests, int n)
-{
-	int rc;
-
-	if (sodium_init() < 0)
-		return 1;
-	authd_find();
-	rc = ktap_run(tests, n);
-	authd_discard(&run);
-	return rc;
-}
-
 #endif /* THREERUN_H */

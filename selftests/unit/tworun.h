@@ -78,16 +78,4 @@ static inline void revoke_member(const char *name)
 	json_decref(ans);
 }
 
-static inline int run_with_two(const struct ktap_test *tests, int n)
-{
-	int rc;
-
-	if (sodium_init() < 0)
-		return 1;
-	authd_find();
-	rc = ktap_run(tests, n);
-	authd_discard(&run);
-	return rc;
-}
-
 #endif /* TWORUN_H */
