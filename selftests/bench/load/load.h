@@ -21,6 +21,8 @@
 #define LOAD_FLIGHT	512	/* handshakes under way at most */
 #define LOAD_RESEND_US	700000	/* what is not answered is sent again */
 #define LOAD_GIVE_UP_US	8000000
+#define LOAD_QUIET_US	20000	/* nothing came for so long: nothing is under way */
+#define LOAD_ENDS	2000	/* sessions that end at once, about */
 #define LOAD_PACE_US	20	/* sleep between requests that have their time */
 #define LOAD_WITH_ONE	64	/* requests under way for sessions with one member */
 #define LOAD_ALIVE_S	40	/* a member that was silent so long says something */
@@ -56,6 +58,7 @@ struct load {
 	uint32_t alive_next;			/* keepalive goes round */
 	uint64_t alive_us;
 	uint64_t refused, timeouts, strays, answered, grants, offers;
+	uint64_t held;				/* sessions made since all have booted */
 	bool mad;				/* spoil what is sent */
 	struct samples lat;
 	uint64_t turn_max_us;			/* we were busy, or did not run */
@@ -102,6 +105,8 @@ void peer_answer(uint32_t member, uint32_t id, uint16_t type,
 /** peer_say() - a frame of any kind. */
 void peer_say(uint32_t member, uint8_t kind, uint32_t id, uint16_t type,
 	      const uint8_t *body, size_t len);
+/** peer_boot() - HELLOs from now on are of members that have just booted. */
+void peer_boot(void);
 void peer_hello(uint32_t member);
 /** peer_alive() - keepalives of those who were silent. */
 void peer_alive(void);

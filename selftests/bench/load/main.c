@@ -43,6 +43,7 @@ static void usage(void)
 	      "      sessions=SECONDS,WINDOW mediate as many as will go\n"
 	      "      paced=SECONDS,RATE      mediate RATE a second\n"
 	      "      half=SECONDS            at half the rate of the last sessions step\n"
+	      "      reboot                  all members boot again, and have no session any more\n"
 	      "      idle=SECONDS            keepalives only\n"
 	      "      mutate=SECONDS[,SEED]   conversations spoilt at random\n"
 	      "      revoke=COUNT,ADDRESS    sessions of the first COUNT members with the one at\n"
@@ -64,6 +65,33 @@ static void idle(double seconds)
 	report("idle", ld.answered - n, seconds, &u);
 }
 
+static void until_quiet(void)
+{
+	uint64_t n;
+
+	do {
+		n = ld.answered;
+		wire_poll(LOAD_QUIET_US);	/* waits for it, and leaves it */
+		wire_poll(0);
+	} while (ld.answered != n);
+}
+
+/* A part at a time: the server tells all other ends, and nobody is to lose anything. */
+static void reboot(void)
+{
+	uint32_t i, part = 1 + (uint64_t)ld.up_n * LOAD_ENDS / (ld.held + 1);
+
+	peer_boot();
+	for (i = 0; i < ld.up_n; i++) {
+		if (ld.peer[i].up)
+			peer_hello(i);
+		if (i % part == part - 1)
+			until_quiet();
+	}
+	until_quiet();
+	ld.held = 0;
+}
+
 static void step(const char *text)
 {
 	double x = 0, y = 0;
@@ -81,6 +109,8 @@ static void step(const char *text)
 		mediate_run(x, UINT32_MAX, ld.session_rate / 2);
 	else if (sscanf(text, "mutate=%lf,%lf", &x, &y) >= 1)
 		mutate_run(x, y);
+	else if (!strcmp(text, "reboot"))
+		reboot();
 	else if (sscanf(text, "idle=%lf", &x) == 1)
 		idle(x);
 	else if (sscanf(text, "revoke=%lf,%63s", &x, address) == 2 &&

@@ -69,12 +69,21 @@ static void ask(uint32_t a, const struct sotto_addr *dst, uint64_t now)
 	under_way++;
 }
 
+/* Never both of the other: one of the two would only double what was just made. */
+static bool asks(uint32_t a, uint32_t b)
+{
+	uint32_t ahead = (b + ld.up_n - a) % ld.up_n;
+
+	return ahead && ahead <= ld.up_n / 2;
+}
+
 static bool ask_one(uint64_t now)
 {
 	uint32_t a = some_member(), b = some_member();
 	struct sotto_addr dst;
 
-	if (a == b || ld.peer[a].asked_id || !ld.peer[a].up || !ld.peer[b].up)
+	if (!asks(a, b) || ld.peer[a].asked_id || !ld.peer[a].up ||
+	    !ld.peer[b].up)
 		return false;
 	keys_address(b, &dst);
 	ask(a, &dst, now);
@@ -107,6 +116,7 @@ void mediate_answer(uint32_t member, uint16_t type)
 	done++;
 	p->granted = true;
 	ld.grants++;
+	ld.held++;
 	sample_add(now_us() - p->asked_us);
 }
 
@@ -165,7 +175,7 @@ void mediate_run(double seconds, uint32_t window, uint32_t rate)
 		ask_more(now, begin, before, window, rate);
 		peer_alive();
 		/* who never sleeps is made to, for much longer, at real-time priority */
-		wire_poll(rate ? LOAD_PACE_US : 1000);
+		wire_poll(rate ? LOAD_PACE_US : 0);
 		give_up(now);
 	}
 	if (!rate)

@@ -14,6 +14,7 @@
 
 static uint8_t hello_body[SOTTO_BODY_MAX];
 static size_t hello_len;
+static uint64_t boots = 1;
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -85,7 +86,7 @@ static void encode_hello(uint64_t policy_version)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_HELLO };
 
-	m.hello.instance = 1;
+	m.hello.instance = boots;
 	m.hello.listing = 1;
 	m.hello.policy_version = policy_version;
 	m.hello.ciphers.n = 2;
@@ -101,6 +102,12 @@ static void encode_hello(uint64_t policy_version)
 void peer_setup(void)
 {
 	encode_hello(1);
+}
+
+void peer_boot(void)
+{
+	boots++;
+	encode_hello(ld.policy_version);
 }
 
 void peer_hello(uint32_t member)
