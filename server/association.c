@@ -2,7 +2,6 @@
 /*
  * Associations: sealed datagrams, and the life of each. How one begins is begin.c.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "ahead.h"
@@ -16,6 +15,16 @@ static void on_send_open(void *arg, const struct sotto_sealing *sealing,
 	net_send_open(as->ad, &as->path, sealing, frame, len);
 }
 
+static void *on_get(void *arg, size_t size)
+{
+	return pools_get(&((struct assoc *)arg)->ad->pools, size);
+}
+
+static void on_put(void *arg, void *p, size_t size)
+{
+	pools_put(&((struct assoc *)arg)->ad->pools, p, size);
+}
+
 static void on_opened(void *arg);
 
 static const struct sotto_chan_ops chan_ops = {
@@ -23,6 +32,8 @@ static const struct sotto_chan_ops chan_ops = {
 	.opened = on_opened,
 	.request = request_input,
 	.note = request_note,
+	.get = on_get,
+	.put = on_put,
 };
 
 /* ---- lists ---- */
@@ -87,6 +98,12 @@ void assoc_end(struct assoc *as)
 	wheel_set(&as->ad->wheel, &as->timer, 0);
 }
 
+static void half_open_free(struct authd *ad, struct half_open *h)
+{
+	if (h)
+		pools_put(&ad->pools, h, sizeof(*h) + h->resp_len);
+}
+
 static void assoc_free(struct assoc *as)
 {
 	struct authd *ad = as->ad;
@@ -104,7 +121,7 @@ static void assoc_free(struct assoc *as)
 	sotto_chan_close(&as->chan);
 	if (as->member)
 		member_unlink(as);
-	free(as->half);
+	half_open_free(ad, as->half);
 	sotto_wipe(as, sizeof(*as));
 	pool_put(&ad->assoc_pool, as);
 }
@@ -275,10 +292,11 @@ static struct half_open *half_open_new(struct assoc *as,
 				       const struct sotto_init_view *v,
 				       const uint8_t *resp, size_t len)
 {
-	struct half_open *h = calloc(1, sizeof(*h) + len);
+	struct half_open *h = pools_get(&as->ad->pools, sizeof(*h) + len);
 
 	if (!h)
 		return NULL;
+	memset(h, 0, sizeof(*h));
 	h->as = as;
 	h->source = as->path.peer;
 	memcpy(h->echo, v->echo, sizeof(h->echo));
@@ -366,7 +384,7 @@ static void confirm(struct assoc *as)
 {
 	half_open_del(as->ad, as->half);
 	if (as->member) {
-		free(as->half);
+		half_open_free(as->ad, as->half);
 		as->half = NULL;
 		become_current(as);
 		return;
@@ -542,7 +560,7 @@ static void on_pushed(void *arg, int err, const struct sotto_msg *m)
 		if (p->member->current)
 			assoc_end(p->member->current);
 	}
-	free(p);
+	pools_put(&p->ad->pools, p, sizeof(*p));
 }
 
 void assoc_push(struct authd *ad, struct member *m, const struct sotto_msg *msg)
@@ -551,14 +569,14 @@ void assoc_push(struct authd *ad, struct member *m, const struct sotto_msg *msg)
 
 	if (!m->current)
 		return;
-	p = malloc(sizeof(*p));
+	p = pools_get(&ad->pools, sizeof(*p));
 	if (p) {
 		p->ad = ad;
 		p->member = m;
 	}
 	if (!p || sotto_chan_request(&m->current->chan, ad->now_ms, msg,
 				     AUTHD_PUSH_MS, on_pushed, p, NULL)) {
-		free(p);
+		pools_put(&ad->pools, p, sizeof(*p));
 		ad->stats.pushes_failed++;
 		assoc_end(m->current);
 		return;

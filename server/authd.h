@@ -104,6 +104,7 @@ struct authd {
 	bool stopping;
 	bool woken;			/* the loop has something new to wait for */
 	struct wheel wheel;		/* timers of associations and sessions */
+	struct pools pools;		/* what is asked, answered and under way */
 
 	/* association.c */
 	const struct path *from;	/* of the datagram in hand; NULL: it was overtaken */
@@ -422,7 +423,9 @@ struct offer_call {
 	uint64_t at_ms;				/* when it was made */
 };
 
+/** session_setup() - with the memory that associations use, too */
 int session_setup(struct authd *ad);
+/** session_teardown() - after assoc_teardown() */
 void session_teardown(struct authd *ad);
 void session_request(struct assoc *as, uint32_t id,
 		     const struct sotto_msg_session_request *req);

@@ -8,7 +8,6 @@
  */
 #include "begin.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "ahead.h"
@@ -140,10 +139,11 @@ static bool init_sound(struct authd *ad, const struct path *from,
 static struct begin *begin_new(struct authd *ad, const struct incoming *in,
 			       const struct sotto_init_view *v, bool proven)
 {
-	struct begin *b = calloc(1, sizeof(*b));
+	struct begin *b = pools_get(&ad->pools, sizeof(*b));
 
 	if (!b)
 		return NULL;
+	memset(b, 0, sizeof(*b));
 	b->ad = ad;
 	b->from = &in->from;
 	b->v = *v;
@@ -153,8 +153,10 @@ static struct begin *begin_new(struct authd *ad, const struct incoming *in,
 
 static void begin_free(struct begin *b)
 {
+	struct authd *ad = b->ad;
+
 	sotto_wipe(b, sizeof(*b));
-	free(b);
+	pools_put(&ad->pools, b, sizeof(*b));
 }
 
 void begin_admit(struct authd *ad, struct incoming *in)

@@ -525,13 +525,13 @@ static void on_part(void *arg, int err, const struct sotto_msg *msg)
 		pc->ad->stats.pushes_failed++;
 		assoc_end(pc->member->current);
 	}
-	free(pc);
+	pools_put(&pc->ad->pools, pc, sizeof(*pc));
 }
 
 static bool push_part(struct authd *ad, struct member *m)
 {
 	struct sotto_msg msg = { .type = SOTTO_MSG_POLICY };
-	struct part_call *pc = malloc(sizeof(*pc));
+	struct part_call *pc = pools_get(&ad->pools, sizeof(*pc));
 
 	if (!pc)
 		return false;
@@ -539,7 +539,7 @@ static bool push_part(struct authd *ad, struct member *m)
 	fill_part(&msg.policy, m->policy, m->policy_next);
 	if (sotto_chan_request(&m->current->chan, ad->now_ms, &msg,
 			       AUTHD_PUSH_MS, on_part, pc, NULL)) {
-		free(pc);
+		pools_put(&ad->pools, pc, sizeof(*pc));
 		return false;
 	}
 	ad->stats.policy_parts++;

@@ -146,18 +146,27 @@ static void fetch_spare(const struct pool *p)
 		__builtin_prefetch((const char *)p->spare + at, 1);
 }
 
-void *pool_get(struct pool *p)
+/* As it was put back. */
+static void *take(struct pool *p)
 {
 	struct pool_spare *s = p->spare;
 
 	if (APART)
-		return calloc(1, p->size);
+		return malloc(p->size);
 	if (!s)
 		return arena_get(&p->arena, p->size);
 	p->spare = s->next;
 	fetch_spare(p);
-	memset(s, 0, p->size);
 	return s;
+}
+
+void *pool_get(struct pool *p)
+{
+	void *obj = take(p);
+
+	if (obj)
+		memset(obj, 0, p->size);
+	return obj;
 }
 
 void pool_put(struct pool *p, void *obj)
@@ -176,4 +185,46 @@ void pool_free(struct pool *p)
 {
 	arena_free(&p->arena);
 	p->spare = NULL;
+}
+
+/* ---- what has many sizes ---- */
+
+_Static_assert(POOLS_MIN << (POOLS - 1) == POOLS_MAX, "each is twice the one before");
+
+void pools_init(struct pools *ps)
+{
+	int i;
+
+	for (i = 0; i < POOLS; i++)
+		pool_init(&ps->of[i], POOLS_MIN << i);
+}
+
+static struct pool *pool_for(struct pools *ps, size_t size)
+{
+	struct pool *p = ps->of;
+
+	while (p->size < size)
+		p++;
+	return p;
+}
+
+void *pools_get(struct pools *ps, size_t size)
+{
+	return size > POOLS_MAX ? malloc(size) : take(pool_for(ps, size));
+}
+
+void pools_put(struct pools *ps, void *obj, size_t size)
+{
+	if (obj && size <= POOLS_MAX)
+		pool_put(pool_for(ps, size), obj);
+	else
+		free(obj);
+}
+
+void pools_free(struct pools *ps)
+{
+	int i;
+
+	for (i = 0; i < POOLS; i++)
+		pool_free(&ps->of[i]);
 }

@@ -34,6 +34,22 @@ void *pool_get(struct pool *p);
 void pool_put(struct pool *p, void *obj);
 void pool_free(struct pool *p);
 
+#define POOLS_MIN	32		/* bytes */
+#define POOLS_MAX	2048
+#define POOLS		7		/* doubled each time */
+
+/** struct pools - for what has many sizes; what is above POOLS_MAX is the C library's. */
+struct pools {
+	struct pool of[POOLS];
+};
+
+void pools_init(struct pools *ps);
+/** pools_get() - with anything in it; NULL: no memory. */
+void *pools_get(struct pools *ps, size_t size);
+/** pools_put() - @size as it was asked for; wiped already; @obj may be NULL. */
+void pools_put(struct pools *ps, void *obj, size_t size);
+void pools_free(struct pools *ps);
+
 /** pages_get() - zeroed, in large pages if it fills some; NULL: no memory. */
 void *pages_get(size_t size);
 /** pages_put() - @size as it was asked for; @p may be NULL. */

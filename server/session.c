@@ -5,7 +5,6 @@
  * Documentation/state-tables.md has the states and events as a table. A's request is
  * session_request.c, B's part session_offer.c; what ends them is session_end.c.
  */
-#include <stdlib.h>
 
 #include "session.h"
 #include "unplaced.h"
@@ -77,7 +76,7 @@ void session_forget_offer(struct mediation *md)
 	if (md->grant)
 		sotto_wipe(md->grant, md->len);
 	if (md->grant != md->room)
-		free(md->grant);
+		pools_put(&md->session->ad->pools, md->grant, md->len);
 	md->grant = NULL;
 }
 
@@ -197,6 +196,7 @@ void session_renumber(struct session *s)
 
 int session_setup(struct authd *ad)
 {
+	pools_init(&ad->pools);
 	pool_init(&ad->session_pool, sizeof(struct session));
 	pool_init(&ad->mediation_pool, sizeof(struct mediation));
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
@@ -217,4 +217,5 @@ void session_teardown(struct authd *ad)
 	unplaced_teardown(ad);
 	pool_free(&ad->session_pool);
 	pool_free(&ad->mediation_pool);
+	pools_free(&ad->pools);
 }

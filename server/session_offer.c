@@ -3,7 +3,6 @@
  * The offer to B, made with the grant that A will get, and B's answer.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
@@ -102,7 +101,7 @@ static void on_offered(void *arg, int err, const struct sotto_msg *m)
 	struct offer_call oc = *(struct offer_call *)arg;
 	struct session *s = oc.session;
 
-	free(arg);
+	pools_put(&oc.ad->pools, arg, sizeof(oc));
 	if (!s) {
 		/* given up meanwhile: B holds keys that nobody will use */
 		if (valid_accept(err, m, oc.id))
@@ -200,7 +199,7 @@ static bool encode_grant(struct mediation *md, const struct sotto_msg *m)
 		return false;
 	eph = sotto_msg_find(body, len, SOTTO_ATTR_EPHEMERAL, &n);
 	spi = sotto_msg_find(body, len, SOTTO_ATTR_SPI, &n);
-	md->grant = len <= sizeof(md->room) ? md->room : malloc(len);
+	md->grant = len <= sizeof(md->room) ? md->room : pools_get(&md->session->ad->pools, len);
 	if (md->grant) {
 		md->len = len;
 		md->eph = eph - body;
@@ -244,7 +243,7 @@ static void fill_offer(struct sotto_msg_session_offer *o,
 static bool send_offer(struct session *s, const struct sotto_msg_session_grant *g)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
-	struct offer_call *oc = malloc(sizeof(*oc));
+	struct offer_call *oc = pools_get(&s->ad->pools, sizeof(*oc));
 	struct assoc *as = s->b->current;
 	int rc = SOTTO_E_NOMEM;
 
@@ -260,7 +259,7 @@ static bool send_offer(struct session *s, const struct sotto_msg_session_grant *
 		sotto_wipe(&m, sizeof(m));
 	}
 	if (rc) {
-		free(oc);
+		pools_put(&s->ad->pools, oc, sizeof(*oc));
 		return false;
 	}
 	s->mediation->offer = oc;

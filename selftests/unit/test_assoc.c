@@ -446,6 +446,34 @@ static void pool_objects(void)
 	pool_free(&p);
 }
 
+#define OBJS		3000
+
+/* Of any size, in turn: none lies in another, or in what was put back. */
+static void pools_objects(void)
+{
+	static struct { uint8_t *at; size_t len; } obj[OBJS];
+	struct pools ps;
+	int i, bad = 0;
+
+	pools_init(&ps);
+	for (i = 0; i < 30000; i++) {
+		size_t at = randombytes_uniform(OBJS), k;
+
+		for (k = 0; k < obj[at].len; k++)
+			bad += obj[at].at[k] != at % 255;
+		pools_put(&ps, obj[at].at, obj[at].len);
+		obj[at].len = 1 + randombytes_uniform(i % 16 ? 600 : POOLS_MAX + 100);
+		obj[at].at = pools_get(&ps, obj[at].len);
+		ASSERT(obj[at].at);
+		bad += (uintptr_t)obj[at].at % sizeof(void *) != 0;
+		memset(obj[at].at, at % 255, obj[at].len);
+	}
+	EXPECT_EQ(bad, 0);
+	for (i = 0; i < OBJS; i++)
+		pools_put(&ps, obj[i].at, obj[i].len);
+	pools_free(&ps);
+}
+
 static void arena_objects(void)
 {
 	static uint8_t *obj[OBJECTS];
@@ -541,6 +569,7 @@ static const struct ktap_test tests[] = {
 	{ "wheel_times", wheel_times },
 	{ "tables_grow", tables_grow },
 	{ "pool_objects", pool_objects },
+	{ "pools_objects", pools_objects },
 	{ "arena_objects", arena_objects },
 	{ "large_pages", large_pages },
 	{ "limits_by_source", limits_by_source },

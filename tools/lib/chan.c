@@ -52,19 +52,37 @@ struct sotto_chan_served {
 _Static_assert(!(SOTTO_ANSWERS_MAX & (SOTTO_ANSWERS_MAX - 1)),
 	       "the table's size is a power of two");
 
-static void free_call(struct sotto_chan_call *c)
+static void *get(struct sotto_chan *ch, size_t size)
+{
+	return ch->ops->get ? ch->ops->get(ch->arg, size) : malloc(size);
+}
+
+static void put(struct sotto_chan *ch, void *p, size_t size)
+{
+	if (!ch->ops->put)
+		free(p);
+	else if (p)
+		ch->ops->put(ch->arg, p, size);
+}
+
+static void free_call(struct sotto_chan *ch, struct sotto_chan_call *c)
 {
 	sotto_wipe(c->frame, c->len);
-	free(c);
+	put(ch, c, sizeof(*c) + c->len);
 }
 
 static void forget_served(struct sotto_chan *ch, struct sotto_chan_served *s)
 {
 	if (s->frame)
 		sotto_wipe(s->frame, s->len);
-	free(s->frame);
+	put(ch, s->frame, s->len);
 	memset(s, 0, sizeof(*s));
 	ch->served_n--;
+}
+
+static void put_table(struct sotto_chan *ch)
+{
+	put(ch, ch->served, ch->served_cap * sizeof(*ch->served));
 }
 
 static void free_served(struct sotto_chan *ch)
@@ -74,7 +92,7 @@ static void free_served(struct sotto_chan *ch)
 	for (i = 0; i < ch->served_cap; i++)
 		if (ch->served[i].used)
 			forget_served(ch, &ch->served[i]);
-	free(ch->served);
+	put_table(ch);
 	ch->served = NULL;
 	ch->served_cap = 0;
 }
@@ -100,7 +118,7 @@ static void end_call(struct sotto_chan *ch, struct sotto_chan_call **at,
 	*at = c->next;
 	ch->calls_n--;
 	c->fn(c->fn_arg, err, m);
-	free_call(c);
+	free_call(ch, c);
 }
 
 void sotto_chan_close(struct sotto_chan *ch)
@@ -236,7 +254,7 @@ int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
 	rc = encode_frame(FRAME_REQUEST, 0, m, frame, &len);
 	if (rc)
 		return rc;
-	c = malloc(sizeof(*c) + len);
+	c = get(ch, sizeof(*c) + len);
 	if (c) {
 		memset(c, 0, sizeof(*c));
 		memcpy(c->frame, frame, len);
@@ -262,7 +280,7 @@ void sotto_chan_cancel(struct sotto_chan *ch, uint32_t id)
 			continue;
 		*at = c->next;
 		ch->calls_n--;
-		free_call(c);
+		free_call(ch, c);
 		return;
 	}
 }
@@ -306,7 +324,7 @@ int sotto_chan_answer(struct sotto_chan *ch, uint64_t now_ms, uint32_t id,
 	rc = encode_frame(FRAME_ANSWER, id, m, frame, &len);
 	if (rc)
 		return rc;
-	s->frame = malloc(len);
+	s->frame = get(ch, len);
 	if (s->frame) {
 		memcpy(s->frame, frame, len);
 		s->len = len;
@@ -406,14 +424,15 @@ static void replay_mark(struct sotto_chan *ch, uint64_t n)
 static bool grow_served(struct sotto_chan *ch)
 {
 	uint16_t cap = ch->served_cap ? 2 * ch->served_cap : SERVED_FIRST, i;
-	struct sotto_chan_served *t = calloc(cap, sizeof(*t));
+	struct sotto_chan_served *t = get(ch, cap * sizeof(*t));
 
 	if (!t)
 		return false;
+	memset(t, 0, cap * sizeof(*t));
 	for (i = 0; i < ch->served_cap; i++)
 		if (ch->served[i].used)
 			t[ch->served[i].id & (cap - 1)] = ch->served[i];
-	free(ch->served);
+	put_table(ch);
 	ch->served = t;
 	ch->served_cap = cap;
 	return true;

@@ -54,6 +54,12 @@ struct sotto_chan_ops {
 	void (*request)(void *arg, uint32_t id, const struct sotto_msg *m);
 	/* A note: a message that wants no answer. NULL ignores them. */
 	void (*note)(void *arg, const struct sotto_msg *m);
+	/*
+	 * Memory for what is asked and answered; given back with its size, after
+	 * sotto_chan_adopt() on the other channel. NULL: the C library's.
+	 */
+	void *(*get)(void *arg, size_t size);
+	void (*put)(void *arg, void *p, size_t size);
 };
 
 typedef void (*sotto_answer_fn)(void *arg, int err, const struct sotto_msg *m);
