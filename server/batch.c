@@ -204,6 +204,7 @@ static struct outgoing *place(struct authd *ad, const struct path *to)
 
 	if (w->waiting_n == AUTHD_OUT_BATCH)
 		batch_send(w);
+	w->placed++;
 	o = &w->waiting[w->waiting_n++];
 	o->to = *to;
 	return o;

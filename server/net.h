@@ -53,6 +53,7 @@ struct worker {
 	struct packet in[AUTHD_BATCH], out[AUTHD_BATCH];
 	uint8_t in_data[AUTHD_BATCH][SOTTO_DGRAM_MAX + 1];	/* one more: oversized shows */
 	struct incoming batch[AUTHD_BATCH];
+	uint64_t placed;		/* datagrams that were to be sent, all in all */
 	unsigned int waiting_n;
 	struct outgoing waiting[AUTHD_OUT_BATCH];	/* filled under the lock */
 };

@@ -50,6 +50,11 @@ static void place(struct wheel *w, struct wheel_timer *t)
 	link_at(&w->slot[level][at >> (BITS * level) & MASK], t);
 }
 
+static struct wheel_timer **due(struct wheel *w)
+{
+	return &w->slot[0][w->now & MASK];
+}
+
 /* When to look next: at the next timer, or where level 0 is filled again. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
 {
@@ -57,6 +62,8 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
 	uint64_t now = sotto_now_ms(), at = w->now + 1;
 
 	(void)revents;
+	if (*due(w))
+		at = w->now;	/* the last turn had enough */
 	while (!w->slot[0][at & MASK] && at & MASK)
 		at++;
 	w->early = false;
@@ -130,32 +137,39 @@ static void cascade(struct wheel *w, int level)
 	}
 }
 
-/* A callback may set, move and stop any timer, its own too. */
-static void run_slot(struct wheel *w, struct wheel_timer **slot)
+/* True: it is enough for now. A callback may set, move and stop any timer, its own too. */
+static bool run_slot(struct wheel *w, struct wheel_timer **slot, uint64_t enough)
 {
 	struct wheel_timer *t;
 
 	while ((t = *slot)) {
+		if (w->work && *w->work >= enough)
+			return true;
 		if (t->next)
 			__builtin_prefetch(t->next->next);
 		wheel_del(w, t);
 		t->fn(t);
 	}
+	return false;
+}
+
+static void advance(struct wheel *w)
+{
+	int level;
+
+	w->now++;
+	for (level = 1; level < WHEEL_LEVELS &&
+	     !(w->now >> (BITS * (level - 1)) & MASK); level++)
+		;
+	while (--level)
+		cascade(w, level);
 }
 
 void wheel_run(struct wheel *w, uint64_t now_ms)
 {
 	uint64_t end = now_ms / WHEEL_TICK_MS;
+	uint64_t enough = w->work ? *w->work + WHEEL_WORK : 0;
 
-	while (w->now < end) {
-		int level;
-
-		w->now++;
-		for (level = 1; level < WHEEL_LEVELS &&
-		     !(w->now >> (BITS * (level - 1)) & MASK); level++)
-			;
-		while (--level)
-			cascade(w, level);
-		run_slot(w, &w->slot[0][w->now & MASK]);
-	}
+	while (!run_slot(w, due(w), enough) && w->now < end)
+		advance(w);
 }

@@ -12,6 +12,7 @@
 
 #define WHEEL_TICK_MS	8
 #define WHEEL_SLOTS	256	/* of each level */
+#define WHEEL_WORK	1024	/* of the timers of one turn, as @work counts it */
 #define WHEEL_LEVELS	3	/* 2 s, 9 min, 37 h; what is later goes round again */
 
 struct wheel_timer {
@@ -28,6 +29,7 @@ struct wheel {
 	bool early;				/* a timer is due before */
 	uint64_t now;				/* ticks that were run */
 	uint64_t n;				/* timers set */
+	const uint64_t *work;			/* counts what timers do; NULL: nobody does */
 	struct wheel_timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
@@ -37,7 +39,11 @@ void wheel_stop(struct wheel *w);
 /** wheel_set() - call t->fn at @at_ms, monotonic; at the next tick if it is past. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t at_ms);
 void wheel_del(struct wheel *w, struct wheel_timer *t);
-/** wheel_run() - what is due at @now_ms; libev calls it, and tests do. */
+/**
+ * wheel_run() - what is due at @now_ms; libev calls it, and tests do
+ * What is left when @work has grown by WHEEL_WORK is done by the next call: others
+ * have their turn between. What came meanwhile may answer what would be repeated.
+ */
 void wheel_run(struct wheel *w, uint64_t now_ms);
 
 #endif /* SOTTO_WHEEL_H */

@@ -237,6 +237,7 @@ void loop_setup(struct authd *ad)
 {
 	pthread_mutex_init(&ad->net->lock, NULL);
 	state_lock(ad->net->worker[0]);
+	ad->wheel.work = &ad->net->worker[0]->placed;
 	ev_set_userdata(ad->loop, ad);
 	ev_set_loop_release_cb(ad->loop, before_sleep, after_sleep);
 	ev_async_init(&ad->net->wake, on_wake);
@@ -245,6 +246,7 @@ void loop_setup(struct authd *ad)
 
 void loop_teardown(struct authd *ad)
 {
+	ad->wheel.work = NULL;
 	ev_async_stop(ad->loop, &ad->net->wake);
 	ev_set_loop_release_cb(ad->loop, NULL, NULL);
 	state_unlock(ad->net->worker[0]);

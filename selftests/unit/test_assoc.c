@@ -303,7 +303,7 @@ static void ticket_keys(void)
 	EXPECT(!nftw(dir, rm_one, 8, FTW_DEPTH | FTW_PHYS));
 }
 
-#define TIMERS	2000
+#define TIMERS	(3 * WHEEL_WORK)
 
 static struct wheel wheel;
 static struct wheel_timer timers[TIMERS];
@@ -344,7 +344,7 @@ static void wheel_times(void)
 	}
 	EXPECT_EQ(early, 0);
 	EXPECT_EQ(late, 0);
-	EXPECT_EQ(stopped, TIMERS / 10);
+	EXPECT_EQ(stopped, (TIMERS + 9) / 10);
 	wheel_stop(&wheel);
 }
 
@@ -416,6 +416,39 @@ static void tables_grow(void)
 }
 
 /* ---- memory ---- */
+
+static uint64_t worked;
+
+static void on_work(struct wheel_timer *t)
+{
+	(void)t;
+	worked++;
+}
+
+/* Others have their turn before all of it is done; the rest does not wait for a tick. */
+static void wheel_has_enough(void)
+{
+	struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
+	int i;
+
+	wheel_init(&wheel, loop);
+	wheel.work = &worked;
+	worked = 0;
+	for (i = 0; i < TIMERS; i++) {
+		timers[i] = (struct wheel_timer) { .fn = on_work };
+		wheel_set(&wheel, &timers[i], wheel.now * WHEEL_TICK_MS + 1);
+	}
+	wheel_run(&wheel, (wheel.now + 9) * WHEEL_TICK_MS);
+	EXPECT_EQ(worked, WHEEL_WORK);
+	ev_now_update(loop);
+	ev_invoke(loop, &wheel.prepare, EV_PREPARE);
+	EXPECT(ev_timer_remaining(loop, &wheel.timer) * 1000 <= WHEEL_TICK_MS + 1);
+	wheel_run(&wheel, 0);
+	EXPECT_EQ(worked, 2 * WHEEL_WORK);
+	wheel_run(&wheel, 0);
+	EXPECT_EQ(worked, TIMERS);
+	wheel_stop(&wheel);
+}
 
 #define OBJECTS		30000	/* some large pages of them */
 #define OBJECT		200	/* bytes */
@@ -568,6 +601,7 @@ static const struct ktap_test tests[] = {
 	{ "ticket_keys", ticket_keys },
 	{ "wheel_times", wheel_times },
 	{ "tables_grow", tables_grow },
+	{ "wheel_has_enough", wheel_has_enough },
 	{ "pool_objects", pool_objects },
 	{ "pools_objects", pools_objects },
 	{ "arena_objects", arena_objects },
