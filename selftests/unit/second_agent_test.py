@@ -146,6 +146,14 @@ def association(server, a, b):
              "resume: with a cookie", a.got[since:])
     T.equal(a.asked("keepalive", assoc=before).answer, {"seen-now": "127.0.0.1"},
             "resume: the association before answers on")
+    for message, values in (("session-check", {"destination": A}),
+                            ("spi-unknown", {"spi": 1000, "destination": B}),
+                            ("session-close", {"reason": REASON["closed"], "session-ids": []})):
+        T.result(a.asked(message, values, before).message in ("ack", "session-refusal"),
+                 "resume: %s, too" % message)
+    for message, values in (("live", {"live": [], "listing": 1}), ("policy-get", {})):
+        T.equal(said(a.asked(message, values, before)), ("error", "unsupported"),
+                "resume: but not %s, which is the new one's" % message)
     b.holds = False
     b.offers_now()
     T.result(run(lambda: waiting.done) and agree(a, b, waiting),
@@ -401,7 +409,6 @@ def main():
         c = server.add("carol", C)
         c.enrol()
         run(lambda: c.token_secret)
-        c.associate()
         T.result(online(c) and run(lambda: C + "/32" in a.policy and
                                    a.policy_version == b.policy_version == c.policy_version),
                  "carol is a member, too, and protected", a.policy, c.policy)
