@@ -90,7 +90,7 @@ class Agent:
         self.current = self.hand = None
         self.associations = {}
         self.got, self.echoes = [], set()   # what came, and what may come back of what we sent
-        self.refuse_with, self.holds = None, False
+        self.refuse_with, self.holds, self.greets = None, False, True
         AGENTS.append(self)
 
     def new_sock(self):
@@ -151,9 +151,9 @@ class Agent:
         self.associations[self.hand.index] = assoc
         self.got.append(("resumed" if isinstance(self.hand, p.Resume) else "associated", resp))
         self.hand = None
-        if self.token_secret:
+        if self.token_secret and self.greets:
             self.hello(assoc)
-        else:
+        elif not self.token_secret:
             self.current = assoc
             self.ask("register", {"software": "second-agent"})
 

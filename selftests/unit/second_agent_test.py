@@ -280,6 +280,22 @@ def revocation(server, a, b, c):
 # ---- as it should not be: c's part
 
 
+def unannounced(server, c):
+    """An association without its hello."""
+    c.greets = False
+    c.associate()
+    run(lambda: not c.hand)
+    c.current = next(reversed(c.associations.values()))
+    for message in "session-request", "session-check":
+        ask = c.requested(B) if message == "session-request" else \
+            c.asked(message, {"destination": B})
+        T.equal(said(ask), ("session-refusal", "bad-request"),
+                "before hello: %s is a bad request" % message)
+    c.greets = True
+    c.hello(c.current)
+    T.result(online(c) and made(c, B), "before hello: after it, it is granted")
+
+
 def unknown_things(server, c):
     T.equal(said(c.asked("keepalive", type_=0x7777)), ("error", "unsupported"),
             "unknown: a type is unsupported")
@@ -409,6 +425,7 @@ def main():
         c = server.add("carol", C)
         c.enrol()
         run(lambda: c.token_secret)
+        unannounced(server, c)
         T.result(online(c) and run(lambda: C + "/32" in a.policy and
                                    a.policy_version == b.policy_version == c.policy_version),
                  "carol is a member, too, and protected", a.policy, c.policy)
