@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Documentation/protocol-vectors.json against the second implementation of the page.
+"""Documentation/protocol-vectors.json and the page's tables against its second implementation.
 
 That, second_protocol.py, was written from Documentation/protocol.md alone: the page and the
 code cannot drift apart unnoticed. Exits 0, 1 with what differs, or 4 without
@@ -8,12 +8,14 @@ python3-cryptography.
 """
 import json
 import os
+import re
 import struct
 import sys
 
-from second_protocol import (DATA, INIT, RESP, RESUME, RESUMED, REQUEST, TYPES, Channel, End, Init,
-                             Malformed, Resume, code_psk, dh, frame, header, member_psk, mac, pack,
-                             public, read_line, session_encoding, session_keys, unpack)
+from second_protocol import (ATTRIBUTES, DATA, INIT, MESSAGES, REASONS, REQUEST, RESP, RESUME,
+                             RESUMED, TYPES, Channel, End, Init, Malformed, Resume, code_psk, dh,
+                             frame, header, mac, member_psk, pack, public, read_line,
+                             session_encoding, session_keys, unpack)
 
 HX = bytes.fromhex
 
@@ -37,10 +39,12 @@ def handshake(v):
     return keys, answer["index"]
 
 
-def first_data(dgram, keys, index):
+def data(dgram, keys, index, counter):
     assert dgram[:8] == header(DATA, index), "DATA"
     keepalive = frame(REQUEST, TYPES["keepalive"], 1)
-    assert Channel(index, index, *keys).seal(keepalive) == dgram, "keepalive"
+    channel = Channel(index, index, *keys)
+    channel.counter = counter
+    assert channel.seal(keepalive) == dgram, "keepalive"
     assert Channel(index, index, *reversed(keys)).open(dgram) == keepalive, "opened"
 
 
@@ -96,13 +100,35 @@ def enrolment_line(v):
     assert key == HX(v["server_key"]) and code == HX(v["code"]), "line"
 
 
+def rows(section):
+    return [[cell.strip() for cell in row.split("|")[1:-1]]
+            for row in re.findall(r"^\| (?:0x)?\d.*$", section, re.M)]
+
+
+def page(text):
+    """The page's tables of attributes and messages are those of this implementation."""
+    section = dict(re.findall(r"^## (\w+)\. .*?\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    assert {int(n): name for n, name, *_ in rows(section["5"])} == {
+        n: name for n, (name, _) in ATTRIBUTES.items()}, "attributes of the page"
+    messages, reasons = section["6"].split("### Reasons")
+    table = {int(n, 16): (name, sorted(re.sub(r" \([^)]*\)|[–,]", "", fields).split()))
+             for n, name, _, fields in rows(messages)}
+    assert table == {n: (name, sorted(fields.split()))
+                     for n, (name, fields) in MESSAGES.items()}, "messages of the page"
+    assert {int(n): name for n, name, _ in rows(reasons)} == REASONS, "reasons of the page"
+
+
+def read(name):
+    with open(os.path.join(os.environ.get("SOTTO_TOP", "."), "Documentation", name),
+              encoding="utf-8") as f:
+        return f.read()
+
+
 def main():
-    top = os.environ.get("SOTTO_TOP", ".")
-    with open(os.path.join(top, "Documentation/protocol-vectors.json"),
-              encoding="ascii") as f:
-        vectors = json.load(f)
+    vectors = json.loads(read("protocol-vectors.json"))
     keys, index = handshake(vectors["member_handshake"])
-    first_data(HX(vectors["member_first_data"]), keys, index)
+    data(HX(vectors["member_first_data"]), keys, index, 0)
+    data(HX(vectors["member_later_data"]), keys, index, 0x0102030405060708)
     handshake(vectors["enrolment_handshake"])
     resumption(vectors["resumption"])
     for v in vectors["session_keys"]:
@@ -110,6 +136,7 @@ def main():
     for v in vectors["messages"]:
         message(v)
     enrolment_line(vectors["enrolment_line"])
+    page(read("protocol.md"))
 
 
 if __name__ == "__main__":
