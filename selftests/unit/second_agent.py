@@ -204,7 +204,8 @@ class Agent:
         elif kind == p.ANSWER and number in assoc.asks:
             ask = assoc.asks.pop(number)
             ask.done, ask.message, ask.answer, ask.entry = True, message, values, self.got[-1]
-            getattr(self, "after_" + ask.what.replace("-", "_"), lambda *_: None)(assoc, ask, values)
+            after = getattr(self, "after_" + ask.what.replace("-", "_"), lambda *_: None)
+            after(assoc, ask, values)
         elif message == "bye" and assoc is self.current:
             self.again()
 

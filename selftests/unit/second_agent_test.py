@@ -110,7 +110,8 @@ def enrolment(server, a, b):
     T.result(run(lambda: a.token_secret), "enrol: the code alone is enough", a.got, server.said())
     T.equal((a.name, a.addresses), ("alice", [A, "fd00::1"]), "enrol: name and addresses")
     T.result(a.saw("cookie"), "enrol: a cookie was asked for, and taken", a.got)
-    T.equal(a.asked("register").answer["token-secret"], a.token_secret,
+    first = a.token_secret
+    T.equal(a.asked("register").answer["token-secret"], first,
             "enrol: asked again, the same answer")
     T.equal(said(a.asked("policy-get")), ("error", "unsupported"),
             "enrol: nothing else can be asked there")
@@ -122,6 +123,9 @@ def enrolment(server, a, b):
     AGENTS.remove(late)
     b.enrol()
     run(lambda: b.token_secret)
+    b.note("bye", {"reason": REASON["closed"]})
+    b.ask("keepalive")
+    T.result(run(lambda: b.saw("hint", "no-association")), "enrol: a bye ends the association")
 
 
 def association(server, a, b):
@@ -214,7 +218,7 @@ def restarts(server, a, b):
     kept = made(a, B)
     gone = made(a, B)
     since = len(a.got)
-    T.equal(server.end(), 0, "stop: the server ends well")
+    T.result(server.end() == 0, "stop: the server ends well", server.said())
     server.start()
     T.result(run(lambda: a.saw("note", "bye", {"reason": REASON["peer-restarted"]}, since=since)),
              "stop: its members are told", a.got[since:])
@@ -247,7 +251,8 @@ def glare(server, a, c):
     granted, pending = sorted((mine, theirs), key=lambda ask: ask.message)
     T.result(agree(a, c, granted), "glare: one is granted")
     T.equal((pending.refusal(), pending.answer.get("session-id")),
-            ("pending", granted.answer.get("session-id")), "glare: the other is pending with its id")
+            ("pending", granted.answer.get("session-id")),
+            "glare: the other is pending with its id")
 
 
 def roll_over(server, a, b, c):
@@ -307,7 +312,8 @@ def unknown_things(server, c):
             ("a doubled one is", p.attribute(200, b"") * 2, "bad-request"),
             ("a truncated one is", b"\xc8\0\2x", "bad-request")):
         T.equal(c.asked("keepalive", body=body).refusal(), answer, "unknown: " + name)
-    for message, values in (("register", {}), ("ack", {}), ("revoked", {}), ("bye", {"reason": 12})):
+    for message, values in (("register", {}), ("ack", {}), ("revoked", {}),
+                            ("bye", {"reason": REASON["closed"]})):
         T.equal(said(c.asked(message, values)), ("error", "unsupported"),
                 "unknown: %s is not a member's to ask" % message)
     dropped = (p.frame(9, p.TYPES["keepalive"], 900), p.frame(p.ANSWER, 0x7777, 901),
@@ -335,11 +341,13 @@ def hints(server, c):
             ("not-known", "a ticket of nobody", p.Resume(bytes(88), code * 2, code * 2,
                                                          c.realm_key).datagram),
             ("no-association", "an unknown index", p.header(p.DATA, 1) + os.urandom(32))):
-        T.equal(c.probe(datagram + bytes(16)), [("hint", reason)], "hint: %s, for %s" % (reason, name))
+        T.equal(c.probe(datagram + bytes(16)), [("hint", reason)],
+                "hint: %s, for %s" % (reason, name))
     online(c)   # the last one was believed
-    T.equal(c.probe(p.header(p.DATA, c.current.channel.theirs) + bytes(7) + b"\xff" + os.urandom(24),
-                    p.header(9, 1) + bytes(60), p.header(p.DATA, 1, version=2) + bytes(60),
-                    c.init().datagram[:40], b"\1", answers=0), [], "hint: none for what is forged or of no form")
+    forged = p.header(p.DATA, c.current.channel.theirs) + bytes(7) + b"\xff" + os.urandom(24)
+    T.equal(c.probe(forged, p.header(9, 1) + bytes(60), p.header(p.DATA, 1, version=2) + bytes(60),
+                    c.init().datagram[:40], b"\1", answers=0), [],
+            "hint: none for what is forged or of no form")
 
 
 def replays(server, c):
@@ -380,8 +388,8 @@ def claims(server, a, b, c):
     T.equal(c.asked("hello", body=body).refusal(), "bad-request", "claim: hello takes no addresses")
     c.sessions[id_] = theirs
     c.hello(c.current)
-    T.result(run(lambda: id_ not in c.sessions) and
-             c.saw("request", "session-gone", {"reason": REASON["bad-request"], "session-ids": [id_]}),
+    gone = {"reason": REASON["bad-request"], "session-ids": [id_]}
+    T.result(run(lambda: id_ not in c.sessions) and c.saw("request", "session-gone", gone),
              "claim: another's session that is listed is gone", c.got)
     stands("claim: for the one who listed it")
     c.asked("session-close", {"reason": REASON["closed"], "session-ids": [id_]})
@@ -407,7 +415,8 @@ def claims(server, a, b, c):
 def moves(server, c):
     former, late = c.sock, c.current.channel.seal(p.frame(p.REQUEST, p.TYPES["keepalive"], 920))
     c.sock = c.new_sock()
-    T.equal(c.asked("keepalive").message, "ack", "move: the answer goes where the question came from")
+    T.equal(c.asked("keepalive").message, "ack",
+            "move: the answer goes where the question came from")
     former.sendto(late, c.server)
     T.equal(c.probe(), [("answer", "ack")], "move: not for one with a lower counter")
     former.close()
@@ -415,6 +424,7 @@ def moves(server, c):
 
 def main():
     server = Server()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # through finally
     try:
         server.start(cookie_rate=0)
         a, b = server.add("alice", A, "fd00::1"), server.add("bob.example", B)
@@ -434,7 +444,7 @@ def main():
             part(server, c)
         for part in claims, roll_over, revocation:
             part(server, a, b, c)
-        T.equal(server.end(), 0, "the server ends well")
+        T.result(server.end() == 0, "the server ends well", server.said())
     except Exception:  # what comes after would be noise
         T.result(False, "the agents live on", traceback.format_exc(), server.said())
     finally:
