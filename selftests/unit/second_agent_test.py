@@ -232,6 +232,7 @@ def restarts(server, a, b):
     b.instance += 1
     b.associate()
     T.result(run(lambda: gone not in a.sessions), "list: what one end lacks is gone at the other")
+    a.probe(answers=0)
     T.result(kept in a.sessions, "list: and nothing else")
     since = len(a.got)
     server.end(signal.SIGKILL)
@@ -285,7 +286,7 @@ def revocation(server, a, b, c):
 # ---- as it should not be: c's part
 
 
-def unannounced(server, c):
+def unannounced(server, b, c):
     """An association without its hello."""
     c.greets = False
     c.associate()
@@ -298,7 +299,7 @@ def unannounced(server, c):
                 "before hello: %s is a bad request" % message)
     c.greets = True
     c.hello(c.current)
-    T.result(online(c) and made(c, B), "before hello: after it, it is granted")
+    T.result(online(c) and agree(c, b, c.requested(B)), "before hello: after it, it is granted")
 
 
 def unknown_things(server, c):
@@ -356,6 +357,12 @@ def replays(server, c):
     T.equal(c.probe(once, once), [("answer", "ack")], "replay: a datagram is taken once")
     T.equal(c.probe(c.current.channel.seal(frame)), [("answer", "ack")],
             "replay: a request is answered again")
+    greeting = c.hello(c.current)
+    run(lambda: greeting.done)
+    since = len(c.got)
+    c.probe(c.current.channel.seal(p.frame(
+        p.REQUEST, greeting.type, int.from_bytes(greeting.entry[3][4:8], "big"), greeting.body)))
+    T.result(greeting.entry in c.got[since:], "replay: with what it was answered first")
     init = c.init().datagram + bytes(16)
     answers = c.probe(init, init, answers=2)
     T.equal((len(answers), len(set(answers)), answers[0][0]), (2, 1, "resp"),
@@ -402,11 +409,17 @@ def claims(server, a, b, c):
     c.hello(c.current)
     online(c)
     T.equal(c.ack["seen-address"], "127.0.0.1", "claim: the server believes its eyes")
-    ask = c.requested(B)
-    T.equal({n: ask.answer.get(n) for n in ("mode", "nat", "endpoint")},
-            {"mode": 1, "nat": 2, "endpoint": "127.0.0.1"}, "claim: who lies is behind a NAT")
-    T.equal(b.sessions[ask.answer["session-id"]].values.get("nat"), 1, "claim: and its peer knows")
-    T.result(agree(c, b, ask), "claim: in tunnel mode keys agree as well")
+    T.equal(c.asked("keepalive").answer, {"seen-now": "127.0.0.1"}, "claim: also later")
+    for asker, other, destination in (c, b, B), (a, c, C):
+        # rekey-of: or the other's request of just now would be in the way
+        ask = asker.requested(destination, **{"rekey-of": id_})
+        T.result(agree(asker, other, ask), "claim: keys agree in tunnel mode, %s asks" % asker.name)
+        ends = {agent: agent.sessions[ask.answer["session-id"]].values for agent in (asker, other)}
+        honest = other if asker is c else asker
+        T.equal([ends[c].get(n) for n in ("mode", "nat", "endpoint")], [1, 2, "127.0.0.1"],
+                "claim: who lies is behind a NAT, %s asks" % asker.name)
+        T.equal([ends[honest].get(n) for n in ("mode", "nat", "endpoint")], [1, 1, None],
+                "claim: and the other end knows, %s asks" % asker.name)
     c.local = "127.0.0.1"
     c.hello(c.current)
     online(c)
@@ -435,7 +448,7 @@ def main():
         c = server.add("carol", C)
         c.enrol()
         run(lambda: c.token_secret)
-        unannounced(server, c)
+        unannounced(server, b, c)
         T.result(online(c) and run(lambda: C + "/32" in a.policy and
                                    a.policy_version == b.policy_version == c.policy_version),
                  "carol is a member, too, and protected", a.policy, c.policy)
