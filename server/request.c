@@ -134,8 +134,8 @@ static const struct {
 	{ SOTTO_MSG_REGISTER, ENROLLING, register_request },
 	{ SOTTO_MSG_SESSION_REQUEST, MEMBER_ANY, on_session },
 	{ SOTTO_MSG_SESSION_CLOSE, MEMBER_ANY, on_close },
-	{ SOTTO_MSG_SESSION_CHECK, MEMBER_ONLY, on_check },
-	{ SOTTO_MSG_SPI_UNKNOWN, MEMBER_ONLY, on_spi_unknown },
+	{ SOTTO_MSG_SESSION_CHECK, MEMBER_ANY, on_check },
+	{ SOTTO_MSG_SPI_UNKNOWN, MEMBER_ANY, on_spi_unknown },
 	{ SOTTO_MSG_POLICY_GET, MEMBER_ONLY, on_policy_get },
 };
 

@@ -196,7 +196,9 @@ static unsigned int check_peer(struct authd *ad, struct member *a,
 		return SOTTO_REFUSAL_SELF;
 	if (!permitted(ad, a, b, req))
 		return SOTTO_REFUSAL_DENIED;
-	/* before its HELLO nothing is known of what it can do */
+	/* before its HELLO nothing is known of what one can do, nor how it is reached */
+	if (!a->ciphers.n)
+		return SOTTO_REFUSAL_REQUEST;
 	if (!is_here(b) && !session_may_return(ad, b))
 		return SOTTO_REFUSAL_PEER_OFFLINE;
 	if (b->offered_n >= AUTHD_OFFERS_MEMBER)

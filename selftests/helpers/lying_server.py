@@ -23,8 +23,8 @@ import sys
 
 TOP = os.environ.get("SOTTO_TOP", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 sys.path.insert(0, os.path.join(TOP, "selftests/unit"))
-from second_implementation import (Noise, attributes, ChaCha20Poly1305, dh, noise_hkdf,
-                                   nonce, public)
+from second_protocol import (Noise, attributes, ChaCha20Poly1305, dh, noise_hkdf,
+                             nonce, public)
 
 REQUEST, ANSWER = 1, 2
 ACK, HELLO, HELLO_ACK, ASK, OFFER, GRANT, REFUSAL = 8, 0x10, 0x11, 0x30, 0x31, 0x33, 0x34

@@ -352,14 +352,15 @@ static void none(void *arg, int err, const struct sotto_msg *m)
 	(void)m;
 }
 
-/* The first datagram on an association: a request, KEEPALIVE. */
-static json_t *data_json(const struct shake *s)
+/* A datagram on an association: its first request, KEEPALIVE, under this counter. */
+static json_t *data_json(const struct shake *s, uint64_t counter)
 {
 	static const struct sotto_chan_ops ops = { .send = keep };
 	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
 	struct sotto_chan ch;
 
 	sotto_chan_init(&ch, &s->agent, &ops, NULL, 0);
+	ch.tx_counter = counter;
 	EXPECT_EQ(sotto_chan_request(&ch, 0, &m, 0, none, NULL, NULL), 0);
 	sotto_chan_close(&ch);
 	return hexs(sealed, sealed_len);
@@ -412,7 +413,7 @@ static json_t *make_all(void)
 		"Test vectors of Sotto's control protocol, version 1; see protocol.md. "
 		"All bytes are hexadecimal. test_vectors makes and checks them."));
 	json_object_set_new(o, "member_handshake", shake_json(&member, false));
-	json_object_set_new(o, "member_first_data", data_json(&member));
+	json_object_set_new(o, "member_first_data", data_json(&member, 0));
 	json_object_set_new(o, "enrolment_handshake", shake_json(&enrol, true));
 	json_object_set_new(o, "unsealed_answers", small_json(&member));
 	json_object_set_new(o, "enrolment_line", line_json());
@@ -421,6 +422,8 @@ static json_t *make_all(void)
 			    keys_entry(1, true)));
 	json_object_set_new(o, "messages", make_messages());
 	json_object_set_new(o, "resumption", resumption_json());
+	/* the order of its bytes shows in nonce and header */
+	json_object_set_new(o, "member_later_data", data_json(&member, 0x0102030405060708));
 	return o;
 }
 
