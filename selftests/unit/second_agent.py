@@ -58,6 +58,8 @@ class Association:
 
     def ask(self, agent, ask):
         ask.repeat = time.monotonic() + 0.3
+        while any(not (number ^ self.next_id) & 255 for number in self.asks):
+            self.next_id += 1
         self.asks[self.next_id] = ask
         self.next_id += 1
         self.send(agent, self.next_id - 1, ask)
