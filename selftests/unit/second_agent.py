@@ -322,7 +322,7 @@ class Agent:
             assoc.early.append((number, v))
             return
         if self.refuse_with:
-            self.reply(assoc, number, *self.refuse_with)
+            self.reply(assoc, number, *self.refuse_with(v))
             return
         if v["session-id"] not in self.accepts:
             private, spi = os.urandom(32), random.randrange(256, 1 << 32)
