@@ -216,6 +216,8 @@ def rules(server, a, b):
              "rules: sessions that they forbid end")
     T.equal([e[2]["reason"] for e in b.got[since:] if e[1] == "session-gone"][:1],
             [REASON["denied"]], "rules: as denied")
+    a.probe(answers=0)
+    T.result("carol" in {s.peer.name for s in a.sessions.values()}, "rules: others stand")
     for ask in a.requested(B), a.asked("session-check", {"destination": B}):
         T.equal(said(ask), ("session-refusal", "denied"), "rules: %s is denied" % ask.what)
     T.result(agree(b, a, b.requested(A)), "rules: the other way is open")
