@@ -209,15 +209,16 @@ def networks(server, a, b, c):
              "networks: so does their policy")
 
 
-def rules(server, a, b):
+def rules(server, a, b, c):
     id_, since = made(a, B), len(b.got)
+    other = a.requested(C, **{"rekey-of": id_}).answer.get("session-id")
     server.cli("realm", "rule", "add", "deny", "alice", "bob.example")
     T.result(run(lambda: id_ not in a.sessions and id_ not in b.sessions),
              "rules: sessions that they forbid end")
     T.equal([e[2]["reason"] for e in b.got[since:] if e[1] == "session-gone"][:1],
             [REASON["denied"]], "rules: as denied")
     a.probe(answers=0)
-    T.result("carol" in {s.peer.name for s in a.sessions.values()}, "rules: others stand")
+    T.result(other in a.sessions and other in c.sessions, "rules: others stand")
     for ask in a.requested(B), a.asked("session-check", {"destination": B}):
         T.equal(said(ask), ("session-refusal", "denied"), "rules: %s is denied" % ask.what)
     T.result(agree(b, a, b.requested(A)), "rules: the other way is open")
@@ -425,7 +426,7 @@ def main():
             part(server, c)
         claims(server, a, b, c)
         networks(server, a, b, c)
-        rules(server, a, b)
+        rules(server, a, b, c)
         roll_over(server, a, b, c)
         revocation(server, a, b, c)
         T.result(server.end() == 0, "the server ends well", server.said())
