@@ -58,6 +58,8 @@ class Association:
 
     def ask(self, agent, ask):
         ask.repeat = time.monotonic() + 0.3
+        while any(not (number ^ self.next_id) & 255 for number in self.asks):
+            self.next_id += 1
         self.asks[self.next_id] = ask
         self.next_id += 1
         self.send(agent, self.next_id - 1, ask)
@@ -320,7 +322,7 @@ class Agent:
             assoc.early.append((number, v))
             return
         if self.refuse_with:
-            self.reply(assoc, number, *self.refuse_with)
+            self.reply(assoc, number, *self.refuse_with(v))
             return
         if v["session-id"] not in self.accepts:
             private, spi = os.urandom(32), random.randrange(256, 1 << 32)

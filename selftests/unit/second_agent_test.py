@@ -7,13 +7,8 @@ key rolled over, a member revoked. Before that one says what it should not. $SOT
 server; sotto is beside it. It takes a second, and needs no rights.
 """
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -23,83 +18,12 @@ try:
     import second_protocol as p
     from second_agent import AGENTS, Agent, run
     from second_protocol import REASON
+    from second_realm import Server, agree, made, online, said
 except SystemExit:
     skip_all("needs python3-cryptography")
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 T = Ktap()
-
-
-class Server:
-    def __init__(self):
-        self.top = tempfile.mkdtemp(prefix="sotto-second.")
-        self.env = dict(os.environ)
-        for name in ("etc", "run", "state"):
-            os.mkdir(os.path.join(self.top, name))
-            self.env["SOTTO_" + name.upper()] = os.path.join(self.top, name)
-        self.authd = os.environ["SOTTO_AUTHD"]
-        self.sotto = os.path.join(os.path.dirname(self.authd), "sotto")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.where = "127.0.0.1:%d" % free.getsockname()[1]
-        self.log = os.path.join(self.top, "log")
-        self.process = None
-        self.cli("realm", "init")
-
-    def cli(self, *words):
-        """What sotto prints."""
-        done = subprocess.run([self.sotto, *words], env=self.env, text=True, capture_output=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    def start(self, cookie_rate=200):
-        with open(os.path.join(self.top, "etc/authd.conf"), "w", encoding="ascii") as f:
-            f.write("[server]\nlisten = %s\nendpoint = %s\nworkers = 2\n[limits]\n"
-                    "cookie_rate = %d\n" % (self.where, self.where, cookie_rate))
-        with open(self.log, "w", encoding="ascii") as log:
-            self.process = subprocess.Popen([self.authd], env=self.env, stderr=log, stdout=log)
-        end = time.monotonic() + 20
-        while "ready," not in self.said():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("sotto-authd does not start")
-            time.sleep(0.01)
-
-    def said(self):
-        with open(self.log, encoding="utf-8") as log:
-            return log.read()
-
-    def end(self, how=signal.SIGTERM):
-        if self.process:
-            self.process.send_signal(how)
-            status, self.process = self.process.wait(), None
-            return status
-        return None
-
-    def add(self, name, *addresses):
-        words = [word for address in addresses for word in ("--address", address)]
-        return Agent(self.cli("member", "add", name, *words).splitlines()[-1])
-
-
-def agree(one, other, ask):
-    """Both have the session that was granted, each with the other's keys."""
-    s, t = (x.sessions.get(ask.answer.get("session-id")) for x in (one, other))
-    return bool(s and t) and (s.tx, s.rx) == (t.rx, t.tx) and s.tx != s.rx
-
-
-def made(agent, destination):
-    ask = agent.requested(destination)
-    p.need(ask.message == "session-grant", ask.refusal())
-    return ask.answer["session-id"]
-
-
-def online(*agents):
-    return run(lambda: all(a.current and not a.hand and not any(
-        x.asks for x in a.associations.values()) for a in agents))
-
-
-def said(ask):
-    return ask.message, ask.refusal()
 
 
 # ---- as the page says
@@ -196,9 +120,15 @@ def refusals(server, a, b):
             ("session-refusal", {"reason": REASON["denied"], "hold-ms": 0}, "peer-refused"),
             ("error", {"reason": REASON["limit"], "text": ""}, "peer-refused"),
             ("ack", {}, "peer-refused")):
-        b.refuse_with = message, values
+        b.refuse_with = lambda v, message=message, values=values: (message, values)
         T.equal(said(a.requested(B)), ("session-refusal", reason),
                 "refusal: %s, for a peer that says %s" % (reason, message))
+    b.refuse_with = lambda v: ("session-accept", {"ephemeral": bytes(32), "spi": 300,
+                                                  "session-id": v["session-id"]})
+    id_ = made(a, B)
+    gone = {"reason": REASON["closed"], "session-ids": [id_]}
+    T.result(run(lambda: b.saw("request", "session-gone", gone)) and id_ not in a.sessions,
+             "refusal: a grant that cannot be taken is closed again", b.got[-1])
     b.refuse_with = None
 
 
@@ -254,6 +184,45 @@ def glare(server, a, c):
     T.equal((pending.refusal(), pending.answer.get("session-id")),
             ("pending", granted.answer.get("session-id")),
             "glare: the other is pending with its id")
+
+
+def networks(server, a, b, c):
+    nets = ["10.8.0.0/16", "fd08::/64"]
+    known = next(i for i, s in a.sessions.items() if s.peer.name == "carol")
+    since = len(a.got)
+    server.cli("member", "set", "carol", "--route", nets[0], "--route", nets[1])
+    T.result(run(lambda: all(a.policy.get(net) == 1 and c.policy.get(net) == 0 for net in nets)),
+             "networks: protected for others, passed by for the gateway", a.policy, c.policy)
+    told = [e[2] for e in a.got[since:] if e[1] == "policy"]
+    T.equal([[(m["policies"][i][0], name) for i, name in m.get("via", [])] for m in told],
+            [[(net, "carol") for net in nets]], "networks: the policy says behind whom")
+    ask = a.requested("10.8.1.5", **{"rekey-of": known})
+    T.result(agree(a, c, ask), "networks: keys agree")
+    id_ = ask.answer["session-id"]
+    T.equal([s.values.get(side) for s in (a.sessions[id_], c.sessions[id_])
+             for side in ("mode", "routes", "own-routes")], [1, nets, None, 1, None, nets],
+            "networks: each end is told whose they are")
+    server.cli("member", "set", "carol", "--no-routes")
+    T.result(run(lambda: id_ not in a.sessions and id_ not in c.sessions),
+             "networks: a session ends with them")
+    T.result(run(lambda: nets[0] not in a.policy and nets[0] not in c.policy),
+             "networks: so does their policy")
+
+
+def rules(server, a, b, c):
+    id_, since = made(a, B), len(b.got)
+    other = a.requested(C, **{"rekey-of": id_}).answer.get("session-id")
+    server.cli("realm", "rule", "add", "deny", "alice", "bob.example")
+    T.result(run(lambda: id_ not in a.sessions and id_ not in b.sessions),
+             "rules: sessions that they forbid end")
+    T.equal([e[2]["reason"] for e in b.got[since:] if e[1] == "session-gone"][:1],
+            [REASON["denied"]], "rules: as denied")
+    a.probe(answers=0)
+    T.result(other in a.sessions and other in c.sessions, "rules: others stand")
+    for ask in a.requested(B), a.asked("session-check", {"destination": B}):
+        T.equal(said(ask), ("session-refusal", "denied"), "rules: %s is denied" % ask.what)
+    T.result(agree(b, a, b.requested(A)), "rules: the other way is open")
+    server.cli("realm", "rule", "del", "1")
 
 
 def roll_over(server, a, b, c):
@@ -455,14 +424,16 @@ def main():
         glare(server, a, c)
         for part in unknown_things, hints, replays, moves:
             part(server, c)
-        for part in claims, roll_over, revocation:
-            part(server, a, b, c)
+        claims(server, a, b, c)
+        networks(server, a, b, c)
+        rules(server, a, b, c)
+        roll_over(server, a, b, c)
+        revocation(server, a, b, c)
         T.result(server.end() == 0, "the server ends well", server.said())
     except Exception:  # what comes after would be noise
         T.result(False, "the agents live on", traceback.format_exc(), server.said())
     finally:
-        server.end(signal.SIGKILL)
-        shutil.rmtree(server.top)
+        server.remove()
     T.end()
 
 

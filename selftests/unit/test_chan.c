@@ -323,6 +323,27 @@ static void held_answer(void)
 	EXPECT_EQ(a.closed, SOTTO_CALLS_MAX);
 }
 
+/* One that takes long holds up nobody, however many follow it. */
+static void one_unanswered(void)
+{
+	int i;
+
+	setup();
+	b.hold = true;
+	EXPECT_EQ(ask(&a, 1, 0), 0);
+	run(net.now + 5);
+	b.hold = false;
+	for (i = 0; i < 2 * SOTTO_ANSWERS_MAX; i++) {
+		EXPECT_EQ(ask(&a, i + 2, 0), 0);
+		run(net.now + 1);
+	}
+	EXPECT_EQ(a.answers, 2 * SOTTO_ANSWERS_MAX);
+	EXPECT_EQ(sotto_chan_ack(&b.chan, net.now, b.held[0]), 0);
+	run(net.now + 1);
+	EXPECT_EQ(a.answers, 2 * SOTTO_ANSWERS_MAX + 1);
+	teardown();
+}
+
 /* The last datagram from a to b, kept by a tap. */
 static struct dgram tapped;
 
@@ -545,6 +566,7 @@ static const struct ktap_test tests[] = {
 	{ "all_at_once", all_at_once },
 	{ "deadline", deadline },
 	{ "held_answer", held_answer },
+	{ "one_unanswered", one_unanswered },
 	{ "replay", replay },
 	{ "forged", forged },
 	{ "unknown_type", unknown_type },

@@ -51,6 +51,8 @@ struct sotto_chan_served {
 
 _Static_assert(!(SOTTO_ANSWERS_MAX & (SOTTO_ANSWERS_MAX - 1)),
 	       "the table's size is a power of two");
+_Static_assert(SOTTO_CALLS_MAX <= SOTTO_ANSWERS_MAX,
+	       "each unanswered request has a place at the other side");
 
 static void *get(struct sotto_chan *ch, size_t size)
 {
@@ -240,6 +242,29 @@ static void send_call_first(struct sotto_chan *ch, struct sotto_chan_call *c,
 	seal_and_send(ch, c->frame, c->len);
 }
 
+/*
+ * The other side finds what it works on, and what it answered, by the low bits of ids, and has
+ * no room for one whose place is taken by what it still works on.
+ */
+static bool place_is_taken(const struct sotto_chan *ch, uint32_t id)
+{
+	const struct sotto_chan_call *c = ch->calls;
+
+	while (c && (c->id ^ id) & (SOTTO_ANSWERS_MAX - 1))
+		c = c->next;
+	return c;
+}
+
+/* False if there is none left. */
+static bool find_id(struct sotto_chan *ch)
+{
+	if (ch->calls_n >= SOTTO_CALLS_MAX)
+		return false;
+	while (ch->next_id < UINT32_MAX && place_is_taken(ch, ch->next_id))
+		ch->next_id++;
+	return ch->next_id < UINT32_MAX;
+}
+
 int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
 		       const struct sotto_msg *m, uint32_t deadline_ms,
 		       sotto_answer_fn fn, void *fn_arg, uint32_t *id)
@@ -249,7 +274,7 @@ int sotto_chan_request(struct sotto_chan *ch, uint64_t now_ms,
 	size_t len;
 	int rc;
 
-	if (ch->calls_n >= SOTTO_CALLS_MAX || ch->next_id == UINT32_MAX)
+	if (!find_id(ch))
 		return SOTTO_E_LIMIT;
 	rc = encode_frame(FRAME_REQUEST, 0, m, frame, &len);
 	if (rc)
