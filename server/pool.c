@@ -24,7 +24,7 @@
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t len;
-};
+} __attribute__((aligned(LINE)));
 
 struct pool_spare {
 	struct pool_spare *next;
@@ -189,23 +189,27 @@ void pool_free(struct pool *p)
 
 /* ---- what has many sizes ---- */
 
-_Static_assert(POOLS_MIN << (POOLS - 1) == POOLS_MAX, "each is twice the one before");
+/* Whole lines of a cache, mostly; close where most messages are. */
+static const uint16_t sizes[POOLS] = {
+	32, 64, 128, 192, 224, 256, 320, 384, 448, 512, 768, 1024, 1536, POOLS_MAX,
+};
 
 void pools_init(struct pools *ps)
 {
+	size_t size;
 	int i;
 
 	for (i = 0; i < POOLS; i++)
-		pool_init(&ps->of[i], POOLS_MIN << i);
+		pool_init(&ps->of[i], sizes[i]);
+	for (i = 0, size = 0; size <= POOLS_MAX; size += POOLS_STEP) {
+		i += size > sizes[i];
+		ps->fits[size / POOLS_STEP] = i;
+	}
 }
 
 static struct pool *pool_for(struct pools *ps, size_t size)
 {
-	struct pool *p = ps->of;
-
-	while (p->size < size)
-		p++;
-	return p;
+	return &ps->of[ps->fits[(size + POOLS_STEP - 1) / POOLS_STEP]];
 }
 
 void *pools_get(struct pools *ps, size_t size)

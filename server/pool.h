@@ -34,13 +34,14 @@ void *pool_get(struct pool *p);
 void pool_put(struct pool *p, void *obj);
 void pool_free(struct pool *p);
 
-#define POOLS_MIN	32		/* bytes */
-#define POOLS_MAX	2048
-#define POOLS		7		/* doubled each time */
+#define POOLS_MAX	2048		/* bytes */
+#define POOLS_STEP	32		/* divides all sizes */
+#define POOLS		14
 
 /** struct pools - for what has many sizes; what is above POOLS_MAX is the C library's. */
 struct pools {
 	struct pool of[POOLS];
+	uint8_t fits[POOLS_MAX / POOLS_STEP + 1];	/* which, by size in steps, rounded up */
 };
 
 void pools_init(struct pools *ps);
