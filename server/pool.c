@@ -24,7 +24,9 @@
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t len;
-} __attribute__((aligned(LINE)));
+};
+
+#define HEAD	LINE			/* bytes, with the chunk's own: objects begin with a line */
 
 struct pool_spare {
 	struct pool_spare *next;
@@ -87,8 +89,8 @@ static size_t chunk_len(const struct arena *a, size_t size)
 {
 	size_t len = a->chunks ? 2 * a->chunks->len : FIRST_CHUNK;
 
-	if (APART || sizeof(struct arena_chunk) + size > len)
-		return sizeof(struct arena_chunk) + size;
+	if (APART || HEAD + size > len)
+		return HEAD + size;
 	return len < LARGE ? len : LARGE;
 }
 
@@ -102,7 +104,7 @@ static bool add_chunk(struct arena *a, size_t size)
 	c->len = len;
 	c->next = a->chunks;
 	a->chunks = c;
-	a->at = (uint8_t *)(c + 1);
+	a->at = (uint8_t *)c + HEAD;
 	return true;
 }
 
