@@ -327,7 +327,7 @@ static int run(const struct authd_conf *conf)
 		return 1;
 	ad->conf = *conf;
 	sotto_rng_start();
-	ad->loop = ev_default_loop(EVBACKEND_POLL);
+	ad->loop = ev_default_loop(EVFLAG_AUTO);
 	wheel_init(&ad->wheel, ad->loop);
 	ad->now_ms = sotto_now_ms();
 	ad->started_ms = ad->now_ms;
