@@ -28,6 +28,8 @@ struct arena_chunk {
 
 #define HEAD	LINE			/* bytes, with the chunk's own: objects begin with a line */
 
+_Static_assert(sizeof(struct arena_chunk) <= HEAD, "a line has room for it");
+
 struct pool_spare {
 	struct pool_spare *next;
 };

@@ -778,7 +778,7 @@ void sotto_chan_adopt(struct sotto_chan *ch, struct sotto_chan *old,
 	while (old->calls) {
 		struct sotto_chan_call *c = old->calls;
 
-		if (ch->calls_n >= SOTTO_CALLS_MAX) {
+		if (!find_id(ch)) {
 			end_call(old, &old->calls, SOTTO_E_LIMIT, NULL);
 			continue;
 		}
