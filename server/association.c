@@ -431,7 +431,7 @@ static void take_opened(struct authd *ad, struct incoming *in)
 			return;
 	} else if (as) {
 		drop_opened(in);
-	} else if (in->len >= SOTTO_DATA_MIN) {
+	} else if (in->len >= SOTTO_DATA_MIN && !in->dgram[2] && !in->dgram[3]) {
 		begin_hint(ad, &in->from, SOTTO_HINT_INDEX, in->index,
 			  in->dgram + SOTTO_DATA_HEADER);
 	} else {

@@ -315,8 +315,11 @@ def hints(server, c):
                 "hint: %s, for %s" % (reason, name))
     online(c)   # the last one was believed
     forged = p.header(p.DATA, c.current.channel.theirs) + bytes(7) + b"\xff" + os.urandom(24)
-    T.equal(c.probe(forged, p.header(9, 1) + bytes(60), p.header(p.DATA, 1, version=2) + bytes(60),
-                    c.init().datagram[:40], b"\1", answers=0), [],
+    unformed = [bytes(i == at or x for i, x in enumerate(p.header(p.DATA, 1))) + bytes(60)
+                for at in (2, 3)]
+    T.equal(c.probe(forged, *unformed, p.header(9, 1) + bytes(60),
+                    p.header(p.DATA, 1, version=2) + bytes(60), c.init().datagram[:40], b"\1",
+                    answers=0), [],
             "hint: none for what is forged or of no form")
 
 
