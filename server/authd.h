@@ -88,6 +88,12 @@ struct authd_stats {
 	uint64_t policy_views;
 };
 
+/* of sessions that have ended, and who is to be told; empty while the lock is free */
+struct gone_list {
+	struct gone *gone;
+	size_t n, room;
+};
+
 struct authd {
 	struct ev_loop *loop;
 	struct authd_conf conf;
@@ -136,6 +142,7 @@ struct authd {
 	uint64_t next_id;		/* of the session after the next */
 	uint64_t notice;
 	struct grantlog *grantlog;
+	struct gone_list gone;		/* to be told */
 
 	/* policy.c, rules.c */
 	struct policy *policy;
@@ -467,9 +474,11 @@ void session_recheck(struct authd *ad);
  * networks, its peers are to ask for that one.
  */
 void session_gateway_gone(struct authd *ad, struct member *m);
-/** session_tell_gone() - push SESSION_GONE to @m. */
+/** session_tell_gone() - push SESSION_GONE to @m, when the lock is given back. */
 void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
 		       enum sotto_refusal reason);
+/** session_gone_flush() - now. */
+void session_gone_flush(struct authd *ad);
 struct session *session_by_id(struct authd *ad, uint64_t id);
 const char *session_state_name(const struct session *s);
 

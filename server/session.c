@@ -215,6 +215,7 @@ void session_teardown(struct authd *ad)
 	htab_free(&ad->pairs);
 	htab_free(&ad->asked);
 	unplaced_teardown(ad);
+	session_gone_forget(ad);
 	pool_free(&ad->session_pool);
 	pool_free(&ad->mediation_pool);
 	pools_free(&ad->pools);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Between the files of sessions: session.c has each one's life, session_request.c is A's,
- * session_offer.c B's, session_end.c what ends them.
+ * session_offer.c B's, session_end.c what ends them, session_gone.c who is told.
  */
 #ifndef SOTTO_SESSION_H
 #define SOTTO_SESSION_H
@@ -42,5 +42,10 @@ void session_wait(struct session *s);
  * mode.
  */
 uint64_t session_networks_mark(const struct sotto_msg_session_grant *g);
+
+/* ---- session_gone.c ---- */
+
+/** session_gone_forget() - free what is to be told. */
+void session_gone_forget(struct authd *ad);
 
 #endif /* SOTTO_SESSION_H */

@@ -10,18 +10,6 @@
 #include "session.h"
 #include "unplaced.h"
 
-void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
-		       enum sotto_refusal reason)
-{
-	struct sotto_msg msg = { .type = SOTTO_MSG_SESSION_GONE };
-
-	msg.ids.reason = reason;
-	msg.ids.ids.n = 1;
-	msg.ids.ids.id[0] = id;
-	ad->stats.sessions_gone++;
-	assoc_push(ad, m, &msg);
-}
-
 static void close_one(struct authd *ad, struct member *m, uint64_t id,
 		      enum sotto_refusal reason)
 {

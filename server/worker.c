@@ -54,6 +54,7 @@ void state_unlock(struct worker *w)
 {
 	struct authd *ad = w->ad;
 
+	session_gone_flush(ad);
 	/* it may be asleep, until something that is due later */
 	if (w->index && (ad->woken || ad->wheel.early)) {
 		ad->wheel.early = false;

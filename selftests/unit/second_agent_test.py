@@ -407,6 +407,27 @@ def moves(server, c):
     former.close()
 
 
+def many_ends(server):
+    """Of a member with many peers, more at once than a message has room for."""
+    hub = server.add("hub", "10.1.0.1")
+    peers = [server.add("peer%d" % i, "10.1.1.%d" % i) for i in range(17)]
+    for agent in hub, *peers:
+        agent.enrol()
+        run(lambda: agent.token_secret)
+        agent.associate()
+    T.result(online(hub, *peers), "many: 18 members are here", server.said())
+    live = {made(peer, "10.1.0.1") for peer in peers for _ in range(8)}
+    T.result(set(hub.sessions) == live, "many: 136 sessions", len(live))
+    since = len(hub.got)
+    server.cli("realm", "rule", "add", "deny", "all", "hub")
+    T.result(run(lambda: not any(agent.sessions for agent in (hub, *peers))),
+             "many: all end when a rule forbids them")
+    gone = [e[2] for e in hub.got[since:] if e[1] == "session-gone"]
+    T.equal([len(v["session-ids"]) for v in gone], [128, 8], "many: in two messages")
+    T.equal({id_ for v in gone for id_ in v["session-ids"]}, live, "many: each once")
+    T.equal({v["reason"] for v in gone}, {REASON["denied"]}, "many: and why")
+
+
 def main():
     server = Server()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # through finally
@@ -432,6 +453,7 @@ def main():
         rules(server, a, b, c)
         roll_over(server, a, b, c)
         revocation(server, a, b, c)
+        many_ends(server)
         T.result(server.end() == 0, "the server ends well", server.said())
     except Exception:  # what comes after would be noise
         T.result(False, "the agents live on", traceback.format_exc(), server.said())
