@@ -43,6 +43,7 @@
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
 #define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
+#define AUTHD_POLICY_TURN	64	/* members that get a change in one turn of the loop */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
 #define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */

@@ -668,33 +668,81 @@ static int read_changes(struct authd *ad, struct sotto_errmsg *err)
 	return rc;
 }
 
+/* Of those to be told, some, and others have their turn between. */
+static void push_some(struct authd *ad)
+{
+	struct policy *ps = ad->policy;
+	uint32_t n = AUTHD_POLICY_TURN;
+
+	for (; n && ps->push_left; n--, ps->push_left--) {
+		if (!ps->push_at)
+			ps->push_at = ad->members;
+		push_more(ad, ps->push_at, false);
+		ps->push_at = ps->push_at->next;
+	}
+	if (!ps->push_left)
+		return;
+	ev_timer_set(&ps->push_timer, 0., 0.);
+	ev_timer_start(ad->loop, &ps->push_timer);
+}
+
+static void on_push_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct authd *ad = w->data;
+
+	(void)loop;
+	(void)revents;
+	ad->now_ms = sotto_now_ms();
+	push_some(ad);
+}
+
+/* Once round, from where it is: so nobody waits for ever when changes don't end. */
+static void push_all(struct authd *ad)
+{
+	ad->policy->push_left = ad->members_n;
+	if (!ev_is_active(&ad->policy->push_timer))
+		push_some(ad);
+}
+
+static bool is_for_all(const struct authd *ad, const struct store_change *c)
+{
+	return (c->kind == CHANGE_NET && !c->grp) ||
+	       (c->kind == CHANGE_ADDRESS && ad->conf.protect_members);
+}
+
+/* Those in a large group stand in the list of all, too, which does not change meanwhile. */
+static void push_group(struct authd *ad, const struct group *g)
+{
+	uint32_t i;
+
+	if (g->n > AUTHD_POLICY_TURN) {
+		push_all(ad);
+		return;
+	}
+	for (i = 0; i < g->n; i++)
+		push_more(ad, g->members[i], false);
+}
+
 /* To those whom the changes from @i on concern, and to nobody else. */
 static void push_changes(struct authd *ad, uint32_t i)
 {
 	const struct policy *ps = ad->policy;
-	const struct store_change *c;
-	struct member *m;
-	struct group *g;
-	uint32_t k;
 
 	for (; i < ps->log_n; i++) {
-		c = &ps->log[i];
-		g = NULL;
-		if (c->kind == CHANGE_MEMBERSHIP) {
-			m = member_by_id(ad, c->member);
-			if (m)
-				push_more(ad, m, false);
-		} else if (c->kind == CHANGE_NET && c->grp) {
-			g = rules_group_by_id(ad, c->grp);
-		} else if (c->kind == CHANGE_NET ||
-			   (c->kind == CHANGE_ADDRESS &&
-			    ad->conf.protect_members)) {
-			for (m = ad->members; m; m = m->next)
-				push_more(ad, m, false);
+		const struct store_change *c = &ps->log[i];
+		struct member *m = c->kind == CHANGE_MEMBERSHIP ?
+				   member_by_id(ad, c->member) : NULL;
+		const struct group *g = c->kind == CHANGE_NET && c->grp ?
+					rules_group_by_id(ad, c->grp) : NULL;
+
+		if (is_for_all(ad, c)) {
+			push_all(ad);
 			return;
 		}
-		for (k = 0; g && k < g->n; k++)
-			push_more(ad, g->members[k], false);
+		if (m)
+			push_more(ad, m, false);
+		if (g)
+			push_group(ad, g);
 	}
 }
 
@@ -752,6 +800,8 @@ int policy_setup(struct authd *ad, struct sotto_errmsg *err)
 	ad->policy = ps;
 	if (!ps)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	ev_timer_init(&ps->push_timer, on_push_timer, 0., 0.);
+	ps->push_timer.data = ad;
 	rc = rules_load(ad, err);
 	if (!rc)
 		rc = read_changes(ad, err);
@@ -768,6 +818,7 @@ void policy_teardown(struct authd *ad)
 
 	ev_timer_stop(ad->loop, &ad->policy_timer);
 	if (ad->policy) {
+		ev_timer_stop(ad->loop, &ad->policy->push_timer);
 		trial_teardown(ad);
 		while ((v = ad->policy->views)) {
 			ad->policy->views = v->next;

@@ -13,6 +13,9 @@ struct policy {
 	uint32_t log_n, log_cap;
 	struct store_change *log;	/* oldest first */
 	struct policy_view *views;	/* whole ones, newest first */
+	ev_timer push_timer;
+	struct member *push_at;		/* the next one to be told; NULL: the first */
+	uint32_t push_left;		/* so many from it on, round the list */
 	/* trial.c */
 	ev_timer trial_timer;
 	char *previous;			/* NULL: nothing is on trial */

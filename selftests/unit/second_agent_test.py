@@ -407,19 +407,41 @@ def moves(server, c):
     former.close()
 
 
-def many_ends(server):
-    """Of a member with many peers, more at once than a message has room for."""
-    hub = server.add("hub", "10.1.0.1")
-    peers = [server.add("peer%d" % i, "10.1.1.%d" % i) for i in range(17)]
-    for agent in hub, *peers:
+def joined(server, name, count, network):
+    agents = [server.add("%s%d" % (name, i), "%s.%d" % (network, i)) for i in range(count)]
+    for agent in agents:
         agent.enrol()
         run(lambda: agent.token_secret)
         agent.associate()
-    T.result(online(hub, *peers), "many: 18 members are here", server.said())
-    live = {made(peer, "10.1.0.1") for peer in peers for _ in range(8)}
+    T.result(online(*agents), "%s: %d are here" % (name, count), server.said())
+    return agents
+
+
+def crowd(server, c):
+    """More than one turn of the server's loop tells of a change."""
+    agents = joined(server, "crowd", 70, "10.2.0")
+    server.cli("realm", "policy", "add", "10.79.0.0/16", "prefer")
+    T.result(run(lambda: all(x.policy.get("10.79.0.0/16") == 2 for x in (*agents, c))),
+             "crowd: all are told of what is for all")
+    server.cli("realm", "group", "add", "crowd", *(agent.name for agent in agents[:65]))
+    server.cli("realm", "policy", "add", "10.80.0.0/16", "block", "@crowd")
+    T.result(run(lambda: all("10.80.0.0/16" in x.policy for x in agents[:65])),
+             "crowd: a group is told of what is for it")
+    # for as long as the others would be told, too
+    server.cli("realm", "policy", "add", "10.81.0.0/16", "prefer")
+    run(lambda: all("10.81.0.0/16" in x.policy for x in (*agents, c)))
+    T.result(not any("10.80.0.0/16" in x.policy for x in (*agents[65:], c)),
+             "crowd: and nobody else")
+    AGENTS[:] = [x for x in AGENTS if x not in agents]
+
+
+def many_ends(server):
+    """Of a member with many peers, more at once than a message has room for."""
+    hub, *peers = joined(server, "peer", 18, "10.1.0")
+    live = {made(peer, hub.addresses[0]) for peer in peers for _ in range(8)}
     T.result(set(hub.sessions) == live, "many: 136 sessions", len(live))
     since = len(hub.got)
-    server.cli("realm", "rule", "add", "deny", "all", "hub")
+    server.cli("realm", "rule", "add", "deny", "all", hub.name)
     T.result(run(lambda: not any(agent.sessions for agent in (hub, *peers))),
              "many: all end when a rule forbids them")
     gone = [e[2] for e in hub.got[since:] if e[1] == "session-gone"]
@@ -453,6 +475,7 @@ def main():
         rules(server, a, b, c)
         roll_over(server, a, b, c)
         revocation(server, a, b, c)
+        crowd(server, c)
         many_ends(server)
         T.result(server.end() == 0, "the server ends well", server.said())
     except Exception:  # what comes after would be noise
