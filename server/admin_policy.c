@@ -10,6 +10,7 @@
 #include "admin.h"
 #include "jx.h"
 #include "policy.h"
+#include "recheck.h"
 
 static int get_group(const json_t *req, const char **name,
 		     struct sotto_errmsg *err)
@@ -83,7 +84,7 @@ int admin_policy_export(struct authd *ad, struct sotto_usock_conn *conn,
 {
 	struct policy_doc doc;
 	char *text;
-	int rc = store_policy_load(ad->store, &doc, err);
+	int rc = store_policy_load(ad->store, &doc, true, err);
 
 	(void)req;
 	if (rc)
@@ -220,7 +221,7 @@ int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc && json_object_get(req, "at"))
 		rc = number_of_rule(req, "at", at, &at, err);
 	if (!rc)
-		rc = store_policy_load(ad->store, &doc, err);
+		rc = store_policy_load(ad->store, &doc, false, err);
 	if (!rc)
 		rc = insert_rule(&doc, &r, at, err);
 	if (!rc)
@@ -245,7 +246,7 @@ int admin_rule_del(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = number_of_rule(req, "number", ad->rules->rules_n, &at, err);
 	if (!rc)
-		rc = store_policy_load(ad->store, &doc, err);
+		rc = store_policy_load(ad->store, &doc, false, err);
 	if (!rc) {
 		policy_rule_str(&doc.rules[at - 1], detail + 5);
 		memmove(&doc.rules[at - 1], &doc.rules[at],
@@ -269,7 +270,7 @@ int admin_rule_default(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = sotto_jx_bool(req, "allow", &allow, err);
 	if (!rc)
-		rc = store_policy_load(ad->store, &doc, err);
+		rc = store_policy_load(ad->store, &doc, false, err);
 	if (!rc) {
 		doc.deny_rest = !allow;
 		rc = change_rules(ad, &doc, allow ? "default allow" :
@@ -341,8 +342,7 @@ static int change_member(struct authd *ad, const json_t *req, bool add,
 		rc = rules_member(ad, m, group, add, err);
 	if (rc)
 		return rc;
-	/* a new group's rules and networks, and what they permitted before */
-	session_recheck(ad);
+	recheck_member(ad, m);
 	policy_changed(ad);
 	return 0;
 }
@@ -426,7 +426,7 @@ int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
 		rc = store_routes_set(ad->store, ADMIN_ACTOR, m->id, m->name,
 				      &routes, authd_wall(), err);
 	if (!rc)
-		rc = policy_rules_changed(ad, err);
+		rc = policy_routes_changed(ad, m, err);
 	if (!rc)
 		sotto_usock_ok(conn, NULL);
 	return rc;

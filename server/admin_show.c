@@ -322,7 +322,7 @@ static const struct {
 	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
 	STAT(begin_limited), STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
 	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
-	STAT(policy_views), STAT(unplaced_full),
+	STAT(policy_views), STAT(unplaced_full), STAT(rechecked),
 };
 
 void admin_each_stat(struct authd *ad,

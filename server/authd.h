@@ -84,6 +84,7 @@ struct authd_stats {
 	uint64_t assocs, enrolments, enrolments_refused;
 	uint64_t requests, offers, grants, refusals, begin_limited;
 	uint64_t spi_unknown, sessions_gone, revocations, pushes_failed, grants_lost;
+	uint64_t rechecked;
 	uint64_t policy_parts;
 	uint64_t policy_views;
 };
@@ -92,6 +93,17 @@ struct authd_stats {
 struct gone_list {
 	struct gone *gone;
 	size_t n, room;
+};
+
+/* of sessions, after the rules have changed */
+struct recheck {
+	ev_timer timer;
+	struct session_link *at;	/* the next one; see unlink_from() */
+	struct member *m;		/* whose it is */
+	bool of_all;			/* from the list of all members */
+	struct member *rest;		/* of which these come next */
+	struct member **queue;		/* and then these */
+	uint32_t queue_n, queue_cap;
 };
 
 struct authd {
@@ -143,6 +155,7 @@ struct authd {
 	uint64_t notice;
 	struct grantlog *grantlog;
 	struct gone_list gone;		/* to be told */
+	struct recheck recheck;
 
 	/* policy.c, rules.c */
 	struct policy *policy;
@@ -468,8 +481,6 @@ struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id);
 void session_free(struct session *s);
 struct member *session_peer(const struct session *s, const struct member *m);
-/** session_recheck() - end those that the rules forbid now. */
-void session_recheck(struct authd *ad);
 /** session_gateway_gone() - @m is offline: where another gateway leads to the same
  * networks, its peers are to ask for that one.
  */

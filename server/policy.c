@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "policy.h"
+#include "recheck.h"
 
 struct policy_item {
 	struct sotto_policy_entry e;
@@ -781,13 +782,39 @@ void policy_changed(struct authd *ad)
 
 int policy_rules_changed(struct authd *ad, struct sotto_errmsg *err)
 {
-	int rc = rules_load(ad, err);
+	uint32_t n = ad->rules->rules_n;
+	bool deny_rest = ad->rules->deny_rest;
+	struct rule *old = malloc((n + 1) * sizeof(*old));
+	int rc;
 
-	if (rc)
-		return rc;
-	session_recheck(ad);
-	policy_changed(ad);
-	return 0;
+	if (old && n)
+		memcpy(old, ad->rules->rules, n * sizeof(*old));
+	rc = rules_load(ad, err);
+	recheck_changed(ad, old, n, deny_rest);
+	free(old);
+	if (!rc)
+		policy_changed(ad);
+	return rc;
+}
+
+int policy_replaced(struct authd *ad, struct sotto_errmsg *err)
+{
+	int rc = rules_load_members(ad, err);
+
+	recheck_all(ad);
+	if (!rc)
+		policy_changed(ad);
+	return rc;
+}
+
+int policy_routes_changed(struct authd *ad, struct member *m, struct sotto_errmsg *err)
+{
+	int rc = rules_load_routes(ad, err);
+
+	recheck_member(ad, m);
+	if (!rc)
+		policy_changed(ad);
+	return rc;
 }
 
 int policy_setup(struct authd *ad, struct sotto_errmsg *err)
@@ -795,6 +822,7 @@ int policy_setup(struct authd *ad, struct sotto_errmsg *err)
 	struct policy *ps = calloc(1, sizeof(*ps));
 	int rc;
 
+	recheck_setup(ad);
 	ev_timer_init(&ad->policy_timer, on_timer, 0., 0.);
 	ad->policy_timer.data = ad;
 	ad->policy = ps;
@@ -802,7 +830,7 @@ int policy_setup(struct authd *ad, struct sotto_errmsg *err)
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	ev_timer_init(&ps->push_timer, on_push_timer, 0., 0.);
 	ps->push_timer.data = ad;
-	rc = rules_load(ad, err);
+	rc = rules_setup(ad, err);
 	if (!rc)
 		rc = read_changes(ad, err);
 	if (rc)
@@ -816,6 +844,7 @@ void policy_teardown(struct authd *ad)
 {
 	struct policy_view *v;
 
+	recheck_teardown(ad);
 	ev_timer_stop(ad->loop, &ad->policy_timer);
 	if (ad->policy) {
 		ev_timer_stop(ad->loop, &ad->policy->push_timer);

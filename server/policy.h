@@ -22,8 +22,12 @@ struct policy {
 	int64_t trial_until;
 };
 
-/** policy_rules_changed() - read the rules anew, end what they now forbid. */
+/** policy_rules_changed() - read the rules anew, end what they now forbid; so do the others. */
 int policy_rules_changed(struct authd *ad, struct sotto_errmsg *err);
+/** policy_replaced() - groups may have other members, too. */
+int policy_replaced(struct authd *ad, struct sotto_errmsg *err);
+/** policy_routes_changed() - @m leads to other networks. */
+int policy_routes_changed(struct authd *ad, struct member *m, struct sotto_errmsg *err);
 
 /* ---- trial.c: a change that is taken back unless it is confirmed ---- */
 

@@ -85,17 +85,12 @@ static int join(struct member *m, struct group *g)
 	return 0;
 }
 
-static void leave(struct member *m, struct group *g)
+static void drop_id(struct member *m, int64_t grp)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < g->n; i++)
-		if (g->members[i] == m)
-			break;
-	if (i < g->n)
-		g->members[i] = g->members[--g->n];
 	for (i = 1; m->groups && i <= m->groups[0]; i++)
-		if (m->groups[i] != g->id)
+		if (m->groups[i] != grp)
 			m->groups[++n] = m->groups[i];
 	if (m->groups)
 		m->groups[0] = n;
@@ -105,13 +100,31 @@ static void leave(struct member *m, struct group *g)
 	}
 }
 
+static void leave(struct member *m, struct group *g)
+{
+	uint32_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (g->members[i] == m)
+			break;
+	if (i < g->n)
+		g->members[i] = g->members[--g->n];
+	drop_id(m, g->id);
+}
+
 int rules_member(struct authd *ad, struct member *m, const char *group,
 		 bool add, struct sotto_errmsg *err)
 {
 	struct group *g = rules_group(ad, group);
+	int rc = g ? 0 : rules_load(ad, err);	/* it was just made */
 
-	if (!g)			/* it was just made */
-		return rules_load(ad, err);
+	if (rc)
+		return rc;
+	g = rules_group(ad, group);
+	if (!g)
+		return sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'", group);
+	if (add == rules_in_group(m, g->id))
+		return 0;		/* it was read with the group */
 	if (!add)
 		leave(m, g);
 	else if (join(m, g))
@@ -127,60 +140,93 @@ void rules_member_gone(struct authd *ad, struct member *m)
 
 /* ---- loading ---- */
 
-static void forget(struct authd *ad)
+static void drop_group(struct group *g)
 {
-	struct rules *r = ad->rules;
-	uint32_t i, k;
+	uint32_t i;
 
-	if (!r)
-		return;
-	for (i = 0; i < r->groups_n; i++) {
-		for (k = 0; k < r->groups[i].n; k++) {
-			free(r->groups[i].members[k]->groups);
-			r->groups[i].members[k]->groups = NULL;
-		}
-		free(r->groups[i].members);
-	}
+	for (i = 0; i < g->n; i++)
+		drop_id(g->members[i], g->id);
+	free(g->members);
+}
+
+static void drop_groups(struct group *g, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		drop_group(&g[i]);
+	free(g);
+}
+
+static void drop_routes(struct rules *r)
+{
+	uint32_t i;
+
 	for (i = 0; i < r->routes_n; i++) {
 		free(r->routes[i].member->routes);
 		r->routes[i].member->routes = NULL;
 	}
-	free(r->rules);
-	free(r->groups);
-	free(r->nets);
 	free(r->routes);
-	memset(r, 0, sizeof(*r));
-	r->deny_rest = true;	/* where new ones cannot be had */
+	r->routes = NULL;
+	r->routes_n = 0;
 }
 
 void rules_free(struct authd *ad)
 {
-	forget(ad);
-	free(ad->rules);
+	struct rules *r = ad->rules;
+
+	if (!r)
+		return;
+	drop_groups(r->groups, r->groups_n);
+	drop_routes(r);
+	free(r->rules);
+	free(r->nets);
+	free(r);
 	ad->rules = NULL;
 }
 
-static int take_groups(struct authd *ad, const struct policy_doc *doc)
+static int take_members(struct authd *ad, struct group *g,
+			const struct policy_group *from)
 {
-	struct rules *r = ad->rules;
-	uint32_t i, k;
+	uint32_t i;
 	int rc = 0;
 
-	r->groups = calloc(doc->groups_n + 1, sizeof(*r->groups));
-	if (!r->groups)
+	for (i = 0; i < from->n && !rc; i++) {
+		struct member *m = member_by_name(ad, from->members[i]);
+
+		if (m)
+			rc = join(m, g);
+	}
+	return rc;
+}
+
+/* Those that are there stay with their members; @doc names the members of none or all. */
+static int take_groups(struct authd *ad, const struct policy_doc *doc)
+{
+	struct group *groups = calloc(doc->groups_n + 1, sizeof(*groups));
+	struct rules *r = ad->rules;
+	uint32_t i;
+	int rc = 0;
+
+	if (!groups)
 		return SOTTO_E_NOMEM;
 	for (i = 0; i < doc->groups_n; i++) {
-		r->groups[i].id = doc->groups[i].id;
-		strcpy(r->groups[i].name, doc->groups[i].name);
-		r->groups_n++;
-		for (k = 0; k < doc->groups[i].n && !rc; k++) {
-			struct member *m = member_by_name(ad,
-						doc->groups[i].members[k]);
+		struct group *was = rules_group_by_id(ad, doc->groups[i].id);
 
-			if (m)
-				rc = join(m, &r->groups[i]);
+		if (was) {
+			groups[i] = *was;
+			was->members = NULL;
+			was->n = 0;
+		} else {
+			groups[i].id = doc->groups[i].id;
+			strcpy(groups[i].name, doc->groups[i].name);
 		}
 	}
+	drop_groups(r->groups, r->groups_n);
+	r->groups = groups;
+	r->groups_n = doc->groups_n;
+	for (i = 0; i < doc->groups_n && !rc; i++)
+		rc = take_members(ad, &groups[i], &doc->groups[i]);
 	return rc;
 }
 
@@ -189,59 +235,6 @@ static int64_t id_of(struct authd *ad, const char *name)
 	const struct group *g = rules_group(ad, name);
 
 	return g ? g->id : 0;
-}
-
-static int take_rules(struct authd *ad, const struct policy_doc *doc)
-{
-	struct rules *r = ad->rules;
-	uint32_t i;
-
-	r->rules = calloc(doc->rules_n + 1, sizeof(*r->rules));
-	r->nets = calloc(doc->nets_n + 1, sizeof(*r->nets));
-	if (!r->rules || !r->nets)
-		return SOTTO_E_NOMEM;
-	for (i = 0; i < doc->rules_n; i++) {
-		r->rules[i].r = doc->rules[i];
-		r->rules[i].src_grp = id_of(ad, doc->rules[i].src.name);
-		r->rules[i].dst_grp = id_of(ad, doc->rules[i].dst.name);
-	}
-	for (i = 0; i < doc->nets_n; i++) {
-		r->nets[i].prefix = doc->nets[i].prefix;
-		r->nets[i].action = doc->nets[i].action;
-		r->nets[i].grp = id_of(ad, doc->nets[i].group);
-	}
-	r->rules_n = doc->rules_n;
-	r->nets_n = doc->nets_n;
-	r->deny_rest = doc->deny_rest;
-	return 0;
-}
-
-static int take_route(void *arg, const struct store_route *sr)
-{
-	struct authd *ad = arg;
-	struct rules *r = ad->rules;
-	struct member *m = member_by_id(ad, sr->member);
-	void *more;
-
-	if (!m)
-		return 0;
-	if (r->routes_n == r->routes_cap) {
-		uint32_t cap = r->routes_cap ? r->routes_cap * 2 : 16;
-
-		more = reallocarray(r->routes, cap, sizeof(*r->routes));
-		if (!more)
-			return SOTTO_E_NOMEM;
-		r->routes = more;
-		r->routes_cap = cap;
-	}
-	if (!m->routes)
-		m->routes = calloc(1, sizeof(*m->routes));
-	if (!m->routes)
-		return SOTTO_E_NOMEM;
-	if (m->routes->n < SOTTO_ROUTES_MAX)
-		m->routes->p[m->routes->n++] = sr->prefix;
-	r->routes[r->routes_n++] = (struct route_item) { sr->prefix, m };
-	return 0;
 }
 
 static int by_route(const void *x, const void *y)
@@ -261,33 +254,157 @@ static int by_net(const void *x, const void *y)
 	return c ? c : (a->grp > b->grp) - (a->grp < b->grp);
 }
 
-int rules_load(struct authd *ad, struct sotto_errmsg *err)
+static void take_lists(struct authd *ad, const struct policy_doc *doc,
+		       struct rule *rules, struct net_item *nets)
 {
-	struct policy_doc doc;
-	int rc;
+	struct rules *r = ad->rules;
+	uint32_t i;
 
-	if (!ad->rules)
-		ad->rules = calloc(1, sizeof(*ad->rules));
-	if (!ad->rules)
-		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	rc = store_policy_load(ad->store, &doc, err);
+	for (i = 0; i < doc->rules_n; i++) {
+		rules[i].r = doc->rules[i];
+		rules[i].src_grp = id_of(ad, doc->rules[i].src.name);
+		rules[i].dst_grp = id_of(ad, doc->rules[i].dst.name);
+	}
+	for (i = 0; i < doc->nets_n; i++) {
+		nets[i].prefix = doc->nets[i].prefix;
+		nets[i].action = doc->nets[i].action;
+		nets[i].grp = id_of(ad, doc->nets[i].group);
+	}
+	qsort(nets, doc->nets_n, sizeof(*nets), by_net);
+	free(r->rules);
+	free(r->nets);
+	r->rules = rules;
+	r->nets = nets;
+	r->rules_n = doc->rules_n;
+	r->nets_n = doc->nets_n;
+	r->deny_rest = doc->deny_rest;
+}
+
+static int take_rules(struct authd *ad, const struct policy_doc *doc)
+{
+	struct rule *rules = calloc(doc->rules_n + 1, sizeof(*rules));
+	struct net_item *nets = calloc(doc->nets_n + 1, sizeof(*nets));
+
+	if (rules && nets) {
+		take_lists(ad, doc, rules, nets);
+		return 0;
+	}
+	free(rules);
+	free(nets);
+	return SOTTO_E_NOMEM;
+}
+
+static int load(struct authd *ad, bool members, struct sotto_errmsg *err)
+{
+	struct rules *r = ad->rules;
+	struct policy_doc doc;
+	int rc = store_policy_load(ad->store, &doc, members, err);
+
 	if (rc)
 		return rc;
-	forget(ad);
-	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	if (members) {		/* all of them come anew */
+		drop_groups(r->groups, r->groups_n);
+		r->groups = NULL;
+		r->groups_n = 0;
+	}
+	r->partial = true;
 	rc = take_groups(ad, &doc);
 	if (!rc)
 		rc = take_rules(ad, &doc);
 	policy_doc_free(&doc);
-	if (!rc)
-		rc = store_each_route(ad->store, take_route, ad, err);
-	if (ad->rules->routes_n)
-		qsort(ad->rules->routes, ad->rules->routes_n,
-		      sizeof(*ad->rules->routes), by_route);
-	if (ad->rules->nets_n)
-		qsort(ad->rules->nets, ad->rules->nets_n,
-		      sizeof(*ad->rules->nets), by_net);
+	if (!rc) {
+		r->partial = false;
+		return 0;
+	}
+	r->rules_n = 0;
+	r->deny_rest = true;
+	return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+}
+
+int rules_load(struct authd *ad, struct sotto_errmsg *err)
+{
+	return load(ad, ad->rules->partial, err);
+}
+
+int rules_load_members(struct authd *ad, struct sotto_errmsg *err)
+{
+	return load(ad, true, err);
+}
+
+struct routes {
+	struct authd *ad;
+	uint32_t n, cap;
+	struct route_item *r;
+};
+
+static int take_route(void *arg, const struct store_route *sr)
+{
+	struct routes *rs = arg;
+	struct member *m = member_by_id(rs->ad, sr->member);
+	void *more;
+
+	if (!m)
+		return 0;
+	if (rs->n == rs->cap) {
+		uint32_t cap = rs->cap ? rs->cap * 2 : 16;
+
+		more = reallocarray(rs->r, cap, sizeof(*rs->r));
+		if (!more)
+			return SOTTO_E_NOMEM;
+		rs->r = more;
+		rs->cap = cap;
+	}
+	rs->r[rs->n++] = (struct route_item) { sr->prefix, m };
+	return 0;
+}
+
+/* What a member leads to stands with it, too. */
+static int lead(const struct route_item *r)
+{
+	struct member *m = r->member;
+
+	if (!m->routes)
+		m->routes = calloc(1, sizeof(*m->routes));
+	if (!m->routes)
+		return SOTTO_E_NOMEM;
+	if (m->routes->n < SOTTO_ROUTES_MAX)
+		m->routes->p[m->routes->n++] = r->prefix;
+	return 0;
+}
+
+int rules_load_routes(struct authd *ad, struct sotto_errmsg *err)
+{
+	struct routes rs = { .ad = ad };
+	struct rules *r = ad->rules;
+	uint32_t i;
+	int rc;
+
+	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	rc = store_each_route(ad->store, take_route, &rs, err);
+	if (rc) {		/* those of before stay: they are protected */
+		free(rs.r);
+		return rc;
+	}
+	drop_routes(r);
+	for (i = 0; i < rs.n && !rc; i++)
+		rc = lead(&rs.r[i]);
+	if (rs.n)
+		qsort(rs.r, rs.n, sizeof(*rs.r), by_route);
+	r->routes = rs.r;
+	r->routes_n = rs.n;
 	return rc;
+}
+
+int rules_setup(struct authd *ad, struct sotto_errmsg *err)
+{
+	int rc;
+
+	ad->rules = calloc(1, sizeof(*ad->rules));
+	if (!ad->rules)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	ad->rules->deny_rest = true;
+	rc = rules_load_members(ad, err);
+	return rc ? rc : rules_load_routes(ad, err);
 }
 
 /* ---- verdicts ---- */

@@ -33,15 +33,24 @@ struct route_item {			/* sorted by prefix, then member */
 
 struct rules {
 	bool deny_rest;
-	uint32_t rules_n, groups_n, nets_n, routes_n, routes_cap;
+	bool partial;			/* there was no memory for all of it */
+	uint32_t rules_n, groups_n, nets_n, routes_n;
 	struct rule *rules;
 	struct group *groups;
 	struct net_item *nets;
 	struct route_item *routes;
 };
 
-/** rules_load() - from the store, in the place of what was there. */
+/** rules_setup() - load all of it. */
+int rules_setup(struct authd *ad, struct sotto_errmsg *err);
+/** rules_load() - from the store: rules, networks' lines and which groups there are.
+ * Without memory nobody may do anything, until it succeeds.
+ */
 int rules_load(struct authd *ad, struct sotto_errmsg *err);
+/** rules_load_members() - the same, and who is in the groups. */
+int rules_load_members(struct authd *ad, struct sotto_errmsg *err);
+/** rules_load_routes() - what is behind gateways. */
+int rules_load_routes(struct authd *ad, struct sotto_errmsg *err);
 void rules_free(struct authd *ad);
 /** rules_member() - @m came into a group or left it. */
 int rules_member(struct authd *ad, struct member *m, const char *group,

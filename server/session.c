@@ -64,6 +64,10 @@ static void link_to(struct session_link *l, struct session *s, struct member *m)
 
 static void unlink_from(struct session_link *l, struct member *m)
 {
+	struct recheck *rc = &l->session->ad->recheck;
+
+	if (rc->at == l)
+		rc->at = l->next;
 	*l->prev = l->next;
 	if (l->next)
 		l->next->prev = l->prev;

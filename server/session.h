@@ -43,6 +43,11 @@ void session_wait(struct session *s);
  */
 uint64_t session_networks_mark(const struct sotto_msg_session_grant *g);
 
+/* ---- session_end.c ---- */
+
+/** session_end_both() - both ends are told, or A that its request came to nothing. */
+void session_end_both(struct session *s, enum sotto_refusal reason);
+
 /* ---- session_gone.c ---- */
 
 /** session_gone_forget() - free what is to be told. */

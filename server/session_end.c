@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What ends sessions before their time: an end that closes one, keys that were lost, a
- * member that is revoked, rules that changed, a gateway that is gone. Both are told.
+ * member that is revoked, a gateway that is gone. Both are told. (Rules that change:
+ * recheck.c.)
  */
 #include <inttypes.h>
 #include <string.h>
@@ -97,23 +98,7 @@ void session_member_revoked(struct authd *ad, struct member *m)
 	}
 }
 
-/* What the rules say of a live session now. */
-static bool still_right(struct authd *ad, const struct session *s)
-{
-	struct sotto_msg_session_grant g = { 0 };
-
-	rules_networks(ad, s->a, s->b, &g.routes);
-	rules_networks(ad, s->b, s->a, &g.own_routes);
-	if (g.routes.n || g.own_routes.n)
-		g.mode = SOTTO_MODE_TUNNEL;
-	/* one that was taken over after a restart: its networks are not known */
-	if (s->networks != session_networks_mark(&g) && s->made_ms)
-		return false;
-	return policy_permits(ad, s->a, s->b) ||
-	       (s->either && policy_permits(ad, s->b, s->a));
-}
-
-static void end_both(struct session *s, enum sotto_refusal reason)
+void session_end_both(struct session *s, enum sotto_refusal reason)
 {
 	if (s->state == SESSION_OFFERED) {
 		session_fail(s, reason);
@@ -125,22 +110,6 @@ static void end_both(struct session *s, enum sotto_refusal reason)
 	session_tell_gone(s->ad, s->a, s->id, reason);
 	session_tell_gone(s->ad, s->b, s->id, reason);
 	session_free(s);
-}
-
-void session_recheck(struct authd *ad)
-{
-	struct session *next;
-	struct member *m;
-	struct session_link *l;
-
-	for (m = ad->members; m; m = m->next) {
-		for (l = m->sessions; l; ) {
-			next = l->session;
-			l = l->next;
-			if (next->a == m && !still_right(ad, next))
-				end_both(next, SOTTO_REFUSAL_DENIED);
-		}
-	}
 }
 
 static bool has_other(struct authd *ad, const struct member *m)
@@ -167,5 +136,5 @@ void session_gateway_gone(struct authd *ad, struct member *m)
 	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
 		     m->sessions_n);
 	while ((l = m->sessions))
-		end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
+		session_end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
 }

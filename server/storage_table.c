@@ -190,12 +190,13 @@ static int do_member_revoke(struct storage *s, struct sotto_errmsg *err)
 
 static int do_policy_load(struct storage *s, struct sotto_errmsg *err)
 {
+	bool members = store_get_up_to(&s->in, 1);
 	struct policy_doc doc;
 	int rc;
 
 	if (!sound(s))
 		return NOT_PERMITTED;
-	rc = sql_policy_load(s->sql, &doc, err);
+	rc = sql_policy_load(s->sql, &doc, members, err);
 	if (rc)
 		return rc;
 	store_each_item(&doc, room, s);

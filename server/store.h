@@ -148,8 +148,10 @@ int store_token_secret(struct store *st, struct store_member *m,
 int store_member_revoke(struct store *st, const char *actor, int64_t id,
 			int64_t now, struct sotto_errmsg *err);
 
-/** store_policy_load() - all of it; free with policy_doc_free(). */
-int store_policy_load(struct store *st, struct policy_doc *doc,
+/** store_policy_load() - all of it; free with policy_doc_free().
+ * @members: false leaves groups empty, of which there may be millions
+ */
+int store_policy_load(struct store *st, struct policy_doc *doc, bool members,
 		      struct sotto_errmsg *err);
 
 /**

@@ -14,17 +14,17 @@ static int take_item(void *arg, struct sotto_rbuf *r)
 	return store_get_item(r, arg);
 }
 
-int store_policy_load(struct store *st, struct policy_doc *doc,
+int store_policy_load(struct store *st, struct policy_doc *doc, bool members,
 		      struct sotto_errmsg *err)
 {
 	struct ask q;
 	int rc;
 
 	if (st->sql)
-		return sql_policy_load(st->sql, doc, err);
+		return sql_policy_load(st->sql, doc, members, err);
 	memset(doc, 0, sizeof(*doc));
 	sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	ask_begin(&q);
+	sotto_put_u8(ask_begin(&q), members);
 	rc = ask(st, STORE_POLICY_LOAD, &q, take_item, doc, err);
 	if (rc)
 		policy_doc_free(doc);

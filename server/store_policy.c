@@ -115,16 +115,19 @@ static int load_rest(struct sql *st, sqlite3_stmt *s, void *arg,
 	return 0;
 }
 
-int sql_policy_load(struct sql *st, struct policy_doc *doc,
+int sql_policy_load(struct sql *st, struct policy_doc *doc, bool members,
 		      struct sotto_errmsg *err)
 {
 	int rc;
 
 	memset(doc, 0, sizeof(*doc));
-	rc = each_row(st, "SELECT g.id, g.name, m.name FROM grp g"
+	rc = each_row(st, members ?
+		      "SELECT g.id, g.name, m.name FROM grp g"
 		      " LEFT JOIN grp_member x ON x.grp = g.id"
 		      " LEFT JOIN member m ON m.id = x.member"
-		      " ORDER BY g.name, m.name", load_group, doc, err);
+		      " ORDER BY g.name, m.name" :
+		      "SELECT id, name, '' FROM grp ORDER BY name",
+		      load_group, doc, err);
 	if (!rc)
 		rc = each_row(st, "SELECT allow, src, dst FROM rule ORDER BY pos",
 			      load_rule, doc, err);

@@ -63,7 +63,7 @@ int sql_register(struct sql *st, const struct sql_registration *r,
 		 struct sotto_errmsg *err);
 int sql_member_revoke(struct sql *st, const char *actor, int64_t id,
 		      int64_t now, struct sotto_errmsg *err);
-int sql_policy_load(struct sql *st, struct policy_doc *doc,
+int sql_policy_load(struct sql *st, struct policy_doc *doc, bool members,
 		    struct sotto_errmsg *err);
 int sql_policy_apply(struct sql *st, const char *actor, const char *event,
 		     const struct policy_doc *doc,

@@ -34,7 +34,7 @@ static int take_back(struct authd *ad, const char *actor, const char *event,
 	if (rc)
 		return rc;
 	forget(ad);
-	return policy_rules_changed(ad, err);
+	return policy_replaced(ad, err);
 }
 
 static void arm(struct authd *ad, double seconds)
@@ -110,7 +110,7 @@ static int begin(struct authd *ad, const char *actor,
 		 struct store_trial *t, struct sotto_errmsg *err)
 {
 	struct policy_doc now;
-	int rc = store_policy_load(ad->store, &now, err);
+	int rc = store_policy_load(ad->store, &now, true, err);
 
 	if (rc)
 		return rc;
@@ -147,7 +147,7 @@ int trial_apply(struct authd *ad, const char *actor,
 		ad->policy->trial_until = t.until;
 		arm(ad, seconds);
 	}
-	return policy_rules_changed(ad, err);
+	return policy_replaced(ad, err);
 }
 
 static int need_trial(struct authd *ad, struct sotto_errmsg *err)

@@ -74,7 +74,7 @@ static void ask_one(struct store *st, unsigned int which)
 		store_code_find(st, id, &code, &err);
 		break;
 	case 3:
-		store_policy_load(st, &doc, &err);
+		store_policy_load(st, &doc, true, &err);
 		break;
 	case 4:
 		store_trial_get(st, &trial, &err);

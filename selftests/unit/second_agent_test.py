@@ -440,14 +440,48 @@ def many_ends(server):
     hub, *peers = joined(server, "peer", 18, "10.1.0")
     live = {made(peer, hub.addresses[0]) for peer in peers for _ in range(8)}
     T.result(set(hub.sessions) == live, "many: 136 sessions", len(live))
-    since = len(hub.got)
+
+    def looked_at(*words):
+        before = server.stat("rechecked")
+        server.cli(*words)
+        return server.stat("rechecked") - before
+
+    T.equal(looked_at("realm", "rule", "add", "deny", "all", "peer1"), 8,
+            "many: a rule for one member concerns its sessions only")
+    T.equal(looked_at("realm", "rule", "del", "1"), 8, "many: and so when it goes")
+    T.equal(looked_at("realm", "group", "add", "peers", "peer2"), 8, "many: and a new group")
+    T.equal(looked_at("realm", "rule", "add", "deny", "all", "@peers"), 8, "many: and its rule")
+    T.equal(looked_at("realm", "policy", "add", "10.77.0.0/16", "protect"), 0,
+            "many: and a network none")
+    T.equal(looked_at("member", "set", "peer3", "--route", "10.78.0.0/16"), 8,
+            "many: and a gateway its own")
+    T.result(run(lambda: not peers[2].sessions and len(hub.sessions) == 128),
+             "many: which end: their networks are others")
+    server.cli("member", "set", "peer3", "--no-routes")
+    for _ in range(8):
+        made(peers[2], hub.addresses[0])
+    T.equal(looked_at("realm", "rule", "default", "allow"), 0, "many: what stays as it was, none")
+    T.equal(sorted(len(ids) for ids in ended(server, hub, peers)), [8, 128],
+            "many: all end when a rule forbids them, told in two messages")
+    server.cli("realm", "rule", "del", "1")
+    # so many rules that the sessions are looked at in three turns
+    server.apply("".join("deny peer3 peer%d\n" % (4 + i % 13) for i in range(1000)))
+    for peer in peers:
+        for _ in range(8):
+            made(peer, hub.addresses[0])
+    T.equal(sorted(len(ids) for ids in ended(server, hub, peers)), [8, 64, 64],
+            "many: with many rules they are looked at in turns")
+
+
+def ended(server, hub, peers):
+    """What the hub is told of."""
+    live, since = set(hub.sessions), len(hub.got)
     server.cli("realm", "rule", "add", "deny", "all", hub.name)
-    T.result(run(lambda: not any(agent.sessions for agent in (hub, *peers))),
-             "many: all end when a rule forbids them")
+    T.result(run(lambda: not any(agent.sessions for agent in (hub, *peers))), "ended: all")
     gone = [e[2] for e in hub.got[since:] if e[1] == "session-gone"]
-    T.equal([len(v["session-ids"]) for v in gone], [128, 8], "many: in two messages")
-    T.equal({id_ for v in gone for id_ in v["session-ids"]}, live, "many: each once")
-    T.equal({v["reason"] for v in gone}, {REASON["denied"]}, "many: and why")
+    T.equal(sorted(id_ for v in gone for id_ in v["session-ids"]), sorted(live), "ended: each once")
+    T.equal({v["reason"] for v in gone}, {REASON["denied"]}, "ended: and why")
+    return [v["session-ids"] for v in gone]
 
 
 def main():

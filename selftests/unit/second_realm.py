@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A realm for second agents: the real sotto-authd, $SOTTO_AUTHD, with its state in a folder of
 its own, and what one wants to know of members."""
+import json
 import os
 import shutil
 import signal
@@ -35,6 +36,15 @@ class Server:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout
+
+    def stat(self, name):
+        return json.loads(self.cli("realm", "stats", "--json"))[name]
+
+    def apply(self, text):
+        path = os.path.join(self.top, "policy")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        self.cli("policy", "apply", path)
 
     def start(self, cookie_rate=200):
         with open(os.path.join(self.top, "etc/authd.conf"), "w", encoding="ascii") as f:

@@ -279,7 +279,7 @@ static void mark_policy(void)
 	uint32_t i;
 	int64_t id;
 
-	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, true, &err), 0);
 	for (i = 0; i < doc.nets_n; i++) {
 		const uint8_t *b = doc.nets[i].prefix.addr.b;
 

@@ -97,7 +97,7 @@ static void policies(void)
 	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
 	p.action = SOTTO_ACTION_BLOCK;
 	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
-	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, true, &err), 0);
 	EXPECT_EQ(doc.nets_n, 1);
 	EXPECT_EQ(doc.nets[0].action, SOTTO_ACTION_BLOCK);
 	policy_doc_free(&doc);
@@ -164,7 +164,7 @@ static void whole_policy(void)
 	EXPECT(strlen(t.previous) > STORE_FRAME_MAX);
 	EXPECT_EQ(store_policy_apply(st, "test", "policy.apply", &doc, &t,
 				     true, 1, &err), 0);
-	EXPECT_EQ(store_policy_load(st, &back, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &back, true, &err), 0);
 	EXPECT_EQ(back.groups_n, MANY / 3);
 	EXPECT(back.groups_n && back.groups[back.groups_n - 1].id);
 	EXPECT_EQ(back.nets_n, MANY);
@@ -258,7 +258,7 @@ static void full_realm(void)
 	sotto_prefix_parse(&p.prefix, "1.1.2.1/32");
 	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
 	EXPECT_EQ(reopen(), 0);
-	EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, true, &err), 0);
 	EXPECT_EQ(doc.groups_n, POLICY_GROUPS_MAX);
 	EXPECT_EQ(doc.nets_n, POLICY_NETS_MAX);
 	policy_doc_free(&doc);
@@ -439,7 +439,7 @@ static void migrates(void)
 		members = 0;
 		EXPECT_EQ(store_each_member(st, find_old, &members, &err), 0);
 		EXPECT_EQ(members, 3);
-		EXPECT_EQ(store_policy_load(st, &doc, &err), 0);
+		EXPECT_EQ(store_policy_load(st, &doc, true, &err), 0);
 		EXPECT_EQ(doc.nets_n, 2);
 		EXPECT(!doc.deny_rest);
 		EXPECT_EQ(doc.nets[0].action, SOTTO_ACTION_PROTECT);
