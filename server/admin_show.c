@@ -95,25 +95,61 @@ static int get_limit(const json_t *req, uint64_t *limit,
 	return sotto_jx_u64(req, "limit", 1, AUTHD_LIST_MAX, limit, err);
 }
 
-/* "after" is the id of the last one that was seen: ids only grow. */
+/*
+ * Lists come in pages: "next" of an answer has what the request for the next page says more.
+ * Ids of members only grow, and stay.
+ */
+struct page {
+	uint64_t left;
+	struct member *m;		/* the first one that may be on it */
+	uint64_t skip;			/* of what it has, these were on the one before */
+	json_t *next;
+};
+
+static int get_page(struct authd *ad, const json_t *req, struct page *p,
+		    struct sotto_errmsg *err)
+{
+	uint64_t from = 0;
+	int rc = get_limit(req, &p->left, err);
+
+	p->next = json_null();
+	p->skip = 0;
+	if (!rc && json_object_get(req, "from"))
+		rc = sotto_jx_u64(req, "from", 0, INT64_MAX, &from, err);
+	if (!rc && json_object_get(req, "skip"))
+		rc = sotto_jx_u64(req, "skip", 0, INT64_MAX, &p->skip, err);
+	if (rc)
+		return rc;
+	p->m = member_by_id(ad, from);
+	if (!p->m)
+		p->m = ad->members;
+	while (p->m && (uint64_t)p->m->id < from)
+		p->m = p->m->next;
+	return 0;
+}
+
+/* The next page begins with @p's member, if there is one. */
+static void end_page(struct page *p)
+{
+	if (p->m)
+		p->next = json_pack("{s:I, s:I}", "from", (json_int_t)p->m->id,
+				    "skip", (json_int_t)p->skip);
+}
+
 int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	uint64_t limit, after = 0;
-	const struct member *m;
+	struct page p;
 	json_t *list;
-	int rc = get_limit(req, &limit, err);
+	int rc = get_page(ad, req, &p, err);
 
-	if (!rc && json_object_get(req, "after"))
-		rc = sotto_jx_u64(req, "after", 0, INT64_MAX, &after, err);
 	if (rc)
 		return rc;
 	list = json_array();
-	for (m = ad->members; m && json_array_size(list) < limit; m = m->next)
-		if ((uint64_t)m->id > after)
-			json_array_append_new(list, admin_member_json(m));
-	sotto_usock_ok(conn, json_pack("{s:o, s:b}", "members", list,
-				       "more", m != NULL));
+	for (; p.m && p.left; p.m = p.m->next, p.left--)
+		json_array_append_new(list, admin_member_json(p.m));
+	end_page(&p);
+	sotto_usock_ok(conn, json_pack("{s:o, s:o}", "members", list, "next", p.next));
 	return 0;
 }
 
@@ -138,40 +174,47 @@ static json_t *session_json(const struct session *s)
 			 "destination", sotto_addr_str(&s->dst, dst));
 }
 
-/* The members' lists are walked, so that a page begins where the last ended:
- * "after" counts sessions.
- */
+/* Each is with the member that asked for it. False: the page is full. */
+static bool list_sessions(json_t *list, struct page *p)
+{
+	const struct session_link *l;
+	uint64_t n = 0;
+
+	for (l = p->m->sessions; l; l = l->next, n++) {
+		if (n < p->skip || l->session->a != p->m)
+			continue;
+		if (!p->left)
+			break;
+		p->left--;
+		json_array_append_new(list, session_json(l->session));
+	}
+	p->skip = l ? n : 0;
+	return !l;
+}
+
 int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
 		       const json_t *req, struct sotto_errmsg *err)
 {
-	uint64_t limit, after = 0, at = 0;
-	const struct session_link *l;
-	const struct member *m;
+	unsigned int look = AUTHD_LIST_LOOK;
+	struct page p;
 	json_t *list;
-	int rc = get_limit(req, &limit, err);
+	int rc = get_page(ad, req, &p, err);
 
-	if (!rc && json_object_get(req, "after"))
-		rc = sotto_jx_u64(req, "after", 0, INT64_MAX, &after, err);
 	if (rc)
 		return rc;
 	list = json_array();
-	for (m = ad->members; m; m = m->next)
-		for (l = m->sessions; l; l = l->next)
-			if (l->session->a == m && at++ >= after &&
-			    json_array_size(list) < limit)
-				json_array_append_new(list,
-						      session_json(l->session));
-	sotto_usock_ok(conn, json_pack("{s:o, s:b, s:I}", "sessions", list,
-				       "more", at > after + limit,
-				       "total", (json_int_t)at));
+	while (p.m && look-- && list_sessions(list, &p))
+		p.m = p.m->next;
+	end_page(&p);
+	sotto_usock_ok(conn, json_pack("{s:o, s:o}", "sessions", list, "next", p.next));
 	return 0;
 }
 
-static json_t *configured_policies(struct authd *ad)
+static void configured_policies(struct authd *ad, json_t *list)
 {
-	json_t *list = json_array(), *o;
 	char text[SOTTO_PREFIX_STR];
 	uint32_t i;
+	json_t *o;
 
 	for (i = 0; i < ad->rules->nets_n; i++) {
 		const struct net_item *n = &ad->rules->nets[i];
@@ -185,7 +228,6 @@ static json_t *configured_policies(struct authd *ad)
 				rules_group_by_id(ad, n->grp)->name));
 		json_array_append_new(list, o);
 	}
-	return list;
 }
 
 static void route_policies(struct authd *ad, json_t *list)
@@ -203,39 +245,47 @@ static void route_policies(struct authd *ad, json_t *list)
 	}
 }
 
-static void member_policies(struct authd *ad, json_t *list)
+static void member_policy(const struct member *m, json_t *list)
 {
 	char addr[SOTTO_ADDR_STR], text[SOTTO_ADDR_STR + 8];
-	const struct member *m;
 	int i;
 
-	for (m = ad->members; m; m = m->next) {
-		if (!m->registered)
-			continue;
-		for (i = 0; i < m->addrs_n; i++) {
-			sotto_addr_str(&m->addrs[i].addr, addr);
-			snprintf(text, sizeof(text), "%s/%d", addr,
-				 m->addrs[i].addr.len * 8);
-			json_array_append_new(list, json_pack(
-				"{s:s, s:s, s:s, s:s}", "prefix", text,
-				"action", "protect", "source", "member",
-				"member", m->name));
-		}
+	for (i = 0; i < m->addrs_n; i++) {
+		sotto_addr_str(&m->addrs[i].addr, addr);
+		snprintf(text, sizeof(text), "%s/%d", addr,
+			 m->addrs[i].addr.len * 8);
+		json_array_append_new(list, json_pack(
+			"{s:s, s:s, s:s, s:s}", "prefix", text,
+			"action", "protect", "source", "member",
+			"member", m->name));
 	}
 }
 
+/* What is configured stands on the first page, all of it. */
 int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	json_t *list = configured_policies(ad), *o;
+	unsigned int look = AUTHD_LIST_LOOK;
+	struct page p;
+	json_t *list, *o;
+	int rc = get_page(ad, req, &p, err);
 
-	(void)req;
-	(void)err;
-	route_policies(ad, list);
-	if (ad->conf.protect_members)
-		member_policies(ad, list);
-	o = json_pack("{s:o, s:I}", "policies", list, "version",
-		      (json_int_t)policy_version(ad));
+	if (rc)
+		return rc;
+	list = json_array();
+	if (p.m == ad->members) {
+		configured_policies(ad, list);
+		route_policies(ad, list);
+	}
+	for (; p.m && p.left && look; p.m = p.m->next, look--) {
+		if (!p.m->registered || !ad->conf.protect_members)
+			continue;
+		member_policy(p.m, list);
+		p.left--;
+	}
+	end_page(&p);
+	o = json_pack("{s:o, s:o, s:I}", "policies", list, "next", p.next,
+		      "version", (json_int_t)policy_version(ad));
 	if (ad->policy->previous)
 		json_object_set_new(o, "trial_until",
 				    json_integer(ad->policy->trial_until));

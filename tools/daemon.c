@@ -122,47 +122,33 @@ int state_readable(void)
 	return fail(EXIT_PERM, "not permitted to look into %s; run it as root", path);
 }
 
-/* The page behind what is in @all already. */
-static int ask_page(const char *cmd, const json_t *all, json_t **page)
+int daemon_pages(const char *cmd, const char *name, json_t **first)
 {
-	json_t *req = json_pack("{s:s}", "cmd", cmd);
-	size_t n = json_array_size(all);
-	json_t *id = n ? json_object_get(json_array_get(all, n - 1), "id") : NULL;
-
-	if (json_is_integer(id))
-		json_object_set(req, "after", id);
-	else if (n)
-		json_object_set_new(req, "after", json_integer(n));
-	return daemon_call(SERVER_SOCKET, req, page);
-}
-
-/*
- * All entries in one array. The next page begins behind the last entry's numeric "id", or, where
- * ids are no numbers, behind so many entries.
- */
-static int list_all(const char *cmd, const char *name, json_t **out)
-{
-	json_t *all = json_array();
-	bool more = true;
+	json_t *page = NULL, *next = NULL;
 	int ret = 0;
 
-	while (more && !ret) {
-		json_t *page, *list;
-		size_t n;
+	*first = NULL;
+	do {
+		json_t *req = json_pack("{s:s}", "cmd", cmd);
 
-		ret = ask_page(cmd, all, &page);
+		json_object_update(req, next);
+		json_decref(page);
+		page = NULL;
+		ret = daemon_call(SERVER_SOCKET, req, &page);
 		if (ret)
 			break;
-		list = json_object_get(page, name);
-		n = json_array_size(list);
-		json_array_extend(all, list);
-		more = n && json_is_true(json_object_get(page, "more"));
-		json_decref(page);
+		if (!*first)
+			*first = json_incref(page);
+		else
+			json_array_extend(json_object_get(*first, name),
+					  json_object_get(page, name));
+		next = json_object_get(page, "next");
+	} while (json_is_object(next));
+	json_decref(page);
+	if (ret) {
+		json_decref(*first);
+		*first = NULL;
 	}
-	if (ret)
-		json_decref(all);
-	else
-		*out = all;
 	return ret;
 }
 
@@ -170,11 +156,13 @@ int daemon_show_list(const char *cmd, const char *name, const struct column *col
 		     void (*add_row)(struct table *t, const json_t *entry), const char *empty)
 {
 	struct table t;
-	json_t *list;
-	int ret = list_all(cmd, name, &list);
+	json_t *answer, *list;
+	int ret = daemon_pages(cmd, name, &answer);
 
 	if (ret)
 		return ret;
+	list = json_incref(json_object_get(answer, name));
+	json_decref(answer);
 	if (opts.json) {
 		print_json(list);
 		return EXIT_OK;

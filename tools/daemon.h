@@ -30,9 +30,16 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err);
 int daemon_call(const char *socket, json_t *req, json_t **out);
 
 /**
- * daemon_show_list() - ask the server for a list that comes in pages, and show it
+ * daemon_pages() - ask the server for a list that comes in pages
  * @cmd: "member.list", …
  * @name: member of the answer that has the list
+ * @answer: the first page with what is in the others; the caller's
+ * Returns 0 or an exit code.
+ */
+int daemon_pages(const char *cmd, const char *name, json_t **answer);
+
+/**
+ * daemon_show_list() - the same, and show it
  * @columns: of the table, @n of them; @add_row puts an entry into it
  * @empty: what to say if there is none
  * Returns 0 or an exit code.

@@ -110,7 +110,7 @@ static int net_show(struct args *a)
 
 	if (args_end(a, net_show_usage))
 		return EXIT_USAGE;
-	ret = ask(json_pack("{s:s}", "cmd", "policy.show"), &answer);
+	ret = daemon_pages("policy.show", "policies", &answer);
 	if (ret)
 		return ret;
 	list = json_object_get(answer, "policies");

@@ -357,7 +357,54 @@ static void rollover(void)
 	stop();
 }
 
+/* ---- lists ---- */
+
+/* How many entries a list has when it comes one by one; in how many pages. */
+static int walk(const char *cmd, const char *name, int *pages)
+{
+	json_int_t from = 0, skip = 0;
+	int n = 0;
+
+	for (*pages = 0; *pages < 100; ) {
+		json_t *ans = authd_ask(&run, "{s:s, s:i, s:I, s:I}", "cmd", cmd,
+					"limit", 1, "from", from, "skip", skip);
+		const json_t *next = json_object_get(ans, "next");
+
+		++*pages;
+		n += json_array_size(json_object_get(ans, name));
+		from = json_integer_value(json_object_get(next, "from"));
+		skip = json_integer_value(json_object_get(next, "skip"));
+		json_decref(ans);
+		if (!from)
+			break;
+	}
+	return n;
+}
+
+static void lists(void)
+{
+	int i, pages;
+
+	ASSERT(authd_start(&run, "") && sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2") &&
+	       sim_member(&c, &run, "carol", "10.0.0.3"));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	EXPECT_EQ(sim_session(&c, "10.0.0.1"), 0);
+	EXPECT_EQ(walk("member.list", "members", &pages), 3);
+	EXPECT_EQ(pages, 3);
+	EXPECT_EQ(walk("session.list", "sessions", &pages), 4);
+	EXPECT_EQ(pages, 4);
+	/* a line of a network stands on the first page, and only there */
+	json_decref(authd_ask(&run, "{s:s, s:s, s:s}", "cmd", "policy.add", "prefix",
+			      "10.0.0.0/8", "action", "protect"));
+	EXPECT_EQ(walk("policy.show", "policies", &pages), 4);
+	EXPECT_EQ(pages, 3);
+	stop();
+}
+
 static const struct ktap_test tests[] = {
+	{ "lists", lists },
 	{ "rekey", rekey },
 	{ "metrics", metrics },
 	{ "monitor", monitor },
