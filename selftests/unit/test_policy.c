@@ -460,6 +460,43 @@ static void networks(void)
 	stop();
 }
 
+#define HOSTS	500
+
+/* One rule for each host behind a gateway, and one before it that makes it void. */
+static const char *host_rules(bool hidden)
+{
+	static char text[60000];
+	int i, len = 0;
+
+	for (i = 1; i <= HOSTS; i++)
+		len += sprintf(text + len, "deny alice fd00:%x::%s\n"
+			       "allow alice fd00:%x::1/128\n", i * 7,
+			       hidden ? "/32" : "2/128", i * 7);
+	sprintf(text + len, "allow alice fd00:8000::/17\ndefault deny\n");
+	return text;
+}
+
+/* Each divides the network further, and one question has to come to an end of that. */
+static void many_rules(void)
+{
+	uint64_t begin;
+
+	ASSERT(three());
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd", "member.set",
+			      "name", "carol", "routes", "fd00::/16"));
+	IS(apply(host_rules(false), 0), "");
+	begin = sotto_now_ms();
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT(sotto_now_ms() - begin < 500);
+	EXPECT_EQ(a.asks[a.asks_n - 1].grant.routes.n, SOTTO_ROUTES_MAX);
+	IS(apply(host_rules(true), 0), "");
+	begin = sotto_now_ms();
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT(sotto_now_ms() - begin < 500);
+	EXPECT_EQ(a.asks[a.asks_n - 1].grant.routes.n, 1);
+	stop();
+}
+
 /* Two gateways for one network; the first one goes. */
 static void two_gateways(void)
 {
@@ -561,6 +598,7 @@ static const struct ktap_test tests[] = {
 	{ "no_way_back", no_way_back },
 	{ "views_are_shared", views_are_shared },
 	{ "networks", networks },
+	{ "many_rules", many_rules },
 	{ "two_gateways", two_gateways },
 	{ "trial", trial },
 	{ "trial_and_crash", trial_and_crash },
