@@ -587,12 +587,43 @@ static void newer_database(void)
 	stop(NULL, NULL);
 }
 
+/* The exit code of another program of this realm; -1: it was still there after a while. */
+static int another(const char *arg)
+{
+	pid_t pid = authd_spawn(&run, arg);
+	uint64_t end = sotto_now_ms() + 8000;
+	int status;
+
+	while (sotto_now_ms() < end) {
+		usleep(5000);
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+	}
+	kill(pid, SIGKILL);
+	authd_wait(pid);
+	return -1;
+}
+
+/* Also one that does not see the other one's sockets: each would believe its own memory. */
 static void second_server(void)
 {
+	char other[160], own[160];
+
 	ASSERT(authd_start(&run, ""));
-	EXPECT(authd_wait(authd_spawn(&run, NULL)) == 1);
-	EXPECT(authd_wait(authd_spawn(&run, "--init")) == 1);
+	EXPECT_EQ(another(NULL), 1);
+	EXPECT_EQ(another("--init"), 1);
+	snprintf(own, sizeof(own), "%s/run", run.top);
+	snprintf(other, sizeof(other), "%s/run2", run.top);
+	setenv("SOTTO_RUN", other, 1);
+	EXPECT_EQ(another(NULL), 1);
+	EXPECT_EQ(another("--rekey"), 1);
+	EXPECT_EQ(another("--retire"), 1);
+	setenv("SOTTO_RUN", own, 1);
+	EXPECT(authd_said(&run, "another server has it"));
 	EXPECT(authd_port(&run) > 0);
+	/* that one gone, there is room for the next */
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	EXPECT(authd_begin(&run));
 	stop(NULL, NULL);
 }
 
