@@ -328,10 +328,13 @@ static int change_member(struct authd *ad, const json_t *req, bool add,
 {
 	const char *group;
 	struct member *m;
+	bool known = false;
 	int rc = trial_refuse(ad, err);
 
 	if (!rc)
 		rc = get_group(req, &group, err);
+	if (!rc)
+		known = rules_group(ad, group);
 	if (!rc)
 		rc = admin_get_member(ad, req, &m, err);
 	if (!rc)
@@ -341,8 +344,11 @@ static int change_member(struct authd *ad, const json_t *req, bool add,
 		rc = rules_member(ad, m, group, add, err);
 	if (rc)
 		return rc;
-	/* a new group's rules and networks, and what they permitted before */
-	session_recheck(ad);
+	/* with a new group all rules were read anew */
+	if (known)
+		session_recheck_of(ad, m);
+	else
+		session_recheck(ad);
 	policy_changed(ad);
 	return 0;
 }

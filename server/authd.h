@@ -463,6 +463,8 @@ void session_free(struct session *s);
 struct member *session_peer(const struct session *s, const struct member *m);
 /** session_recheck() - end those that the rules forbid now. */
 void session_recheck(struct authd *ad);
+/** session_recheck_of() - of @m's only: nothing else has changed for the others. */
+void session_recheck_of(struct authd *ad, struct member *m);
 /** session_gateway_gone() - @m is offline: where another gateway leads to the same
  * networks, its peers are to ask for that one.
  */

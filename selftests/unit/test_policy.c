@@ -3,6 +3,8 @@
  * Groups, rules, networks and trials: the text form alone, then the real server
  * with agents that count what they are told.
  */
+#include <sqlite3.h>
+
 #include "threerun.h"
 
 #include "server/policydoc.h"
@@ -585,6 +587,104 @@ static void trial_and_crash(void)
 	stop();
 }
 
+/* ---- a member with many sessions ---- */
+
+#define PEERS		2990
+#define EACH		8
+#define LISTS		(PEERS * EACH / SOTTO_LIVE_MAX)
+
+_Static_assert(LISTS * SOTTO_LIVE_MAX == PEERS * EACH, "lists that are full");
+
+/* Members that never come. The key of the one with id i is i in digits. */
+static bool with_peers(void)
+{
+	char path[192], insert[512];
+	sqlite3 *db;
+	bool ok;
+
+	if (!authd_make(&run, ""))
+		return false;
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	snprintf(insert, sizeof(insert),
+		 "INSERT INTO member(name, state, static_pub, token, created, registered)"
+		 " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+		 " SELECT 'm' || i, 1, CAST(printf('%%032d', i) AS BLOB), randomblob(72), 1, 1 FROM n;"
+		 "INSERT INTO address SELECT CAST(char(1, id / 4096 + 1, id / 64 %% 64 + 1, id %% 64 + 1)"
+		 " AS BLOB), id FROM member", PEERS);
+	ok = sqlite3_open(path, &db) == SQLITE_OK &&
+	     sqlite3_exec(db, insert, NULL, NULL, NULL) == SQLITE_OK;
+	sqlite3_close(db);
+	return ok && authd_begin(&run);
+}
+
+/* It says that it has as many with each of them as it may. */
+static bool list_sessions(struct sim *s)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
+	int i, k, n = 0;
+
+	if (!sim_hello(s, PEERS * EACH))
+		return false;
+	for (i = 0; i < LISTS; i++) {
+		m.live.listing = s->listing;
+		m.live.live.n = SOTTO_LIVE_MAX;
+		for (k = 0; k < SOTTO_LIVE_MAX; k++, n++) {
+			struct sotto_live *l = &m.live.live.l[k];
+			char digits[33];
+
+			l->session_id = n + 1;
+			l->spi = 1000 + n;
+			snprintf(digits, sizeof(digits), "%032d", n / EACH + 1);
+			memcpy(l->peer_key, digits, 32);
+		}
+		if (sim_call(s, &m) != SOTTO_MSG_ACK)
+			return false;
+	}
+	return true;
+}
+
+static int many_calls(struct sim *s, const struct sotto_msg *m)
+{
+	uint64_t begin = sotto_now_ms();
+	int i;
+
+	for (i = 0; i < 500; i++)
+		EXPECT_EQ(sim_call(s, m), SOTTO_MSG_ACK);
+	return sotto_now_ms() - begin;
+}
+
+/* What concerns one pair, or one member, does not take a look at the sessions of all. */
+static void many_sessions(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+	int base, unknown, i, len = 0;
+	static char text[60000];
+	uint64_t begin;
+
+	ASSERT(with_peers());
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	ASSERT(list_sessions(&a));
+	base = many_calls(&a, &m);
+	m.type = SOTTO_MSG_SPI_UNKNOWN;
+	m.spi_unknown.spi = 77777;
+	sotto_addr_parse(&m.spi_unknown.src, "1.1.1.2");
+	unknown = many_calls(&a, &m);
+	printf("# %d, %d ms\n", base, unknown);
+	EXPECT(unknown < 2 * base + 50);
+	for (i = 1; i < 1000; i++)
+		len += sprintf(text + len, "deny bob m%d\n", i);
+	len += sprintf(text + len, "group web alice\n");
+	IS(apply(text, 0), "");
+	begin = sotto_now_ms();
+	IS(say("group.add", "group", "web", "name", "bob"), "");
+	printf("# %d ms\n", (int)(sotto_now_ms() - begin));
+	EXPECT(sotto_now_ms() - begin < 100);
+	sim_free(&a);
+	sim_free(&b);
+	authd_stop(&run);
+}
+
 static const struct ktap_test tests[] = {
 	{ "text_form", text_form },
 	{ "bad_text", bad_text },
@@ -600,6 +700,7 @@ static const struct ktap_test tests[] = {
 	{ "networks", networks },
 	{ "many_rules", many_rules },
 	{ "two_gateways", two_gateways },
+	{ "many_sessions", many_sessions },
 	{ "trial", trial },
 	{ "trial_and_crash", trial_and_crash },
 };
