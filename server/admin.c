@@ -295,7 +295,7 @@ static const struct admin_cmd {
 	{ "member.revoke", { "name" }, cmd_member_revoke },
 	{ "member.set", { "name", "routes" }, admin_member_set },
 	{ "session.list", { "after", "limit" }, admin_session_list },
-	{ "policy.show", { NULL }, admin_policy_show },
+	{ "policy.show", { "after", "limit" }, admin_policy_show },
 	{ "policy.add", { "prefix", "action", "group" }, admin_policy_add },
 	{ "policy.del", { "prefix", "group" }, admin_policy_del },
 	{ "policy.export", { NULL }, admin_policy_export },

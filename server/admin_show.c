@@ -95,23 +95,39 @@ static int get_limit(const json_t *req, uint64_t *limit,
 	return sotto_jx_u64(req, "limit", 1, AUTHD_LIST_MAX, limit, err);
 }
 
-/* "after" is the id of the last one that was seen: ids only grow. */
-int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
-		      const json_t *req, struct sotto_errmsg *err)
+/* "after" is the id of the last member that was seen: ids only grow. */
+static int get_page(struct authd *ad, const json_t *req, uint64_t *limit,
+		    const struct member **first, struct sotto_errmsg *err)
 {
-	uint64_t limit, after = 0;
-	const struct member *m;
-	json_t *list;
-	int rc = get_limit(req, &limit, err);
+	uint64_t after = 0;
+	int rc = get_limit(req, limit, err);
 
 	if (!rc && json_object_get(req, "after"))
 		rc = sotto_jx_u64(req, "after", 0, INT64_MAX, &after, err);
 	if (rc)
 		return rc;
+	*first = member_by_id(ad, after);
+	if (*first)
+		*first = (*first)->next;
+	else
+		for (*first = ad->members; *first && (uint64_t)(*first)->id <= after; )
+			*first = (*first)->next;
+	return 0;
+}
+
+int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
+		      const json_t *req, struct sotto_errmsg *err)
+{
+	const struct member *m;
+	uint64_t limit;
+	json_t *list;
+	int rc = get_page(ad, req, &limit, &m, err);
+
+	if (rc)
+		return rc;
 	list = json_array();
-	for (m = ad->members; m && json_array_size(list) < limit; m = m->next)
-		if ((uint64_t)m->id > after)
-			json_array_append_new(list, admin_member_json(m));
+	for (; m && json_array_size(list) < limit; m = m->next)
+		json_array_append_new(list, admin_member_json(m));
 	sotto_usock_ok(conn, json_pack("{s:o, s:b}", "members", list,
 				       "more", m != NULL));
 	return 0;
@@ -167,10 +183,10 @@ int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
 	return 0;
 }
 
-static json_t *configured_policies(struct authd *ad)
+static void configured_policies(struct authd *ad, json_t *list)
 {
-	json_t *list = json_array(), *o;
 	char text[SOTTO_PREFIX_STR];
+	json_t *o;
 	uint32_t i;
 
 	for (i = 0; i < ad->rules->nets_n; i++) {
@@ -185,7 +201,6 @@ static json_t *configured_policies(struct authd *ad)
 				rules_group_by_id(ad, n->grp)->name));
 		json_array_append_new(list, o);
 	}
-	return list;
 }
 
 static void route_policies(struct authd *ad, json_t *list)
@@ -203,39 +218,47 @@ static void route_policies(struct authd *ad, json_t *list)
 	}
 }
 
-static void member_policies(struct authd *ad, json_t *list)
+static void member_policies(const struct member *m, json_t *list)
 {
 	char addr[SOTTO_ADDR_STR], text[SOTTO_ADDR_STR + 8];
-	const struct member *m;
 	int i;
 
-	for (m = ad->members; m; m = m->next) {
-		if (!m->registered)
-			continue;
-		for (i = 0; i < m->addrs_n; i++) {
-			sotto_addr_str(&m->addrs[i].addr, addr);
-			snprintf(text, sizeof(text), "%s/%d", addr,
-				 m->addrs[i].addr.len * 8);
-			json_array_append_new(list, json_pack(
-				"{s:s, s:s, s:s, s:s}", "prefix", text,
-				"action", "protect", "source", "member",
-				"member", m->name));
-		}
+	for (i = 0; i < m->addrs_n; i++) {
+		sotto_addr_str(&m->addrs[i].addr, addr);
+		snprintf(text, sizeof(text), "%s/%d", addr,
+			 m->addrs[i].addr.len * 8);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I}",
+			"prefix", text, "action", "protect", "source", "member",
+			"member", m->name, "id", (json_int_t)m->id));
 	}
 }
 
+/* Members' addresses in pages: there may be a million. What is before them has the first. */
 int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	json_t *list = configured_policies(ad), *o;
+	const struct member *m;
+	json_t *list, *o;
+	uint64_t limit;
+	int rc = get_page(ad, req, &limit, &m, err);
 
-	(void)req;
-	(void)err;
-	route_policies(ad, list);
-	if (ad->conf.protect_members)
-		member_policies(ad, list);
-	o = json_pack("{s:o, s:I}", "policies", list, "version",
-		      (json_int_t)policy_version(ad));
+	if (rc)
+		return rc;
+	list = json_array();
+	if (!json_object_get(req, "after")) {
+		configured_policies(ad, list);
+		route_policies(ad, list);
+	}
+	if (!ad->conf.protect_members)
+		m = NULL;
+	for (; m && limit; m = m->next) {
+		if (!m->registered)
+			continue;
+		member_policies(m, list);
+		limit--;
+	}
+	o = json_pack("{s:o, s:b, s:I}", "policies", list, "more", m != NULL,
+		      "version", (json_int_t)policy_version(ad));
 	if (ad->policy->previous)
 		json_object_set_new(o, "trial_until",
 				    json_integer(ad->policy->trial_until));

@@ -102,6 +102,38 @@ static void show_nets(const json_t *list)
 	table_print(&t);
 }
 
+/* The next page of @answer's list; it begins behind the last one's id. */
+static int more_nets(json_t *answer)
+{
+	json_t *list = json_object_get(answer, "policies"), *page;
+	const json_t *last = json_array_get(list, json_array_size(list) - 1);
+	int ret = ask(json_pack("{s:s, s:I}", "cmd", "policy.show", "after",
+				(json_int_t)number_of(last, "id")), &page);
+	bool more;
+
+	if (ret)
+		return ret;
+	json_array_extend(list, json_object_get(page, "policies"));
+	more = json_array_size(json_object_get(page, "policies")) &&
+	       json_is_true(json_object_get(page, "more"));
+	json_object_set_new(answer, "more", json_boolean(more));
+	json_decref(page);
+	return 0;
+}
+
+static int all_nets(json_t **answer)
+{
+	int ret = ask(json_pack("{s:s}", "cmd", "policy.show"), answer);
+
+	if (ret)
+		return ret;
+	while (!ret && json_is_true(json_object_get(*answer, "more")))
+		ret = more_nets(*answer);
+	if (ret)
+		json_decref(*answer);
+	return ret;
+}
+
 static int net_show(struct args *a)
 {
 	long long until;
@@ -110,7 +142,7 @@ static int net_show(struct args *a)
 
 	if (args_end(a, net_show_usage))
 		return EXIT_USAGE;
-	ret = ask(json_pack("{s:s}", "cmd", "policy.show"), &answer);
+	ret = all_nets(&answer);
 	if (ret)
 		return ret;
 	list = json_object_get(answer, "policies");

@@ -7,6 +7,7 @@
 
 #include "threerun.h"
 
+#include "server/authd_limits.h"
 #include "server/policydoc.h"
 
 /* ---- the text ---- */
@@ -643,6 +644,32 @@ static bool list_sessions(struct sim *s)
 	return true;
 }
 
+/* A million members' addresses are no answer to make, nor to take, at once. */
+static void shown_in_pages(void)
+{
+	json_int_t id = 0, n = 0;
+	json_t *ans, *list;
+	int pages = 0;
+	bool more;
+
+	ASSERT(with_peers());
+	IS(say("policy.add", "prefix", "fd00::/8", "action", "protect"), "");
+	do {
+		ans = authd_ask(&run, id ? "{s:s, s:I}" : "{s:s}", "cmd", "policy.show",
+				"after", id);
+		list = json_object_get(ans, "policies");
+		EXPECT(json_array_size(list) && json_array_size(list) <= AUTHD_LIST_MAX + 1);
+		n += json_array_size(list);
+		id = json_integer_value(json_object_get(json_array_get(list,
+							json_array_size(list) - 1), "id"));
+		more = json_is_true(json_object_get(ans, "more"));
+		json_decref(ans);
+	} while (more && ++pages < 10);
+	EXPECT_EQ(n, PEERS + 1);
+	EXPECT_EQ(id, PEERS);
+	authd_stop(&run);
+}
+
 static int many_calls(struct sim *s, const struct sotto_msg *m)
 {
 	uint64_t begin = sotto_now_ms();
@@ -700,6 +727,7 @@ static const struct ktap_test tests[] = {
 	{ "networks", networks },
 	{ "many_rules", many_rules },
 	{ "two_gateways", two_gateways },
+	{ "shown_in_pages", shown_in_pages },
 	{ "many_sessions", many_sessions },
 	{ "trial", trial },
 	{ "trial_and_crash", trial_and_crash },
