@@ -277,8 +277,10 @@ int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 		configured_policies(ad, list);
 		route_policies(ad, list);
 	}
+	if (!ad->conf.protect_members)
+		p.m = NULL;
 	for (; p.m && p.left && look; p.m = p.m->next, look--) {
-		if (!p.m->registered || !ad->conf.protect_members)
+		if (!p.m->registered)
 			continue;
 		member_policy(p.m, list);
 		p.left--;

@@ -40,9 +40,11 @@ int realm_refuse_running(struct sotto_errmsg *err)
 	struct sotto_uclient *uc;
 	struct sotto_errmsg none;
 
+	/* one that has its sockets elsewhere has this */
 	if (sotto_uclient_open(sotto_path(path, SOTTO_RUN, "authd.sock"), &uc,
 			       &none))
-		return 0;
+		return store_lock(sotto_path(path, SOTTO_STATE, "authd/realm.db"),
+				  0, err);
 	sotto_uclient_close(uc);
 	return sotto_err(err, SOTTO_E_STATE,
 			 "the server is running: stop sotto-authd first");

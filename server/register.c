@@ -39,19 +39,43 @@ static void count_failure(struct assoc *as)
 	limiter_take(&as->ad->failures, as->ad->now_ms, &as->half->source, true);
 }
 
+/* What the others see of it does not hang on its answer, which it can ask for again. */
+static int take_member(struct assoc *as, struct store_member *sm)
+{
+	struct authd *ad = as->ad;
+	struct member *old = member_by_id(ad, sm->id);
+	bool first = !old || old->state == MEMBER_PENDING;
+	bool rekey = !first && memcmp(old->static_pub, sm->static_pub,
+				      SOTTO_PUB_LEN);
+
+	if (member_load(ad, sm))
+		return SOTTO_E_NOMEM;
+	if (rekey) {
+		sotto_notice("member %s has new keys", sm->name);
+		assoc_member_rekeyed(ad, old);
+	} else if (first) {
+		ad->stats.enrolments++;
+		sotto_notice("member %s enrolled", sm->name);
+		policy_changed(ad);
+	} else {
+		/* who has had its answer already wants another secret from the keeper */
+		count_failure(as);
+	}
+	return 0;
+}
+
 static void accept_member(struct assoc *as, uint32_t id,
 			  struct store_member *sm)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_REGISTERED };
 	struct sotto_errmsg err;
-	struct member *old = member_by_id(as->ad, sm->id);
-	bool first = !old || old->state == MEMBER_PENDING;
-	bool rekey = !first && memcmp(old->static_pub, sm->static_pub,
-				      SOTTO_PUB_LEN);
+	int rc = take_member(as, sm);
 
-	if (member_load(as->ad, sm) ||
-	    store_token_secret(as->ad->store, sm, &err)) {
-		refuse(as, id, SOTTO_REFUSAL_INTERNAL);
+	if (!rc)
+		rc = store_token_secret(as->ad->store, sm, &err);
+	if (rc) {
+		refuse(as, id, rc == SOTTO_E_LIMIT ? SOTTO_REFUSAL_LIMIT :
+			       SOTTO_REFUSAL_INTERNAL);
 		return;
 	}
 	strcpy(m.registered.name, sm->name);
@@ -59,18 +83,6 @@ static void accept_member(struct assoc *as, uint32_t id,
 	memcpy(m.registered.token_secret, sm->token_secret, SOTTO_SECRET_LEN);
 	sotto_chan_answer(&as->chan, as->ad->now_ms, id, &m);
 	sotto_wipe(&m, sizeof(m));
-	if (rekey) {
-		sotto_notice("member %s has new keys", sm->name);
-		assoc_member_rekeyed(as->ad, old);
-	}
-	/* who has had its answer already wants another secret from the keeper */
-	if (!first && !rekey)
-		count_failure(as);
-	if (!first)
-		return;
-	as->ad->stats.enrolments++;
-	sotto_notice("member %s enrolled", sm->name);
-	policy_changed(as->ad);
 }
 
 static void log_refusal(struct assoc *as, enum sotto_refusal why)

@@ -454,27 +454,49 @@ static bool decides(const struct rule *r, const struct sotto_prefix *net)
 		prefix_covers(&r->r.dst.net, net));
 }
 
-/* @split: a rule before the deciding one has another verdict for a part. */
-static struct verdict judge_net(const struct rules *rs, const struct member *a,
-				const struct sotto_prefix *net, bool *split)
+/* Rules that count for one member and one network, in their order. */
+struct counting {
+	uint32_t n;
+	uint16_t at[POLICY_RULES_MAX];
+};
+
+static void all_of(const struct rules *rs, const struct member *a,
+		   struct counting *out)
+{
+	uint32_t i;
+
+	out->n = 0;
+	for (i = 0; i < rs->rules_n; i++)
+		if (side_fits(&rs->rules[i].r.src, rs->rules[i].src_grp, a))
+			out->at[out->n++] = i;
+}
+
+/*
+ * @split: a rule before the deciding one has another verdict for a part. @out: those of
+ * @in that count for @net, and so for its parts, which no others concern.
+ */
+static struct verdict judge_net(const struct rules *rs, const struct counting *in,
+				const struct sotto_prefix *net,
+				struct counting *out, bool *split)
 {
 	struct verdict v = { !rs->deny_rest, 0 };
 	bool allows = false, denies = false;
 	uint32_t i;
 
-	for (i = 0; i < rs->rules_n; i++) {
-		const struct rule *r = &rs->rules[i];
+	out->n = 0;
+	for (i = 0; i < in->n; i++) {
+		const struct rule *r = &rs->rules[in->at[i]];
+		bool last = decides(r, net);
 
-		if (!side_fits(&r->r.src, r->src_grp, a))
+		if (!last && !splits(r, net))
 			continue;
-		if (decides(r, net)) {
-			v = (struct verdict) { r->r.allow, i + 1 };
+		out->at[out->n++] = in->at[i];
+		if (last) {
+			v = (struct verdict) { r->r.allow, in->at[i] + 1 };
 			break;
 		}
-		if (splits(r, net)) {
-			allows |= r->r.allow;
-			denies |= !r->r.allow;
-		}
+		allows |= r->r.allow;
+		denies |= !r->r.allow;
 	}
 	*split = v.allow ? denies : allows;
 	return v;
@@ -483,9 +505,12 @@ static struct verdict judge_net(const struct rules *rs, const struct member *a,
 struct verdict rules_judge_net(struct authd *ad, const struct member *a,
 			       const struct sotto_prefix *net)
 {
+	struct counting all, some;
+	struct verdict v;
 	bool split;
-	struct verdict v = judge_net(ad->rules, a, net, &split);
 
+	all_of(ad->rules, a, &all);
+	v = judge_net(ad->rules, &all, net, &some, &split);
 	if (v.allow && split)
 		v.allow = false;
 	return v;
@@ -496,33 +521,40 @@ static void second_half(struct sotto_prefix *p)
 	p->addr.b[(p->plen - 1) / 8] |= 0x80 >> (p->plen - 1) % 8;
 }
 
-static void pieces(const struct rules *rs, const struct member *a,
+/* Each rule goes down one way only, so that many of them are no more than many times one. */
+static void pieces(const struct rules *rs, const struct counting *in,
 		   struct sotto_prefix net, struct sotto_prefixes *out)
 {
+	struct counting some;
+	struct verdict v;
 	bool split;
-	struct verdict v = judge_net(rs, a, &net, &split);
 
+	if (out->n == SOTTO_ROUTES_MAX)
+		return;
+	v = judge_net(rs, in, &net, &some, &split);
 	if (!split) {
-		if (v.allow && out->n < SOTTO_ROUTES_MAX)
+		if (v.allow)
 			out->p[out->n++] = net;
 		return;
 	}
 	net.plen++;
-	pieces(rs, a, net, out);
+	pieces(rs, &some, net, out);
 	second_half(&net);
-	pieces(rs, a, net, out);
+	pieces(rs, &some, net, out);
 }
 
 void rules_networks(struct authd *ad, const struct member *a,
 		    const struct member *gw, struct sotto_prefixes *out)
 {
+	struct counting all;
 	int i;
 
 	memset(out, 0, sizeof(*out));
 	if (!gw->routes || gw->state != MEMBER_ACTIVE)
 		return;
+	all_of(ad->rules, a, &all);
 	for (i = 0; i < gw->routes->n; i++)
-		pieces(ad->rules, a, gw->routes->p[i], out);
+		pieces(ad->rules, &all, gw->routes->p[i], out);
 }
 
 struct member *rules_gateway(struct authd *ad, const struct sotto_addr *addr,

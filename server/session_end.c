@@ -44,6 +44,22 @@ void session_close(struct authd *ad, struct member *m,
 		close_one(ad, m, ids->ids.id[i], reason);
 }
 
+/* A live one of these two, by what @m said of it. */
+static struct session *by_spi(struct authd *ad, const struct member *m,
+			      const struct member *peer, uint32_t spi)
+{
+	struct hnode *n;
+
+	htab_for_hash(&ad->pairs, n, pair_hash(ad, m, peer)) {
+		struct session *s = container_of(n, struct session, by_pair);
+
+		if (s->state == SESSION_LIVE && session_is_pair(s, m, peer) &&
+		    (s->a == m ? s->spi_a : s->spi_b) == spi)
+			return s;
+	}
+	return NULL;
+}
+
 /*
  * The report is authenticated, the packet was not: only what the member itself
  * said about this SPI counts. It has an inbound SA before it names its SPI, so
@@ -53,26 +69,19 @@ void session_spi_unknown(struct authd *ad, struct member *m,
 			 const struct sotto_msg_spi_unknown *u)
 {
 	struct member *peer = member_by_addr(ad, &u->src);
-	struct session_link *l;
+	struct session *s;
 
 	ad->stats.spi_unknown++;
-	if (!bucket_take(&m->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
-			 AUTHD_REQUEST_BURST))
+	if (!peer || !bucket_take(&m->requests, ad->now_ms, AUTHD_REQUEST_RATE * 60,
+				  AUTHD_REQUEST_BURST))
 		return;
-	for (l = m->sessions; l; l = l->next) {
-		struct session *s = l->session;
-		uint32_t spi = s->a == m ? s->spi_a : s->spi_b;
-
-		if (s->state != SESSION_LIVE || spi != u->spi ||
-		    session_peer(s, m) != peer)
-			continue;
-		sotto_info("session %016" PRIx64 ": %s lost its keys", s->id,
-			   m->name);
-		session_tell_gone(ad, peer, s->id, SOTTO_REFUSAL_RESTARTED);
-		session_tell_gone(ad, m, s->id, SOTTO_REFUSAL_RESTARTED);
-		session_free(s);
+	s = by_spi(ad, m, peer, u->spi);
+	if (!s)
 		return;
-	}
+	sotto_info("session %016" PRIx64 ": %s lost its keys", s->id, m->name);
+	session_tell_gone(ad, peer, s->id, SOTTO_REFUSAL_RESTARTED);
+	session_tell_gone(ad, m, s->id, SOTTO_REFUSAL_RESTARTED);
+	session_free(s);
 }
 
 void session_member_revoked(struct authd *ad, struct member *m)

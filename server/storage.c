@@ -28,6 +28,8 @@
 /* Its descriptors; the database's come behind. */
 enum { STORAGE_FD = 3, STORAGE_LOG_FD };
 
+#define LOCK_MS	3000	/* that the storage process of a server that was killed may take to die */
+
 /* ---- requests ---- */
 
 static bool gather(struct storage *s, const uint8_t *data, size_t len)
@@ -185,8 +187,10 @@ static int open_files(struct storage *s, const char *path,
 		      struct sotto_errmsg *err)
 {
 	struct sotto_errmsg why;
-	int rc = sql_open(path, false, &s->sql, err);
+	int rc = store_lock(path, LOCK_MS, err);
 
+	if (!rc)
+		rc = sql_open(path, false, &s->sql, err);
 	if (!rc)
 		rc = sql_open_again(s->sql, &s->log, err);
 	if (!rc)

@@ -69,10 +69,12 @@ static int seal_one(struct store *st, const char *what,
 int store_token_secret(struct store *st, struct store_member *m,
 		       struct sotto_errmsg *err)
 {
-	if (unseal(&st->key, "token", m->token, sizeof(m->token),
-		   m->token_secret, sizeof(m->token_secret)))
-		return damaged(st, m->name, err);
-	return 0;
+	int rc = unseal(&st->key, "token", m->token, sizeof(m->token),
+			m->token_secret, sizeof(m->token_secret));
+
+	if (rc == SOTTO_E_LIMIT)
+		return sotto_err(err, rc, "too many token secrets at once");
+	return rc ? damaged(st, m->name, err) : 0;
 }
 
 /* Where another process has the key, tokens are opened when they are needed. */

@@ -277,6 +277,11 @@ int store_backup_read(const char *file, struct store_backup *b,
 		      struct sotto_errmsg *err);
 /** store_restore() - in the place of @db, which nobody uses. */
 int store_restore(const char *file, const char *db, struct sotto_errmsg *err);
+/**
+ * store_lock() - no other server of @db from here on, as long as this process lives
+ * @wait_ms: how long to wait for one that is just dying. SOTTO_E_STATE: there is one.
+ */
+int store_lock(const char *db, int wait_ms, struct sotto_errmsg *err);
 /** store_audit_covers() - 0 if the audit log's file beside @db goes on from line
  * @id; SOTTO_E_STATE, with the reason, if it cannot tell what came after it.
  */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@
 #include "log.h"
 #include "secret.h"
 #include "store_sql.h"
+
+#define LOCK_POLL_MS	10
 
 static int fail(struct sql *st, struct sotto_errmsg *err)
 {
@@ -243,6 +246,31 @@ static int sync_file(struct sql *st, struct sotto_errmsg *err)
 		rc = catch_up(st, known, revoked, err);
 	/* and what the file lacks, as after a migration */
 	return sql_end(st, rc, err);
+}
+
+/*
+ * The lock is this file's: SQLite has locks of its own on the database. Where it cannot be
+ * opened, nothing can be stored either, and that is said by who tries.
+ */
+int store_lock(const char *db, int wait_ms, struct sotto_errmsg *err)
+{
+	char path[4096 + sizeof(STORE_AUDIT_END)];
+	int fd;
+
+	if (access(db, F_OK))
+		return 0;
+	snprintf(path, sizeof(path), "%s" STORE_AUDIT_END, db);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+		if (wait_ms <= 0) {
+			close(fd);
+			return sotto_err(err, SOTTO_E_STATE,
+					 "%s: another server has it; stop that one first", db);
+		}
+		usleep(LOCK_POLL_MS * 1000);
+		wait_ms -= LOCK_POLL_MS;
+	}
+	return 0;	/* kept open */
 }
 
 /* Line @id is there: then so is what came after it. */

@@ -3,6 +3,7 @@
  * Settings, audit lines and grants in SQLite.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "store_sql.h"
 
@@ -75,6 +76,9 @@ int sql_each_audit(struct sql *st, int limit,
 #define ROW		"(?,?,?,?,?)"
 #define ROW_COLS	5
 #define ROWS		16	/* in one statement: most of its cost is that of its beginning and end */
+#define PRUNE_MORE	64	/* grants deleted beside two for each that comes, at most */
+#define DAY_S		86400
+#define FIRST		"SELECT rowid AS id, at FROM grant_log ORDER BY rowid LIMIT ?1"
 #define ROWS_4		ROW "," ROW "," ROW "," ROW
 
 /* @id is to live until the statement is run. */
@@ -123,6 +127,21 @@ static int put_grants(struct sql *st, const struct store_grant *g, int n,
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * Grants come in order of time, unless the clock jumps. Those of a time to come keep nothing
+ * that is old. And few go at once: a clock that is ahead for a moment does not empty the log,
+ * nor do requests wait for what gathered while the server was not there.
+ */
+static int prune(struct sql *st, int64_t before, int n, struct sotto_errmsg *err)
+{
+	return sql_exec(st, err,
+			"DELETE FROM grant_log WHERE rowid < coalesce("
+			"(SELECT id FROM (" FIRST ") WHERE at BETWEEN ?2 AND ?3 LIMIT 1),"
+			"(SELECT max(id) FROM (" FIRST ")))",
+			"iii", (int64_t)(2 * n + PRUNE_MORE), before,
+			(int64_t)time(NULL) + DAY_S);
+}
+
 int sql_grants(struct sql *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err)
 {
@@ -134,10 +153,7 @@ int sql_grants(struct sql *st, const struct store_grant *g, int n,
 	if (!rc) {
 		rc = put_grants(st, g, n, err);
 		if (!rc)
-			rc = sql_exec(st, err,
-				      "DELETE FROM grant_log WHERE rowid < (SELECT rowid"
-				      " FROM grant_log WHERE at >= ? ORDER BY rowid LIMIT 1)",
-				      "i", prune_before);
+			rc = prune(st, prune_before, n, err);
 		rc = sql_end(st, rc, err);
 	}
 	if (sql_run(st, "PRAGMA synchronous = FULL", NULL) && !rc)

@@ -85,6 +85,10 @@ static void take_refusal(struct attempt *t, const struct sotto_msg_error *e)
 		sotto_err(&t->why, SOTTO_E_REFUSED,
 			  "the one-time code was used already, by another key; if that was not you, somebody else has it. On the gateway, \"sotto member revoke NAME\" and \"sotto member add NAME\" make a new line");
 		break;
+	case SOTTO_REFUSAL_LIMIT:
+		sotto_err(&t->why, SOTTO_E_REFUSED,
+			  "the server has no room for this enrolment just now: many hosts enrol at once; try again with the same line in a minute");
+		break;
 	default:
 		sotto_err(&t->why, SOTTO_E_REFUSED, "the server refused: %s",
 			  e->text[0] ? e->text : sotto_refusal_text(e->reason));

@@ -237,6 +237,69 @@ static void used_code_without_end(void)
 	stop(&a, &b);
 }
 
+static bool online(const char *name)
+{
+	json_t *ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.show", "name", name);
+	bool is = json_is_true(json_object_get(json_object_get(ans, "member"), "online"));
+
+	json_decref(ans);
+	return is;
+}
+
+/* One host after another enrols, until a secret is not to be had at once; its address in @addr. */
+static bool enrol_too_many(int net, int pause_ms, char addr[32])
+{
+	char name[16], line[SOTTO_LINE_MAX];
+	bool done = true;
+	int i;
+
+	for (i = 1; done && i < 250; i++) {
+		snprintf(name, sizeof(name), "m%d-%d", net, i);
+		snprintf(addr, 32, "10.%d.0.%d", net, i);
+		sim_member_add(&run, name, addr, line);
+		sim_wait(pause_ms);
+		sim_new(&b, &run, line);
+		done = sim_open(&b, true) && sim_register(&b);
+		if (done)
+			sim_free(&b);
+	}
+	return !done;
+}
+
+/* Their secrets come one after another; that they are members, and have new keys, is so at once. */
+static void many_enrolments(void)
+{
+	char addr[32];
+	json_t *ans;
+
+	ASSERT(authd_start(&run, "[limits]\nsource_rate = 10000\ncookie_rate = 10000\n"));
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(enrol_too_many(1, 0, addr));
+	EXPECT_EQ(b.answer.error.reason, SOTTO_REFUSAL_LIMIT);
+	sim_free(&b);
+	/* alone, so that no other change is told with it */
+	ASSERT(enrol_too_many(2, 100, addr));
+	SIM_UNTIL(sim_told(&a, addr) == SOTTO_ACTION_PROTECT, 2000);
+	EXPECT_EQ(sim_told(&a, addr), SOTTO_ACTION_PROTECT);
+	/* alice's old key is dead, too */
+	EXPECT(online("alice"));
+	sim_free(&b);
+	ans = authd_ask(&run, "{s:s, s:s}", "cmd", "member.rekey", "name", "alice");
+	sim_new(&b, &run, authd_str(ans, "line"));
+	json_decref(ans);
+	ASSERT(sim_open(&b, true));
+	while (sim_register(&b))
+		;
+	EXPECT_EQ(b.answer.error.reason, SOTTO_REFUSAL_LIMIT);
+	SIM_UNTIL(!online("alice"), 2000);
+	EXPECT(!online("alice"));
+	/* and the same line gets it, a little later */
+	sim_wait(1100);
+	EXPECT(sim_register(&b) && sim_associate(&b));
+	EXPECT(online("alice"));
+	stop(&a, &b);
+}
+
 /* What makes the server work most is limited for each member by itself. */
 static void beginnings(void)
 {
@@ -524,12 +587,43 @@ static void newer_database(void)
 	stop(NULL, NULL);
 }
 
+/* The exit code of another program of this realm; -1: it was still there after a while. */
+static int another(const char *arg)
+{
+	pid_t pid = authd_spawn(&run, arg);
+	uint64_t end = sotto_now_ms() + 8000;
+	int status;
+
+	while (sotto_now_ms() < end) {
+		usleep(5000);
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+	}
+	kill(pid, SIGKILL);
+	authd_wait(pid);
+	return -1;
+}
+
+/* Also one that does not see the other one's sockets: each would believe its own memory. */
 static void second_server(void)
 {
+	char other[160], own[160];
+
 	ASSERT(authd_start(&run, ""));
-	EXPECT(authd_wait(authd_spawn(&run, NULL)) == 1);
-	EXPECT(authd_wait(authd_spawn(&run, "--init")) == 1);
+	EXPECT_EQ(another(NULL), 1);
+	EXPECT_EQ(another("--init"), 1);
+	snprintf(own, sizeof(own), "%s/run", run.top);
+	snprintf(other, sizeof(other), "%s/run2", run.top);
+	setenv("SOTTO_RUN", other, 1);
+	EXPECT_EQ(another(NULL), 1);
+	EXPECT_EQ(another("--rekey"), 1);
+	EXPECT_EQ(another("--retire"), 1);
+	setenv("SOTTO_RUN", own, 1);
+	EXPECT(authd_said(&run, "another server has it"));
 	EXPECT(authd_port(&run) > 0);
+	/* that one gone, there is room for the next */
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	EXPECT(authd_begin(&run));
 	stop(NULL, NULL);
 }
 
@@ -600,6 +694,7 @@ static const struct ktap_test tests[] = {
 	{ "guessing", guessing },
 	{ "used_code_again", used_code_again },
 	{ "used_code_without_end", used_code_without_end },
+	{ "many_enrolments", many_enrolments },
 	{ "beginnings", beginnings },
 	{ "not_permitted", not_permitted },
 	{ "policy", policy },

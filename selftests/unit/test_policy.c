@@ -3,8 +3,11 @@
  * Groups, rules, networks and trials: the text form alone, then the real server
  * with agents that count what they are told.
  */
+#include <sqlite3.h>
+
 #include "threerun.h"
 
+#include "server/authd_limits.h"
 #include "server/policydoc.h"
 
 /* ---- the text ---- */
@@ -463,6 +466,37 @@ static void networks(void)
 	stop();
 }
 
+#define HOSTS	500
+
+/* One rule for each host behind a gateway, and one before it that makes it void. */
+static const char *host_rules(bool hidden)
+{
+	static char text[60000];
+	int i, len = 0;
+
+	for (i = 1; i <= HOSTS; i++)
+		len += sprintf(text + len, "deny alice fd00:%x::%s\n"
+			       "allow alice fd00:%x::1/128\n", i * 7,
+			       hidden ? "/32" : "2/128", i * 7);
+	sprintf(text + len, "allow alice fd00:8000::/17\ndefault deny\n");
+	return text;
+}
+
+/* Each divides the network further, and one question has to come to an end of that. */
+static void many_rules(void)
+{
+	ASSERT(three());
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd", "member.set",
+			      "name", "carol", "routes", "fd00::/16"));
+	IS(apply(host_rules(false), 0), "");
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT_EQ(a.asks[a.asks_n - 1].grant.routes.n, SOTTO_ROUTES_MAX);
+	IS(apply(host_rules(true), 0), "");
+	EXPECT_EQ(sim_session(&a, "10.0.0.3"), 0);
+	EXPECT_EQ(a.asks[a.asks_n - 1].grant.routes.n, 1);
+	stop();
+}
+
 /* Two gateways for one network; the first one goes. */
 static void two_gateways(void)
 {
@@ -551,6 +585,122 @@ static void trial_and_crash(void)
 	stop();
 }
 
+/* ---- a member with many sessions ---- */
+
+#define PEERS		2990
+#define EACH		8
+#define LISTS		(PEERS * EACH / SOTTO_LIVE_MAX)
+
+_Static_assert(LISTS * SOTTO_LIVE_MAX == PEERS * EACH, "lists that are full");
+
+/* Members that never come. The key of the one with id i is i in digits. */
+static bool with_peers(void)
+{
+	char path[192], insert[512];
+	sqlite3 *db;
+	bool ok;
+
+	if (!authd_make(&run, ""))
+		return false;
+	snprintf(path, sizeof(path), "%s/state/authd/realm.db", run.top);
+	snprintf(insert, sizeof(insert),
+		 "INSERT INTO member(name, state, static_pub, token, created, registered)"
+		 " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+		 " SELECT 'm' || i, 1, CAST(printf('%%032d', i) AS BLOB), randomblob(72), 1, 1 FROM n;"
+		 "INSERT INTO address SELECT CAST(char(1, id / 4096 + 1, id / 64 %% 64 + 1, id %% 64 + 1)"
+		 " AS BLOB), id FROM member", PEERS);
+	ok = sqlite3_open(path, &db) == SQLITE_OK &&
+	     sqlite3_exec(db, insert, NULL, NULL, NULL) == SQLITE_OK;
+	sqlite3_close(db);
+	return ok && authd_begin(&run);
+}
+
+/* It says that it has as many with each of them as it may. */
+static bool list_sessions(struct sim *s)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_LIVE };
+	int i, k, n = 0;
+
+	if (!sim_hello(s, PEERS * EACH))
+		return false;
+	for (i = 0; i < LISTS; i++) {
+		m.live.listing = s->listing;
+		m.live.live.n = SOTTO_LIVE_MAX;
+		for (k = 0; k < SOTTO_LIVE_MAX; k++, n++) {
+			struct sotto_live *l = &m.live.live.l[k];
+			char digits[33];
+
+			l->session_id = n + 1;
+			l->spi = 1000 + n;
+			snprintf(digits, sizeof(digits), "%032d", n / EACH + 1);
+			memcpy(l->peer_key, digits, 32);
+		}
+		if (sim_call(s, &m) != SOTTO_MSG_ACK)
+			return false;
+	}
+	return true;
+}
+
+/* A million members' addresses are no answer to make, nor to take, at once. */
+static void shown_in_pages(void)
+{
+	json_int_t from = 0, n = 0;
+	json_t *ans, *list;
+	int pages = 0;
+
+	ASSERT(with_peers());
+	IS(say("policy.add", "prefix", "fd00::/8", "action", "protect"), "");
+	do {
+		ans = authd_ask(&run, "{s:s, s:I}", "cmd", "policy.show", "from", from);
+		list = json_object_get(ans, "policies");
+		EXPECT(json_array_size(list) && json_array_size(list) <= AUTHD_LIST_MAX + 1);
+		n += json_array_size(list);
+		from = json_integer_value(json_object_get(json_object_get(ans, "next"),
+							  "from"));
+		json_decref(ans);
+	} while (++pages < 10 && from);
+	EXPECT_EQ(pages, 3);
+	EXPECT_EQ(n, PEERS + 1);
+	authd_stop(&run);
+}
+
+static json_int_t rechecked(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	json_int_t n = json_integer_value(json_object_get(json_object_get(ans, "stats"),
+							  "rechecked"));
+
+	json_decref(ans);
+	return n;
+}
+
+/* What concerns one member does not take a look at the sessions of all. */
+static void many_sessions(void)
+{
+	int i, len = 0;
+	static char text[60000];
+	json_int_t before;
+
+	ASSERT(with_peers());
+	ASSERT(sim_member(&a, &run, "alice", "10.0.0.1"));
+	ASSERT(sim_member(&b, &run, "bob", "10.0.0.2"));
+	ASSERT(list_sessions(&a));
+	for (i = 1; i < 1000; i++)
+		len += sprintf(text + len, "deny bob m%d\n", i);
+	len += sprintf(text + len, "group web alice\n");
+	IS(apply(text, 0), "");
+	/* what is for all is looked at in turns, while others are served */
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	SIM_UNTIL(rechecked() >= PEERS * EACH, 20000);
+	sim_wait(100);
+	before = rechecked();
+	IS(say("group.add", "group", "web", "name", "bob"), "");
+	EXPECT_EQ(rechecked(), before + 1);
+	sim_free(&a);
+	sim_free(&b);
+	authd_stop(&run);
+}
+
 static const struct ktap_test tests[] = {
 	{ "text_form", text_form },
 	{ "bad_text", bad_text },
@@ -564,7 +714,10 @@ static const struct ktap_test tests[] = {
 	{ "no_way_back", no_way_back },
 	{ "views_are_shared", views_are_shared },
 	{ "networks", networks },
+	{ "many_rules", many_rules },
 	{ "two_gateways", two_gateways },
+	{ "shown_in_pages", shown_in_pages },
+	{ "many_sessions", many_sessions },
 	{ "trial", trial },
 	{ "trial_and_crash", trial_and_crash },
 };

@@ -5,6 +5,9 @@
  */
 #include "storerun.h"
 
+#include <time.h>
+
+#include "server/authd_limits.h"
 #include "server/store_msg.h"
 
 static void life(void)
@@ -304,6 +307,30 @@ static void many_grants(void)
 	store_close(st);
 }
 
+/* What a clock that was wrong for a while leaves in the log, and takes from it. */
+static void clock_jumps(void)
+{
+	struct store_grant g[200] = { 0 };
+	int64_t now = time(NULL), month = AUTHD_GRANT_LOG_DAYS * 86400ll;
+	int i;
+
+	for (i = 0; i < 200; i++)
+		g[i] = (struct store_grant) { .at = i < 10 ? now + 10 * month : now - i };
+	fresh();
+	EXPECT_EQ(store_grants(st, g, 10, now - month, &err), 0);
+	EXPECT_EQ(store_grants(st, g + 10, 190, now - month, &err), 0);
+	EXPECT_EQ(reopen(), 0);
+	/* those of a time to come keep nothing from being deleted in its time */
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 190);
+	/* where the clock is a month ahead, the log is not gone with one grant */
+	if (!far) {
+		EXPECT_EQ(store_grants(st, g + 10, 1, now + month, &err), 0);
+		EXPECT(sql_int("SELECT count(*) FROM grant_log") > 100);
+		EXPECT(sql_int("SELECT count(*) FROM grant_log") < 190);
+	}
+	store_close(st);
+}
+
 /* Is @what in the database file or its log, as it is? */
 static bool in_file(const void *what, size_t len)
 {
@@ -550,6 +577,7 @@ FAR(whole_policy)
 FAR(small_things)
 FAR(full_realm)
 FAR(grants)
+FAR(clock_jumps)
 FAR(sealed_at_rest)
 
 static const struct ktap_test tests[] = {
@@ -560,6 +588,7 @@ static const struct ktap_test tests[] = {
 	{ "full_realm", full_realm },
 	{ "grants", grants },
 	{ "many_grants", many_grants },
+	{ "clock_jumps", clock_jumps },
 	{ "sealed_at_rest", sealed_at_rest },
 	{ "versions", versions },
 	{ "migrates", migrates },
@@ -571,6 +600,7 @@ static const struct ktap_test tests[] = {
 	{ "far_small_things", far_small_things },
 	{ "far_full_realm", far_full_realm },
 	{ "far_grants", far_grants },
+	{ "far_clock_jumps", far_clock_jumps },
 	{ "far_sealed_at_rest", far_sealed_at_rest },
 };
 

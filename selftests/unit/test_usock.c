@@ -41,6 +41,8 @@ static void on_request(void *arg, struct sotto_usock_conn *conn,
 	memset(filler, 'x', sizeof(filler) - 1);
 	if (!cmd)
 		sotto_usock_fail(conn, "bad-input", "no cmd");
+	else if (strlen(cmd) > 30)
+		sotto_usock_fail(conn, "bad-input", "no '%.20s'", cmd);
 	else if (!strcmp(cmd, "stream"))
 		for (i = 0; i < 3; i++)
 			sotto_usock_send(conn, json_pack("{s:i}", "n", i));
@@ -178,6 +180,12 @@ static void bad_input(void)
 	EXPECT(write(fd, "d\":\"b\"}\n", 8) == 8);
 	raw_read(fd, buf, sizeof(buf));
 	EXPECT(strstr(buf, "\"echo\":\"b\""));
+	/* what is quoted is cut, perhaps within a character */
+	EXPECT(dprintf(fd, "{\"cmd\":\"a%s\"}\n",
+		       "\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc"
+		       "\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc") > 0);
+	raw_read(fd, buf, sizeof(buf));
+	EXPECT(strstr(buf, "\"no 'a?"));
 	/* a line that does not end is cut off */
 	memset(big, 'x', sizeof(big));
 	for (i = 0; i < sizeof(big);) {

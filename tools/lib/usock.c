@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -156,11 +157,27 @@ void sotto_usock_ok(struct sotto_usock_conn *c, json_t *obj)
 	sotto_usock_send(c, full);
 }
 
+/* A message that quotes what was asked may end in the middle of a character. */
+static json_t *any_text(const char *text)
+{
+	char ascii[sizeof(((struct sotto_errmsg *)0)->text)];
+	json_t *s = json_string(text);
+	char *p;
+
+	if (s)
+		return s;
+	snprintf(ascii, sizeof(ascii), "%s", text);
+	for (p = ascii; *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	return json_string(ascii);
+}
+
 static void send_error(struct sotto_usock_conn *c, const char *error,
 		       const char *text)
 {
-	sotto_usock_send(c, json_pack("{s:b, s:s, s:s+}", "ok", 0,
-				      "error", error, "message", text, ""));
+	sotto_usock_send(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", error,
+				      "message", any_text(text)));
 }
 
 void sotto_usock_fail(struct sotto_usock_conn *c, const char *error,
