@@ -4,7 +4,8 @@
  *
  *   state      | event                       | what follows
  *   RESTING    | retry_ms                    | RESOLVING or HANDSHAKE
- *   RESOLVING  | address, or old one known   | HANDSHAKE
+ *   RESOLVING  | address                     | HANDSHAKE
+ *   RESOLVING  | none, or ASSOC_RESOLVE_MS   | HANDSHAKE with the last one, else RESTING
  *   HANDSHAKE  | message 2                   | HELLO
  *   HANDSHAKE  | ASSOC_TRY_MS                | RESTING, next server
  *   HELLO      | HELLO_ACK                   | STEADY: new channel in the old's place
@@ -258,6 +259,9 @@ static void stay(struct agent *ag, uint64_t now)
 {
 	struct association *a = &ag->assoc;
 
+	/* another one, which may have moved: else all who came from there never go back */
+	if (a->server != a->home)
+		a->stale |= 1u << a->server;
 	a->server = a->home;
 	handshake_drop_socket(ag);
 	a->state = ASSOC_STEADY;
@@ -313,24 +317,55 @@ void assoc_revoked(struct agent *ag)
 	assoc_say_revoked(ag);
 }
 
+/* With the address that it had last, or on to the next server. */
+static void resolved(struct agent *ag, const char *why)
+{
+	struct association *a = &ag->assoc;
+
+	a->stale &= ~(1u << a->server);
+	if (ag->id->resolved[a->server].len) {
+		handshake_begin(ag);
+		return;
+	}
+	assoc_trouble(ag, "dns", "an address instead of a name needs no name server",
+		      "cannot look up %s: %s", ag->id->servers[a->server].host, why);
+	handshake_failed(ag);
+}
+
+/* It was waited for no longer: the next attempt is by the new address, and comes now. */
+static void resolved_late(struct agent *ag, unsigned int server)
+{
+	struct association *a = &ag->assoc;
+
+	if (a->server != server)
+		return;
+	if (a->state == ASSOC_RESTING) {
+		a->retry_ms = sotto_now_ms();
+	} else if (a->state == ASSOC_HANDSHAKE) {
+		a->moved = true;
+		handshake_begin(ag);
+	}
+}
+
 void resolve_done(struct agent *ag, unsigned int server,
 		  const struct sotto_addr *addr, const char *why)
 {
 	struct sotto_addr *known = &ag->id->resolved[server];
+	struct association *a = &ag->assoc;
+	bool news = addr->len && !sotto_addr_eq(addr, known);
 
-	ag->assoc.stale &= ~(1u << server);
-	if (addr->len && !sotto_addr_eq(addr, known)) {
+	a->stale &= ~(1u << server);
+	if (news) {
 		*known = *addr;
 		if (identity_keep(ag->id, NULL))
 			sotto_warn("cannot keep the server's new address");
 	}
-	if (!known->len) {
-		assoc_trouble(ag, "dns", "an address instead of a name needs no name server",
-			      "cannot look up %s: %s", ag->id->servers[server].host, why);
-		handshake_failed(ag);
-	} else {
-		handshake_begin(ag);
-	}
+	if (a->state == ASSOC_RESOLVING && a->server == server)
+		resolved(ag, why);
+	else if (a->state == ASSOC_RESOLVING)
+		resolve_start(ag, a->server);
+	else if (news)
+		resolved_late(ag, server);
 	assoc_kick(ag);
 }
 
@@ -601,6 +636,10 @@ static void attempt_tick(struct agent *ag, uint64_t now)
 		if (now >= a->retry_ms)
 			handshake_begin(ag);
 		break;
+	case ASSOC_RESOLVING:
+		if (now >= a->resolve_ms)
+			resolved(ag, "no answer yet");
+		break;
 	case ASSOC_HANDSHAKE:
 		handshake_tick(ag, now);
 		break;
@@ -644,6 +683,8 @@ static uint64_t attempt_due(const struct agent *ag)
 	switch (a->state) {
 	case ASSOC_RESTING:
 		return a->retry_ms;
+	case ASSOC_RESOLVING:
+		return a->resolve_ms;
 	case ASSOC_STEADY:
 		return a->home ? min_ms(a->renew_ms, a->home_ms) : a->renew_ms;
 	case ASSOC_HANDSHAKE:

@@ -29,6 +29,7 @@ struct agent;
 #define ASSOC_DOUBT_MS		1500	/* a request unanswered so long: is the server there? */
 #define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
+#define ASSOC_RESOLVE_MS	1000	/* a name is waited for: then its last address must do */
 #define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
 #define ASSOC_ROLL_MS		20000	/* the realm has a new key: it is proved within that */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
@@ -75,6 +76,7 @@ struct association {
 	bool doubted;			/* the handshake is because the channel is silent */
 	uint64_t home_ms;		/* an earlier server is tried next */
 	unsigned int stale;		/* bit per server: look its name up again */
+	uint64_t resolve_ms;		/* so long that is waited for */
 	struct sotto_hs_client hs;
 	struct sotto_ticket ticket;	/* in memory only; n 0 = none */
 	uint8_t ticket_secret[SOTTO_SECRET_LEN];

@@ -208,6 +208,7 @@ void handshake_begin(struct agent *ag)
 	name_server(ag);
 	if (!known_address(ag, a->server, &addr)) {
 		a->state = ASSOC_RESOLVING;
+		a->resolve_ms = sotto_now_ms() + ASSOC_RESOLVE_MS;
 		resolve_start(ag, a->server);
 		return;
 	}

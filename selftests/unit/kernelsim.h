@@ -36,6 +36,7 @@ static struct ksim {
 	struct sgenl_policy policies[KSIM_POLICIES];
 	unsigned int n_policies;
 	int refuse_policies;		/* errno of each addition, 0 = none */
+	int refuse_dumps;
 	uint64_t instance;
 	uint32_t spi;
 	unsigned int exemptions;	/* registrations with a flow */
@@ -266,8 +267,8 @@ int sgenl_dump(struct sgenl *g, uint8_t cmd, sgenl_fn fn, void (*reset)(void *ar
 {
 	(void)g;
 	(void)reset;
-	if (cmd != SOTTO_CMD_SA_GET)
-		return 0;
+	if (cmd != SOTTO_CMD_SA_GET || ksim.refuse_dumps)
+		return -ksim.refuse_dumps;
 	for (unsigned int i = 0; i < ksim.n_sas; i++)
 		ksim_tell_sa(&ksim.sas[i], fn, arg);
 	return 0;

@@ -228,6 +228,85 @@ static void each_address_of_a_server_is_tried(void)
 	end();
 }
 
+/* The association is lost, so its name is looked up anew, by a name server that is silent. */
+static void silent_name_server_holds_up_nothing(void)
+{
+	begin();
+	enrol("slow.example");
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	srv.dead = true;
+	names_hang = true;
+	assoc_doubt(&ag);
+	for (int i = 0; i < 8 && ag.assoc.state != ASSOC_RESOLVING; i++)
+		jump(ASSOC_TRY_MS);
+	EXPECT_EQ(ag.assoc.state, ASSOC_RESOLVING);
+	srv.dead = false;
+	UNTIL(associated(), 5000);
+	EXPECT(associated());
+	names_hang = false;
+	UNTIL(!ag.assoc.resolver_runs, 5000);
+	EXPECT(!ag.assoc.resolver_runs);
+	end();
+}
+
+static void add_server(const char *host)
+{
+	struct sotto_errmsg err;
+	struct identity *id;
+
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	id->servers[id->n_servers] = id->servers[0];
+	strcpy(id->servers[id->n_servers++].host, host);
+	EXPECT_EQ(identity_keep(id, &err), 0);
+	identity_free(id);
+}
+
+/* Of one that was never heard of the address is not known: the next one's turn comes. */
+static void unknown_server_holds_up_no_other(void)
+{
+	begin();
+	enrol("slow.example");
+	add_server("127.0.0.1");
+	names_hang = true;
+	agent_begin();
+	UNTIL(associated(), 5000);
+	EXPECT(associated());
+	EXPECT_EQ(ag.assoc.home, 1);
+	/* and when the name is answered, that one is the home again */
+	names_hang = false;
+	UNTIL(!ag.assoc.resolver_runs, 5000);
+	jump(ASSOC_HOME_MS);
+	UNTIL(!ag.assoc.home && associated(), 10000);
+	EXPECT_EQ(ag.assoc.home, 0);
+	EXPECT(associated());
+	end();
+}
+
+/* The first server comes back at another address: whoever is at the second one finds it. */
+static void server_that_moved_is_found_again(void)
+{
+	begin();
+	enrol("moving.example");
+	add_server("127.0.0.1");
+	moving_is = "127.0.0.9";
+	agent_begin();
+	jump(ASSOC_TRY_FIRST_MS);
+	UNTIL(associated(), 5000);
+	ASSERT(associated());
+	EXPECT_EQ(ag.assoc.home, 1);
+	for (int i = 0; i < 6 && ag.assoc.home; i++) {
+		jump(ASSOC_HOME_MS);
+		UNTIL(!ag.assoc.home, 500);
+		jump(ASSOC_TRY_FIRST_MS);
+		if (i == 1)
+			moving_is = "127.0.0.1";
+	}
+	EXPECT_EQ(ag.assoc.home, 0);
+	end();
+}
+
 /* Whoever sees message 1 can answer it with rubbish, each a Diffie-Hellman to look at. */
 static void forged_answers_cost_little(void)
 {
@@ -453,6 +532,9 @@ static const struct ktap_test tests[] = {
 	{ "silent_server_costs_no_time", silent_server_costs_no_time },
 	{ "asked_at_once_after_a_sleep", asked_at_once_after_a_sleep },
 	{ "each_address_of_a_server_is_tried", each_address_of_a_server_is_tried },
+	{ "silent_name_server_holds_up_nothing", silent_name_server_holds_up_nothing },
+	{ "unknown_server_holds_up_no_other", unknown_server_holds_up_no_other },
+	{ "server_that_moved_is_found_again", server_that_moved_is_found_again },
 	{ "forged_answers_cost_little", forged_answers_cost_little },
 	{ "loss_is_remembered", loss_is_remembered },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
