@@ -30,6 +30,7 @@
 #include "../tools/lib/secret.h"
 #include "agent.h"
 #include "ask.h"
+#include "keep.h"
 #include "requests.h"
 
 #define DEFAULT_RENEW_MS	SOTTO_ASSOC_REKEY_MS
@@ -357,8 +358,7 @@ void resolve_done(struct agent *ag, unsigned int server,
 	a->stale &= ~(1u << server);
 	if (news) {
 		*known = *addr;
-		if (identity_keep(ag->id, NULL))
-			sotto_warn("cannot keep the server's new address");
+		keep_identity(ag, "the server's new address");
 	}
 	if (a->state == ASSOC_RESOLVING && a->server == server)
 		resolved(ag, why);
@@ -377,8 +377,7 @@ static void take_loss(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	if (ag->id->server_loss_s == ack->server_loss_s)
 		return;
 	ag->id->server_loss_s = ack->server_loss_s;
-	if (identity_keep(ag->id, NULL))
-		sotto_warn("cannot keep how long sessions may last without a server");
+	keep_identity(ag, "how long sessions may last without a server");
 }
 
 static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ack)
@@ -395,8 +394,7 @@ static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ac
 		     ack->name, ack->addrs.n);
 	snprintf(id->name, sizeof(id->name), "%s", ack->name);
 	id->addrs = ack->addrs;
-	if (identity_keep(id, NULL))
-		sotto_warn("cannot keep this host's new addresses");
+	keep_identity(ag, "this host's new addresses");
 	policy_own_addrs(ag);
 }
 
@@ -415,8 +413,7 @@ static void take_realm_key(struct agent *ag, const uint8_t key[SOTTO_PUB_LEN])
 	memcpy(id->server_key, key, SOTTO_PUB_LEN);
 	sotto_notice("the realm has a new key, %s; the former one is not believed any more",
 		     sotto_key_text(text, key));
-	if (identity_keep(id, NULL))
-		sotto_warn("cannot keep the realm's new key: after a restart the former one is asked for");
+	keep_identity(ag, "the realm's new key");
 	sotto_wipe(&a->ticket, sizeof(a->ticket));
 	a->renew_ms = sotto_now_ms() + randombytes_uniform(ASSOC_ROLL_MS);
 }

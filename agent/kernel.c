@@ -15,6 +15,7 @@
 #include "../tools/lib/log.h"
 #include "agent.h"
 #include "ask.h"
+#include "keep.h"
 #include "requests.h"
 
 static int on_acquire(struct agent *ag, struct nlattr *nest)
@@ -180,6 +181,7 @@ static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 		ag->kernel.acquire_ms = ns.num[SOTTO_A_NS_ACQUIRE_TIMEOUT];
 		/* timers stand still while the machine sleeps */
 		assoc_kick(ag);
+		keep_again(ag);
 	}
 }
 

@@ -115,7 +115,8 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 			      sgenl_error(ag->kernel.req));
 	if (ret && ret != -ENOSPC)
 		stay_with_both(p, now);
-	if (saved_write(now, &err))
+	p->unsaved = saved_write(now, &err);
+	if (p->unsaved)
 		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
 	look_at_file(&p->file);
 	if (saved_retire(ag->kernel.req, &p->kept, now))
@@ -380,6 +381,17 @@ void policy_hello(struct agent *ag, uint64_t version)
 {
 	if (ag->policy.kept.partial && ag->policy.kept.realm_version == version)
 		request_policy(ag);
+}
+
+void policy_keep(struct agent *ag)
+{
+	struct realm_policy *p = &ag->policy;
+
+	if (!p->unsaved)
+		return;
+	take_local(p, &p->kept);
+	p->unsaved = saved_write(&p->kept, NULL);
+	look_at_file(&p->file);
 }
 
 void policy_free(struct agent *ag)

@@ -441,6 +441,20 @@ static void offer_waits_for_hello(void)
 	end();
 }
 
+/* A session that bob asked for, with the key that he said. */
+static bool offered(uint8_t key[32])
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	int answer = 0;
+
+	fill_offer(&m.offer);
+	memcpy(key, m.offer.static_pub, 32);
+	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
+				     &answer, NULL), 0);
+	UNTIL(answer, 10000);
+	return answer == SOTTO_MSG_SESSION_ACCEPT;
+}
+
 /* ---- anything ---- */
 
 static const uint16_t said[] = {
@@ -521,6 +535,50 @@ static void half_a_line_spoils_no_other(void)
 	peers_free(&p);
 }
 
+/* ---- a full disk ---- */
+
+static void later(void)
+{
+	ahead_ms += 60000;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+}
+
+static void kept_when_there_is_room(void)
+{
+	struct peers p = { 0 };
+	struct sotto_errmsg err;
+	struct identity *id;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	fill_disk();
+	srv.loss_s = 60;
+	EXPECT(offered(key));
+	EXPECT(pins_add(&ag, "bob", NULL, NULL, &err));
+	assoc_doubt(&ag);
+	UNTIL(srv.hellos == 2 && ag.assoc.state == ASSOC_STEADY, 10000);
+	EXPECT_EQ(ag.id->server_loss_s, 60);
+	later();
+	empty_disk();
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	EXPECT_EQ(id->server_loss_s, 0);
+	identity_free(id);
+	later();
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	EXPECT_EQ(id->server_loss_s, 60);
+	identity_free(id);
+	EXPECT_EQ(peers_load(&p, PEERS_FILE), 0);
+	EXPECT(peers_find(&p, "bob"));
+	peers_free(&p);
+	EXPECT_EQ(peers_load(&p, PINS_FILE), 0);
+	EXPECT(peers_find(&p, "bob"));
+	peers_free(&p);
+	end();
+}
+
 static const struct ktap_test tests[] = {
 	{ "all_sessions_are_listed", all_sessions_are_listed },
 	{ "ends_are_told_after_the_list", ends_are_told_after_the_list },
@@ -542,6 +600,7 @@ static const struct ktap_test tests[] = {
 	{ "offer_waits_for_hello", offer_waits_for_hello },
 	{ "whatever_the_server_says", whatever_the_server_says },
 	{ "half_a_line_spoils_no_other", half_a_line_spoils_no_other },
+	{ "kept_when_there_is_room", kept_when_there_is_room },
 };
 
 int main(void)

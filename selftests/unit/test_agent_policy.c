@@ -170,6 +170,31 @@ static void saved_by_hand_stays(void)
 	end();
 }
 
+/* What is in force, and could not be kept: there is room later, and then it is. */
+static void kept_when_there_is_room(void)
+{
+	struct sotto_errmsg err;
+	struct saved file;
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	fill_disk();
+	push(1, 0, 0, 1, "10.1.0.0/16");
+	empty_disk();
+	EXPECT_EQ(saved_read(&file, &err), 0);
+	EXPECT_EQ(file.realm_version, 0);
+	saved_free(&file);
+	ahead_ms += 60000;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+	EXPECT_EQ(saved_read(&file, &err), 0);
+	EXPECT_EQ(file.realm_version, 1);
+	EXPECT_EQ(file.n_policies, 1);
+	saved_free(&file);
+	end();
+}
+
 /* It would be kept, and not be read again: then nothing is protected at the next start. */
 static void version_past_all_is_refused(void)
 {
@@ -194,6 +219,7 @@ static const struct ktap_test tests[] = {
 	{ "late_parts_are_dropped", late_parts_are_dropped },
 	{ "whole_policy_may_be_older", whole_policy_may_be_older },
 	{ "saved_by_hand_stays", saved_by_hand_stays },
+	{ "kept_when_there_is_room", kept_when_there_is_room },
 	{ "version_past_all_is_refused", version_past_all_is_refused },
 };
 
