@@ -119,6 +119,8 @@ static void read_conf_again(struct agent *ag)
 	}
 	ag->conf = conf;
 	set_log_level(ag, 0);
+	for (unsigned int i = 0; i < conf.n_pins; i++)
+		pins_news(ag, conf.pins[i].name);
 	sotto_notice("configuration read again");
 }
 

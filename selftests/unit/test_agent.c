@@ -455,6 +455,41 @@ static bool offered(uint8_t key[32])
 	return answer == SOTTO_MSG_SESSION_ACCEPT;
 }
 
+/* Whose key is pinned now, and is another than the one of the session that stands. */
+static void pin_ends_what_contradicts_it(void)
+{
+	struct sotto_addrs addrs = { .n = 1 };
+	struct sotto_errmsg err;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated() && offered(key));
+	EXPECT_EQ(ksim.n_sas, 2);
+	EXPECT_EQ(pins_add(&ag, "bob", key, NULL, &err), 0);
+	UNTIL(srv.rekey_of, 500);
+	EXPECT_EQ(srv.rekey_of, 0);
+	/* another one is asked for, so that nothing is lost if that has the right key */
+	key[0] ^= 1;
+	EXPECT_EQ(pins_add(&ag, "bob", key, NULL, &err), 0);
+	EXPECT_EQ(ksim.n_sas, 2);
+	srv.refusal = SOTTO_REFUSAL_PIN;
+	UNTIL(!ksim.n_sas, 5000);
+	EXPECT_EQ(srv.rekey_of, 4711);
+	EXPECT_EQ(ksim.n_sas, 0);
+	UNTIL(srv.closed, 1000);
+	EXPECT_EQ(srv.closed, 1);
+	/* the same with an address of another one who is pinned */
+	EXPECT_EQ(pins_del(&ag, "bob", &err), 0);
+	ASSERT(offered(key));
+	sotto_addr_parse(&addrs.a[0], "10.0.0.2");
+	EXPECT_EQ(pins_add(&ag, "rose", key, &addrs, &err), 0);
+	UNTIL(!ksim.n_sas, 5000);
+	EXPECT_EQ(ksim.n_sas, 0);
+	end();
+}
+
 /* ---- anything ---- */
 
 static const uint16_t said[] = {
@@ -598,6 +633,7 @@ static const struct ktap_test tests[] = {
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },
+	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "whatever_the_server_says", whatever_the_server_says },
 	{ "half_a_line_spoils_no_other", half_a_line_spoils_no_other },
 	{ "kept_when_there_is_room", kept_when_there_is_room },
