@@ -62,6 +62,23 @@ static void ends_are_told_after_the_list(void)
 	end();
 }
 
+/* The same where there was no association before: the list is on its way already. */
+static void ends_are_told_after_the_first_list(void)
+{
+	begin();
+	many_sessions(2);
+	srv.hold_hello = true;
+	agent_begin();
+	UNTIL(srv.hellos, 3000);
+	session_lost(&ag, 1001, SOTTO_REFUSAL_CLOSED);
+	srv.hold_hello = false;
+	server_hello(&srv.chans[0], srv.chans[0].held[0], &srv.held_hello);
+	UNTIL(srv.closed, 3000);
+	EXPECT_EQ(srv.listed, 2);
+	EXPECT_EQ(srv.closed, 1);
+	end();
+}
+
 /* Half of a list is there, and its next part is not answered; a new hello is not, either. */
 static bool stopped_in_a_list(void)
 {
@@ -617,6 +634,7 @@ static void kept_when_there_is_room(void)
 static const struct ktap_test tests[] = {
 	{ "all_sessions_are_listed", all_sessions_are_listed },
 	{ "ends_are_told_after_the_list", ends_are_told_after_the_list },
+	{ "ends_are_told_after_the_first_list", ends_are_told_after_the_first_list },
 	{ "new_list_begins_while_one_is_under_way", new_list_begins_while_one_is_under_way },
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
