@@ -98,6 +98,7 @@ int kernel_resync(struct agent *ag)
 	size_t n;
 	int ret = sgenl_list_sas(ag->kernel.req, &v, &n);
 
+	ag->kernel.unknown = ret;
 	if (ret) {
 		sotto_err_log("cannot list the kernel's SAs: %s",
 			      sgenl_error(ag->kernel.req));
@@ -182,6 +183,8 @@ static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 		/* timers stand still while the machine sleeps */
 		assoc_kick(ag);
 		keep_again(ag);
+		if (ag->kernel.unknown)
+			kernel_resync(ag);
 	}
 }
 

@@ -79,6 +79,23 @@ static void ends_are_told_after_the_first_list(void)
 	end();
 }
 
+/* Events were lost, and the dump fails: it is tried again. */
+static void stock_is_taken_later(void)
+{
+	begin();
+	many_sessions(2);
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ksim.n_sas = 2;
+	ksim.refuse_dumps = ENOMEM;
+	EXPECT(kernel_resync(&ag));
+	EXPECT_EQ(session_count(&ag), 2);
+	ksim.refuse_dumps = 0;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+	EXPECT_EQ(session_count(&ag), 1);
+	end();
+}
+
 /* Half of a list is there, and its next part is not answered; a new hello is not, either. */
 static bool stopped_in_a_list(void)
 {
@@ -635,6 +652,7 @@ static const struct ktap_test tests[] = {
 	{ "all_sessions_are_listed", all_sessions_are_listed },
 	{ "ends_are_told_after_the_list", ends_are_told_after_the_list },
 	{ "ends_are_told_after_the_first_list", ends_are_told_after_the_first_list },
+	{ "stock_is_taken_later", stock_is_taken_later },
 	{ "new_list_begins_while_one_is_under_way", new_list_begins_while_one_is_under_way },
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
