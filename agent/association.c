@@ -109,18 +109,28 @@ void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...)
 {
 	struct assoc_trouble *t = &ag->assoc.trouble;
+	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(60000, 10);
 	bool news = strcmp(t->error, error);
 	va_list ap;
 
 	if (stands(ag))
 		return;	/* what fails is only an attempt beside it */
+	t->at_ms = sotto_now_ms();
 	snprintf(t->error, sizeof(t->error), "%s", error);
 	snprintf(t->advice, sizeof(t->advice), "%s", advice);
 	va_start(ap, fmt);
 	vsnprintf(t->message, sizeof(t->message), fmt, ap);
 	va_end(ap);
-	if (news)
-		sotto_warn("server %s: %s (%s)", ag->assoc.server_text, t->message, error);
+	if (news)	/* of several servers each may have its own, in turn */
+		sotto_log_limited(&rl, SOTTO_LOG_WARN, "server %s: %s (%s)",
+				  ag->assoc.server_text, t->message, error);
+}
+
+bool assoc_explained(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	return a->trouble.error[0] && a->trouble.at_ms >= a->hs_begun_ms;
 }
 
 void assoc_close_sock(struct assoc_sock *s)
@@ -558,7 +568,7 @@ void assoc_settle(struct agent *ag)
 		next(ag)->open = false;
 	}
 	offers_forget(ag);
-	if (!a->trouble.error[0])
+	if (!assoc_explained(ag))
 		assoc_trouble(ag, "no_answer", "the agent goes on trying",
 			      "%s went silent", a->server_text);
 	handshake_failed(ag);

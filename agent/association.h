@@ -61,6 +61,7 @@ struct assoc_chan {
 /** struct assoc_trouble - why there is no association */
 struct assoc_trouble {
 	char error[32];			/* stable name; "" = none */
+	uint64_t at_ms;			/* when it was found last */
 	char message[256];
 	char advice[256];
 };
@@ -171,6 +172,8 @@ void handshake_tick(struct agent *ag, uint64_t now);
 void handshake_done(struct agent *ag, struct sotto_hs_result *res);
 /** handshake_failed() - association.c: rest, then the next server */
 void handshake_failed(struct agent *ag);
+/** assoc_explained() - the attempt under way has said why it fails */
+bool assoc_explained(const struct agent *ag);
 /** assoc_trouble() - say why; @error is the stable name */
 void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));

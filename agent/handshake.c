@@ -300,7 +300,7 @@ void handshake_tick(struct agent *ag, uint64_t now)
 	struct association *a = &ag->assoc;
 
 	if (now >= handshake_ends(ag)) {
-		if (!a->trouble.error[0])
+		if (!assoc_explained(ag))
 			assoc_trouble(ag, "no_answer",
 				      "is sotto-authd running on the gateway, and does a firewall let its UDP port through?",
 				      "no answer from %s", a->server_text);

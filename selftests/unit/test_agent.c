@@ -341,6 +341,20 @@ static void server_that_moved_is_found_again(void)
 	end();
 }
 
+/* Who reads what is wrong reads what is wrong now. */
+static void trouble_is_the_last(void)
+{
+	begin();
+	srv.dead = true;
+	agent_begin();
+	assoc_trouble(&ag, "unreachable", "", "no way to the server");
+	EXPECT(!strcmp(ag.assoc.trouble.error, "unreachable"));
+	for (int i = 0; i < 4; i++)
+		jump(ASSOC_TRY_MS);
+	EXPECT(!strcmp(ag.assoc.trouble.error, "no_answer"));
+	end();
+}
+
 /* Whoever sees message 1 can answer it with rubbish, each a Diffie-Hellman to look at. */
 static void forged_answers_cost_little(void)
 {
@@ -664,6 +678,7 @@ static const struct ktap_test tests[] = {
 	{ "silent_name_server_holds_up_nothing", silent_name_server_holds_up_nothing },
 	{ "unknown_server_holds_up_no_other", unknown_server_holds_up_no_other },
 	{ "server_that_moved_is_found_again", server_that_moved_is_found_again },
+	{ "trouble_is_the_last", trouble_is_the_last },
 	{ "forged_answers_cost_little", forged_answers_cost_little },
 	{ "loss_is_remembered", loss_is_remembered },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
