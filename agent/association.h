@@ -26,6 +26,7 @@ struct agent;
 #define ASSOC_TRY_FIRST_MS	1500	/* the same in the first round of several servers */
 #define ASSOC_FAST_INITS	4	/* message 1: so many at the first pace */
 #define ASSOC_RESPS_MAX	32	/* answers to one that are opened: each is public-key work */
+#define ASSOC_COOKIES_MAX	4	/* answers to one that make it go out again at once */
 #define ASSOC_DOUBT_MS		1500	/* a request unanswered so long: is the server there? */
 #define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
@@ -84,6 +85,7 @@ struct association {
 	bool resumed;			/* the newest handshake used a ticket */
 	uint64_t hs_begun_ms, hs_resend_ms;
 	unsigned int hs_sent, hs_resps;	/* message 1; answers since it was sent last */
+	unsigned int hs_cookies;	/* the same */
 	uint32_t hs_pause_ms;
 	uint64_t retry_ms;
 	uint32_t backoff_ms;

@@ -152,6 +152,7 @@ static void send_init(struct agent *ag, uint64_t now)
 
 	assoc_send(a->sock, a->hs.dgram, a->hs.len);
 	a->hs_resps = 0;
+	a->hs_cookies = 0;
 	a->hs_resend_ms = now + a->hs_pause_ms - quarter +
 			  randombytes_uniform(2 * quarter + 1);
 	if (++a->hs_sent >= ASSOC_FAST_INITS)
@@ -269,7 +270,9 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 		sotto_wipe(&res, sizeof(res));
 		break;
 	case SOTTO_HS_RESEND:
-		assoc_send(a->sock, a->hs.dgram, a->hs.len);
+		/* it is longer than what asked for it, which may be forged */
+		if (a->hs_cookies++ < ASSOC_COOKIES_MAX)
+			assoc_send(a->sock, a->hs.dgram, a->hs.len);
 		break;
 	case SOTTO_HS_HINTED:
 		take_hint(ag, &res);

@@ -385,6 +385,34 @@ static void forged_answers_cost_little(void)
 	end();
 }
 
+/* Or with cookies: each makes it send message 1, five times as long as the cookie, once more. */
+static void forged_cookies_cost_little(void)
+{
+	uint8_t cookie[40] = { SOTTO_DGRAM_COOKIE, SOTTO_PROTO_VERSION };
+
+	begin();
+	srv.no_resp = true;
+	agent_begin();
+	UNTIL(srv.inits, 10000);
+	ASSERT(srv.inits);
+	for (int i = 0; i < 4; i++)
+		cookie[4 + i] = srv.agent_index >> (24 - 8 * i);
+	memcpy(cookie + 8, srv.echo, sizeof(srv.echo));
+	for (int i = 0; i < 1000; i++) {
+		randombytes_buf(cookie + 24, sizeof(cookie) - 24);
+		server_send(NULL, cookie, sizeof(cookie));
+		if (i % 50 == 0)
+			turn();
+	}
+	UNTIL(false, 50);
+	EXPECT(srv.inits > 1);
+	EXPECT(srv.inits <= 50);
+	srv.no_resp = false;
+	UNTIL(associated(), 10000);
+	EXPECT(associated());
+	end();
+}
+
 /* The realm's word for the time without a server holds for an agent that begins in it. */
 static void loss_is_remembered(void)
 {
@@ -680,6 +708,7 @@ static const struct ktap_test tests[] = {
 	{ "server_that_moved_is_found_again", server_that_moved_is_found_again },
 	{ "trouble_is_the_last", trouble_is_the_last },
 	{ "forged_answers_cost_little", forged_answers_cost_little },
+	{ "forged_cookies_cost_little", forged_cookies_cost_little },
 	{ "loss_is_remembered", loss_is_remembered },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
