@@ -428,9 +428,15 @@ static void take_realm_key(struct agent *ag, const uint8_t key[SOTTO_PUB_LEN])
 	a->renew_ms = sotto_now_ms() + randombytes_uniform(ASSOC_ROLL_MS);
 }
 
+/* 0, and what comes too late to be of use, is as if nothing was said. */
+static uint32_t said_ms(uint32_t s, uint32_t most_ms, uint32_t usual_ms)
+{
+	return s && s <= most_ms / 1000 ? s * 1000 : usual_ms;
+}
+
 static uint32_t renew_after(uint32_t rekey_s)
 {
-	uint32_t ms = rekey_s ? rekey_s * 1000 : DEFAULT_RENEW_MS;
+	uint32_t ms = said_ms(rekey_s, SOTTO_ASSOC_HARD_MS, DEFAULT_RENEW_MS);
 
 	/* up to a tenth earlier, so that not all members come at once */
 	return ms - randombytes_uniform(ms / 10 + 1);
@@ -476,7 +482,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 		a->renew_ms = now + renew_after(ack->rekey_s);
 	a->ticket = ack->ticket;
 	memcpy(a->ticket_secret, ack->ticket_secret, sizeof(a->ticket_secret));
-	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
+	a->keepalive_ms = said_ms(ack->keepalive_s, SOTTO_ASSOC_DEAD_MS, SOTTO_KEEPALIVE_MS);
 	a->keepalive_out = false;
 	a->loss_at_ms = 0;
 	pins_realm(ag, ack->first_use);

@@ -413,6 +413,21 @@ static void forged_cookies_cost_little(void)
 	end();
 }
 
+/* Times past all sense don't make it ask on and on. */
+static void absurd_times_are_not_taken(void)
+{
+	begin();
+	srv.rekey_s = UINT32_MAX / 1000 + 1;
+	srv.keepalive_s = UINT32_MAX / 1000 + 1;
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	UNTIL(srv.hellos > 1 || srv.keepalives, 1500);
+	EXPECT_EQ(srv.hellos, 1);
+	EXPECT_EQ(srv.keepalives, 0);
+	end();
+}
+
 /* The realm's word for the time without a server holds for an agent that begins in it. */
 static void loss_is_remembered(void)
 {
@@ -709,6 +724,7 @@ static const struct ktap_test tests[] = {
 	{ "trouble_is_the_last", trouble_is_the_last },
 	{ "forged_answers_cost_little", forged_answers_cost_little },
 	{ "forged_cookies_cost_little", forged_cookies_cost_little },
+	{ "absurd_times_are_not_taken", absurd_times_are_not_taken },
 	{ "loss_is_remembered", loss_is_remembered },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
