@@ -33,7 +33,10 @@ struct realm_policy {
 	uint8_t got[POLICY_PARTS_MAX / 8];	/* bit per part */
 };
 
-/** policy_start() - put the kept policy and this host's addresses into the kernel */
+/**
+ * policy_start() - put the kept policy and this host's addresses into the kernel
+ * A file that cannot be read is set aside.
+ */
 int policy_start(struct agent *ag, struct sotto_errmsg *err);
 
 /** policy_take() - one part of a version */
