@@ -189,7 +189,6 @@ static void send_first(struct agent *ag, bool resume)
 		handshake_failed(ag);
 		return;
 	}
-	a->state = ASSOC_HANDSHAKE;
 	a->hs_pause_ms = SOTTO_HS_RETRY_FIRST_MS;
 	a->hs_sent = 0;
 	send_init(ag, sotto_now_ms());
@@ -213,14 +212,16 @@ void handshake_begin(struct agent *ag)
 		resolve_start(ag, a->server);
 		return;
 	}
+	/* from now on: what the kernel says while it is asked must not begin another one */
+	a->state = ASSOC_HANDSHAKE;
+	a->hs_begun_ms = sotto_now_ms();
 	/* renewal: the channel works, and so does its socket */
 	if ((!assoc_channel(ag) || a->down_ms || a->sock->fd < 0 || a->moved) &&
 	    open_socket(ag, &addr)) {
 		handshake_failed(ag);
 		return;
 	}
-	ag->assoc.hs_begun_ms = sotto_now_ms();
-	send_first(ag, ag->assoc.ticket.n && ag->assoc.hs_begun_ms < ag->assoc.renew_ms);
+	send_first(ag, a->ticket.n && a->hs_begun_ms < a->renew_ms);
 }
 
 static void take_hint(struct agent *ag, const struct sotto_hs_result *res)

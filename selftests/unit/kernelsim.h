@@ -40,6 +40,7 @@ static struct ksim {
 	uint64_t instance;
 	uint32_t spi;
 	unsigned int exemptions;	/* registrations with a flow */
+	void (*on_exempt)(void);	/* an event that comes before the answer to the next one */
 } ksim = { .instance = 1, .spi = 1000 };
 
 bool sgenl_loaded(void)
@@ -199,10 +200,14 @@ static int ksim_sa_del(struct nlattr *nest)
 static int ksim_register(struct nlattr *nest)
 {
 	struct nlattr *tb[SOTTO_A_AGENT_ATTR_MAX + 1];
+	void (*event)(void) = ksim.on_exempt;
 
 	if (nla_parse_nested(tb, SOTTO_A_AGENT_ATTR_MAX, nest, NULL))
 		return -EINVAL;
 	ksim.exemptions += tb[SOTTO_A_AGENT_LOCAL] != NULL;
+	ksim.on_exempt = NULL;
+	if (event)
+		event();
 	return 0;
 }
 

@@ -3,6 +3,8 @@
 #include "agentrun.h"
 #include "msgfill.h"
 
+#include <fcntl.h>
+
 /* ---- what the kernel holds is told to the server ---- */
 
 static void many_sessions(unsigned int n)
@@ -245,6 +247,41 @@ static void asked_at_once_after_a_sleep(void)
 	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
 	UNTIL(srv.keepalives > before, 1000);
 	EXPECT(srv.keepalives > before);
+	end();
+}
+
+static void on_exempt(void)
+{
+	assoc_doubt(&ag);
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Events are heard while the kernel is asked for something: one of them may want the same. */
+static void an_attempt_begins_once(void)
+{
+	int before;
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	before = open_fds();
+	ksim.on_exempt = on_exempt;
+	ag.assoc.moved = true;
+	assoc_doubt(&ag);
+	EXPECT(!ksim.on_exempt);
+	UNTIL(srv.hellos == 2 && ag.assoc.state == ASSOC_STEADY, 10000);
+	EXPECT_EQ(srv.hellos, 2);
+	/* a new socket, and the one before is closed */
+	EXPECT_EQ(open_fds(), before);
 	end();
 }
 
@@ -717,6 +754,7 @@ static const struct ktap_test tests[] = {
 	{ "ends_are_told_before_it_goes", ends_are_told_before_it_goes },
 	{ "silent_server_costs_no_time", silent_server_costs_no_time },
 	{ "asked_at_once_after_a_sleep", asked_at_once_after_a_sleep },
+	{ "an_attempt_begins_once", an_attempt_begins_once },
 	{ "each_address_of_a_server_is_tried", each_address_of_a_server_is_tried },
 	{ "silent_name_server_holds_up_nothing", silent_name_server_holds_up_nothing },
 	{ "unknown_server_holds_up_no_other", unknown_server_holds_up_no_other },
