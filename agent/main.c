@@ -152,10 +152,11 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 	if (ret)	/* an enrolment that is missing is no missing module */
 		return ret == SOTTO_E_UNKNOWN ? SOTTO_E_STATE : ret;
 	ret = make_dirs(err);
-	if (!ret)
-		ret = ctl_start(ag, err);
+	/* the kernel has one agent: who comes second has touched nothing of the first one's */
 	if (!ret)
 		ret = kernel_open(ag, err);
+	if (!ret)
+		ret = ctl_start(ag, err);
 	if (!ret)
 		ret = policy_start(ag, err);
 	if (!ret)
