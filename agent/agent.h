@@ -9,6 +9,7 @@
  *   session.c      the sessions that are there, until they end
  *   pins.c         keys that are believed whatever the server says
  *   policy.c       what the realm wants protected
+ *   keep.c         what the disk would not take, later
  *   ctl.c          the local socket
  */
 #ifndef SOTTO_AGENT_H
@@ -85,6 +86,8 @@ struct agent {
 	unsigned int live_out;		/* messages of either that are not answered */
 	struct sotto_usock *ctl;
 	struct sotto_signals signals;
+	bool id_unsaved;		/* the disk did not take the identity */
+	uint64_t keep_ms;		/* what it did not take is not tried before this time */
 	uint64_t started_ms;
 	uint64_t spi_report_ms;		/* unknown SPIs: none before this time */
 	bool leaving;			/* nothing new is begun */

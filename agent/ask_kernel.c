@@ -64,7 +64,9 @@ static void rekey_done(struct agent *ag, void *arg, enum sotto_reason reason,
 	struct session *s = session_find(ag, *id);
 
 	(void)hold_ms;
-	if (s && reason != SOTTO_REASON_NONE) {
+	if (s && reason == SOTTO_REASON_NONE) {
+		session_rekey_done(s);
+	} else if (s) {
 		sotto_warn("peer %s: session %016" PRIx64 " cannot be replaced yet: %s",
 			   s->peer, s->id, sgenl_reason_text(reason));
 		session_rekey_failed(s);

@@ -4,7 +4,8 @@
  *
  *   state      | event                       | what follows
  *   RESTING    | retry_ms                    | RESOLVING or HANDSHAKE
- *   RESOLVING  | address, or old one known   | HANDSHAKE
+ *   RESOLVING  | address                     | HANDSHAKE
+ *   RESOLVING  | none, or ASSOC_RESOLVE_MS   | HANDSHAKE with the last one, else RESTING
  *   HANDSHAKE  | message 2                   | HELLO
  *   HANDSHAKE  | ASSOC_TRY_MS                | RESTING, next server
  *   HELLO      | HELLO_ACK                   | STEADY: new channel in the old's place
@@ -29,6 +30,7 @@
 #include "../tools/lib/secret.h"
 #include "agent.h"
 #include "ask.h"
+#include "keep.h"
 #include "requests.h"
 
 #define DEFAULT_RENEW_MS	SOTTO_ASSOC_REKEY_MS
@@ -107,18 +109,28 @@ void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...)
 {
 	struct assoc_trouble *t = &ag->assoc.trouble;
+	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(60000, 10);
 	bool news = strcmp(t->error, error);
 	va_list ap;
 
 	if (stands(ag))
 		return;	/* what fails is only an attempt beside it */
+	t->at_ms = sotto_now_ms();
 	snprintf(t->error, sizeof(t->error), "%s", error);
 	snprintf(t->advice, sizeof(t->advice), "%s", advice);
 	va_start(ap, fmt);
 	vsnprintf(t->message, sizeof(t->message), fmt, ap);
 	va_end(ap);
-	if (news)
-		sotto_warn("server %s: %s (%s)", ag->assoc.server_text, t->message, error);
+	if (news)	/* of several servers each may have its own, in turn */
+		sotto_log_limited(&rl, SOTTO_LOG_WARN, "server %s: %s (%s)",
+				  ag->assoc.server_text, t->message, error);
+}
+
+bool assoc_explained(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	return a->trouble.error[0] && a->trouble.at_ms >= a->hs_begun_ms;
 }
 
 void assoc_close_sock(struct assoc_sock *s)
@@ -258,6 +270,9 @@ static void stay(struct agent *ag, uint64_t now)
 {
 	struct association *a = &ag->assoc;
 
+	/* another one, which may have moved: else all who came from there never go back */
+	if (a->server != a->home)
+		a->stale |= 1u << a->server;
 	a->server = a->home;
 	handshake_drop_socket(ag);
 	a->state = ASSOC_STEADY;
@@ -313,24 +328,54 @@ void assoc_revoked(struct agent *ag)
 	assoc_say_revoked(ag);
 }
 
+/* With the address that it had last, or on to the next server. */
+static void resolved(struct agent *ag, const char *why)
+{
+	struct association *a = &ag->assoc;
+
+	a->stale &= ~(1u << a->server);
+	if (ag->id->resolved[a->server].len) {
+		handshake_begin(ag);
+		return;
+	}
+	assoc_trouble(ag, "dns", "an address instead of a name needs no name server",
+		      "cannot look up %s: %s", ag->id->servers[a->server].host, why);
+	handshake_failed(ag);
+}
+
+/* It was waited for no longer: the next attempt is by the new address, and comes now. */
+static void resolved_late(struct agent *ag, unsigned int server)
+{
+	struct association *a = &ag->assoc;
+
+	if (a->server != server)
+		return;
+	if (a->state == ASSOC_RESTING) {
+		a->retry_ms = sotto_now_ms();
+	} else if (a->state == ASSOC_HANDSHAKE) {
+		a->moved = true;
+		handshake_begin(ag);
+	}
+}
+
 void resolve_done(struct agent *ag, unsigned int server,
 		  const struct sotto_addr *addr, const char *why)
 {
 	struct sotto_addr *known = &ag->id->resolved[server];
+	struct association *a = &ag->assoc;
+	bool news = addr->len && !sotto_addr_eq(addr, known);
 
-	ag->assoc.stale &= ~(1u << server);
-	if (addr->len && !sotto_addr_eq(addr, known)) {
+	a->stale &= ~(1u << server);
+	if (news) {
 		*known = *addr;
-		if (identity_keep(ag->id, NULL))
-			sotto_warn("cannot keep the server's new address");
+		keep_identity(ag, "the server's new address");
 	}
-	if (!known->len) {
-		assoc_trouble(ag, "dns", "an address instead of a name needs no name server",
-			      "cannot look up %s: %s", ag->id->servers[server].host, why);
-		handshake_failed(ag);
-	} else {
-		handshake_begin(ag);
-	}
+	if (a->state == ASSOC_RESOLVING && a->server == server)
+		resolved(ag, why);
+	else if (a->state == ASSOC_RESOLVING)
+		resolve_start(ag, a->server);
+	else if (news)
+		resolved_late(ag, server);
 	assoc_kick(ag);
 }
 
@@ -342,8 +387,7 @@ static void take_loss(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	if (ag->id->server_loss_s == ack->server_loss_s)
 		return;
 	ag->id->server_loss_s = ack->server_loss_s;
-	if (identity_keep(ag->id, NULL))
-		sotto_warn("cannot keep how long sessions may last without a server");
+	keep_identity(ag, "how long sessions may last without a server");
 }
 
 static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ack)
@@ -360,8 +404,7 @@ static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ac
 		     ack->name, ack->addrs.n);
 	snprintf(id->name, sizeof(id->name), "%s", ack->name);
 	id->addrs = ack->addrs;
-	if (identity_keep(id, NULL))
-		sotto_warn("cannot keep this host's new addresses");
+	keep_identity(ag, "this host's new addresses");
 	policy_own_addrs(ag);
 }
 
@@ -380,15 +423,20 @@ static void take_realm_key(struct agent *ag, const uint8_t key[SOTTO_PUB_LEN])
 	memcpy(id->server_key, key, SOTTO_PUB_LEN);
 	sotto_notice("the realm has a new key, %s; the former one is not believed any more",
 		     sotto_key_text(text, key));
-	if (identity_keep(id, NULL))
-		sotto_warn("cannot keep the realm's new key: after a restart the former one is asked for");
+	keep_identity(ag, "the realm's new key");
 	sotto_wipe(&a->ticket, sizeof(a->ticket));
 	a->renew_ms = sotto_now_ms() + randombytes_uniform(ASSOC_ROLL_MS);
 }
 
+/* 0, and what comes too late to be of use, is as if nothing was said. */
+static uint32_t said_ms(uint32_t s, uint32_t most_ms, uint32_t usual_ms)
+{
+	return s && s <= most_ms / 1000 ? s * 1000 : usual_ms;
+}
+
 static uint32_t renew_after(uint32_t rekey_s)
 {
-	uint32_t ms = rekey_s ? rekey_s * 1000 : DEFAULT_RENEW_MS;
+	uint32_t ms = said_ms(rekey_s, SOTTO_ASSOC_HARD_MS, DEFAULT_RENEW_MS);
 
 	/* up to a tenth earlier, so that not all members come at once */
 	return ms - randombytes_uniform(ms / 10 + 1);
@@ -434,7 +482,7 @@ static void promote(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 		a->renew_ms = now + renew_after(ack->rekey_s);
 	a->ticket = ack->ticket;
 	memcpy(a->ticket_secret, ack->ticket_secret, sizeof(a->ticket_secret));
-	a->keepalive_ms = ack->keepalive_s ? ack->keepalive_s * 1000 : SOTTO_KEEPALIVE_MS;
+	a->keepalive_ms = said_ms(ack->keepalive_s, SOTTO_ASSOC_DEAD_MS, SOTTO_KEEPALIVE_MS);
 	a->keepalive_out = false;
 	a->loss_at_ms = 0;
 	pins_realm(ag, ack->first_use);
@@ -526,7 +574,7 @@ void assoc_settle(struct agent *ag)
 		next(ag)->open = false;
 	}
 	offers_forget(ag);
-	if (!a->trouble.error[0])
+	if (!assoc_explained(ag))
 		assoc_trouble(ag, "no_answer", "the agent goes on trying",
 			      "%s went silent", a->server_text);
 	handshake_failed(ag);
@@ -601,6 +649,10 @@ static void attempt_tick(struct agent *ag, uint64_t now)
 		if (now >= a->retry_ms)
 			handshake_begin(ag);
 		break;
+	case ASSOC_RESOLVING:
+		if (now >= a->resolve_ms)
+			resolved(ag, "no answer yet");
+		break;
 	case ASSOC_HANDSHAKE:
 		handshake_tick(ag, now);
 		break;
@@ -644,6 +696,8 @@ static uint64_t attempt_due(const struct agent *ag)
 	switch (a->state) {
 	case ASSOC_RESTING:
 		return a->retry_ms;
+	case ASSOC_RESOLVING:
+		return a->resolve_ms;
 	case ASSOC_STEADY:
 		return a->home ? min_ms(a->renew_ms, a->home_ms) : a->renew_ms;
 	case ASSOC_HANDSHAKE:

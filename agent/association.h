@@ -26,9 +26,11 @@ struct agent;
 #define ASSOC_TRY_FIRST_MS	1500	/* the same in the first round of several servers */
 #define ASSOC_FAST_INITS	4	/* message 1: so many at the first pace */
 #define ASSOC_RESPS_MAX	32	/* answers to one that are opened: each is public-key work */
+#define ASSOC_COOKIES_MAX	4	/* answers to one that make it go out again at once */
 #define ASSOC_DOUBT_MS		1500	/* a request unanswered so long: is the server there? */
 #define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
+#define ASSOC_RESOLVE_MS	1000	/* a name is waited for: then its last address must do */
 #define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
 #define ASSOC_ROLL_MS		20000	/* the realm has a new key: it is proved within that */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
@@ -60,6 +62,7 @@ struct assoc_chan {
 /** struct assoc_trouble - why there is no association */
 struct assoc_trouble {
 	char error[32];			/* stable name; "" = none */
+	uint64_t at_ms;			/* when it was found last */
 	char message[256];
 	char advice[256];
 };
@@ -75,12 +78,14 @@ struct association {
 	bool doubted;			/* the handshake is because the channel is silent */
 	uint64_t home_ms;		/* an earlier server is tried next */
 	unsigned int stale;		/* bit per server: look its name up again */
+	uint64_t resolve_ms;		/* so long that is waited for */
 	struct sotto_hs_client hs;
 	struct sotto_ticket ticket;	/* in memory only; n 0 = none */
 	uint8_t ticket_secret[SOTTO_SECRET_LEN];
 	bool resumed;			/* the newest handshake used a ticket */
 	uint64_t hs_begun_ms, hs_resend_ms;
 	unsigned int hs_sent, hs_resps;	/* message 1; answers since it was sent last */
+	unsigned int hs_cookies;	/* the same */
 	uint32_t hs_pause_ms;
 	uint64_t retry_ms;
 	uint32_t backoff_ms;
@@ -169,6 +174,8 @@ void handshake_tick(struct agent *ag, uint64_t now);
 void handshake_done(struct agent *ag, struct sotto_hs_result *res);
 /** handshake_failed() - association.c: rest, then the next server */
 void handshake_failed(struct agent *ag);
+/** assoc_explained() - the attempt under way has said why it fails */
+bool assoc_explained(const struct agent *ag);
 /** assoc_trouble() - say why; @error is the stable name */
 void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));

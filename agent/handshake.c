@@ -152,6 +152,7 @@ static void send_init(struct agent *ag, uint64_t now)
 
 	assoc_send(a->sock, a->hs.dgram, a->hs.len);
 	a->hs_resps = 0;
+	a->hs_cookies = 0;
 	a->hs_resend_ms = now + a->hs_pause_ms - quarter +
 			  randombytes_uniform(2 * quarter + 1);
 	if (++a->hs_sent >= ASSOC_FAST_INITS)
@@ -188,7 +189,6 @@ static void send_first(struct agent *ag, bool resume)
 		handshake_failed(ag);
 		return;
 	}
-	a->state = ASSOC_HANDSHAKE;
 	a->hs_pause_ms = SOTTO_HS_RETRY_FIRST_MS;
 	a->hs_sent = 0;
 	send_init(ag, sotto_now_ms());
@@ -208,17 +208,20 @@ void handshake_begin(struct agent *ag)
 	name_server(ag);
 	if (!known_address(ag, a->server, &addr)) {
 		a->state = ASSOC_RESOLVING;
+		a->resolve_ms = sotto_now_ms() + ASSOC_RESOLVE_MS;
 		resolve_start(ag, a->server);
 		return;
 	}
+	/* from now on: what the kernel says while it is asked must not begin another one */
+	a->state = ASSOC_HANDSHAKE;
+	a->hs_begun_ms = sotto_now_ms();
 	/* renewal: the channel works, and so does its socket */
 	if ((!assoc_channel(ag) || a->down_ms || a->sock->fd < 0 || a->moved) &&
 	    open_socket(ag, &addr)) {
 		handshake_failed(ag);
 		return;
 	}
-	ag->assoc.hs_begun_ms = sotto_now_ms();
-	send_first(ag, ag->assoc.ticket.n && ag->assoc.hs_begun_ms < ag->assoc.renew_ms);
+	send_first(ag, a->ticket.n && a->hs_begun_ms < a->renew_ms);
 }
 
 static void take_hint(struct agent *ag, const struct sotto_hs_result *res)
@@ -268,7 +271,9 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 		sotto_wipe(&res, sizeof(res));
 		break;
 	case SOTTO_HS_RESEND:
-		assoc_send(a->sock, a->hs.dgram, a->hs.len);
+		/* it is longer than what asked for it, which may be forged */
+		if (a->hs_cookies++ < ASSOC_COOKIES_MAX)
+			assoc_send(a->sock, a->hs.dgram, a->hs.len);
 		break;
 	case SOTTO_HS_HINTED:
 		take_hint(ag, &res);
@@ -299,7 +304,7 @@ void handshake_tick(struct agent *ag, uint64_t now)
 	struct association *a = &ag->assoc;
 
 	if (now >= handshake_ends(ag)) {
-		if (!a->trouble.error[0])
+		if (!assoc_explained(ag))
 			assoc_trouble(ag, "no_answer",
 				      "is sotto-authd running on the gateway, and does a firewall let its UDP port through?",
 				      "no answer from %s", a->server_text);

@@ -15,6 +15,7 @@
 #include "../tools/lib/log.h"
 #include "agent.h"
 #include "ask.h"
+#include "keep.h"
 #include "requests.h"
 
 static int on_acquire(struct agent *ag, struct nlattr *nest)
@@ -97,6 +98,7 @@ int kernel_resync(struct agent *ag)
 	size_t n;
 	int ret = sgenl_list_sas(ag->kernel.req, &v, &n);
 
+	ag->kernel.unknown = ret;
 	if (ret) {
 		sotto_err_log("cannot list the kernel's SAs: %s",
 			      sgenl_error(ag->kernel.req));
@@ -180,6 +182,9 @@ static void on_check(struct ev_loop *loop, ev_timer *w, int revents)
 		ag->kernel.acquire_ms = ns.num[SOTTO_A_NS_ACQUIRE_TIMEOUT];
 		/* timers stand still while the machine sleeps */
 		assoc_kick(ag);
+		keep_again(ag);
+		if (ag->kernel.unknown)
+			kernel_resync(ag);
 	}
 }
 

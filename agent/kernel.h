@@ -22,6 +22,7 @@ struct agent;
  * @ev: the agent's registered socket: ACQUIRE and events
  * @instance: of the namespace, new after each load of the module
  * @acquire_ms: how long the kernel holds packets for an acquire
+ * @unknown: what there is; taking stock failed, and is tried again
  */
 struct kernel {
 	struct sgenl *req, *ev;
@@ -29,6 +30,7 @@ struct kernel {
 	ev_timer check;
 	uint64_t instance;
 	uint32_t acquire_ms;
+	bool unknown;
 	uint16_t data_port;
 	char version[SGENL_VERSION_MAX];
 };

@@ -119,6 +119,8 @@ static void read_conf_again(struct agent *ag)
 	}
 	ag->conf = conf;
 	set_log_level(ag, 0);
+	for (unsigned int i = 0; i < conf.n_pins; i++)
+		pins_news(ag, conf.pins[i].name);
 	sotto_notice("configuration read again");
 }
 
@@ -150,10 +152,11 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 	if (ret)	/* an enrolment that is missing is no missing module */
 		return ret == SOTTO_E_UNKNOWN ? SOTTO_E_STATE : ret;
 	ret = make_dirs(err);
-	if (!ret)
-		ret = ctl_start(ag, err);
+	/* the kernel has one agent: who comes second has touched nothing of the first one's */
 	if (!ret)
 		ret = kernel_open(ag, err);
+	if (!ret)
+		ret = ctl_start(ag, err);
 	if (!ret)
 		ret = policy_start(ag, err);
 	if (!ret)

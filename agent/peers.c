@@ -173,7 +173,7 @@ int peers_load(struct peers *p, const char *file)
 	return ret;
 }
 
-int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err)
+int peers_write(struct peers *p, const char *file, struct sotto_errmsg *err)
 {
 	char path[SOTTO_PATH_MAX];
 	char *text = malloc((p->n + 1) * LINE_MAX_BYTES);
@@ -187,7 +187,14 @@ int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *er
 	ret = sotto_file_write(sotto_path(path, SOTTO_STATE, file), 0600, true, text, len,
 			       err);
 	free(text);
+	p->unsaved = ret;
 	return ret;
+}
+
+void peers_keep(struct peers *p, const char *file)
+{
+	if (p->unsaved)
+		peers_write(p, file, NULL);
 }
 
 void peers_key(const struct peers *p, const char *name, uint8_t pub[SOTTO_PUB_LEN])
@@ -211,18 +218,21 @@ static bool end_line(int fd)
 	return last == '\n' || write(fd, "\n", 1) == 1;
 }
 
-static void append(const struct peer *peer)
+static bool append(const struct peer *peer)
 {
 	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
 	int len = put_line(peer, line);
 	int fd = open(sotto_path(path, SOTTO_STATE, PEERS_FILE),
 		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-	if (fd < 0 || !end_line(fd) || write(fd, line, len) != len)
+	bool written = fd >= 0 && end_line(fd) && write(fd, line, len) == len;
+
+	if (!written)
 		sotto_warn("cannot write %s; after a restart the key of %s is not known",
 			   path, peer->name);
 	if (fd >= 0)
 		close(fd);
+	return written;
 }
 
 bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN],
@@ -232,7 +242,7 @@ bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_L
 
 	if (peers_set(p, name, pub) || (!peers_add_addrs(p, name, addrs) && known))
 		return false;
-	append(find(p, name));
+	p->unsaved |= !append(find(p, name));
 	return true;
 }
 

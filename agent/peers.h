@@ -26,6 +26,7 @@ struct peer {
 struct peers {
 	struct peer *v;
 	size_t n, cap;
+	bool unsaved;			/* the file lacks some of them */
 };
 
 /**
@@ -53,7 +54,10 @@ void peers_remove(struct peers *p, const char *name);
 bool peers_add_addrs(struct peers *p, const char *name, const struct sotto_addrs *addrs);
 
 /** peers_write() - all of it in the place of @file */
-int peers_write(const struct peers *p, const char *file, struct sotto_errmsg *err);
+int peers_write(struct peers *p, const char *file, struct sotto_errmsg *err);
+
+/** peers_keep() - write @file, if that failed before */
+void peers_keep(struct peers *p, const char *file);
 
 /**
  * peers_note() - remember, and append to PEERS_FILE if it is news

@@ -140,16 +140,44 @@ int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_add
 	return ret;
 }
 
+/* A pin that is new, or has news. */
+struct pin {
+	const char *name;
+	const uint8_t *key;
+	const struct sotto_addrs *met, *given;
+};
+
+static bool covers_any(const struct session *s, const struct sotto_addrs *addrs)
+{
+	for (unsigned int i = 0; addrs && i < addrs->n; i++)
+		if (session_covers(s, &addrs->a[i]))
+			return true;
+	return false;
+}
+
+/* As it is for sessions that are made from now on. */
+static void look_back(struct session *s, void *arg)
+{
+	const struct pin *pin = arg;
+
+	if (strcmp(s->peer, pin->name) ? covers_any(s, pin->met) || covers_any(s, pin->given) :
+					 memcmp(s->peer_pub, pin->key, SOTTO_PUB_LEN))
+		session_doubt(s);
+}
+
 void pins_news(struct agent *ag, const char *name)
 {
-	const uint8_t *key = pinned(ag, name);
-	const struct sotto_addrs *met = key ? peers_addrs(&ag->peers, name, key) : NULL;
-	const struct sotto_addrs *given = key ? peers_addrs(&ag->pins, name, key) : NULL;
+	struct pin pin = { .name = name, .key = pinned(ag, name) };
 
-	if (met)
-		policy_pinned(ag, met);
-	if (given)
-		policy_pinned(ag, given);
+	if (!pin.key)
+		return;
+	pin.met = peers_addrs(&ag->peers, name, pin.key);
+	pin.given = peers_addrs(&ag->pins, name, pin.key);
+	if (pin.met)
+		policy_pinned(ag, pin.met);
+	if (pin.given)
+		policy_pinned(ag, pin.given);
+	session_each(ag, look_back, &pin);
 }
 
 void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])

@@ -44,7 +44,10 @@ void pins_advice(struct agent *ag, const struct sotto_addr *addr, char buf[PINS_
 int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),
 		   void *arg);
 
-/** pins_news() - @name has a new key or address; if it is pinned, policy follows */
+/**
+ * pins_news() - @name has a new key or address, or pin; if it is pinned, policy follows,
+ * and sessions that would be refused now are replaced
+ */
 void pins_news(struct agent *ag, const char *name);
 
 /** pins_first_use() - @name was met: pin it, if the realm or this host wants that */

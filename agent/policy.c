@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -115,7 +116,8 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 			      sgenl_error(ag->kernel.req));
 	if (ret && ret != -ENOSPC)
 		stay_with_both(p, now);
-	if (saved_write(now, &err))
+	p->unsaved = saved_write(now, &err);
+	if (p->unsaved)
 		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
 	look_at_file(&p->file);
 	if (saved_retire(ag->kernel.req, &p->kept, now))
@@ -129,16 +131,34 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 	return ret;
 }
 
+/*
+ * Without what it says this host has its realm's policy again in a moment, and without an
+ * agent never: what the kernel has stays, and the realm is asked for all.
+ */
+static void set_aside(const char *why)
+{
+	char path[SOTTO_PATH_MAX], aside[SOTTO_PATH_MAX];
+
+	sotto_path(path, SOTTO_STATE, SAVED_FILE);
+	sotto_path(aside, SOTTO_STATE, SAVED_FILE ".damaged");
+	if (rename(path, aside))
+		aside[0] = 0;
+	sotto_err_log("%s; beginning without it%s%s: policy that was added by hand has to be added again",
+		      why, aside[0] ? ", it is now " : "", aside);
+}
+
 int policy_start(struct agent *ag, struct sotto_errmsg *err)
 {
 	struct realm_policy *p = &ag->policy;
 	struct saved now;
 	int ret;
 
-	look_at_file(&p->file);
 	ret = saved_read(&p->kept, err);
-	if (ret && ret != SOTTO_E_UNKNOWN)
+	if (ret == SOTTO_E_BAD)
+		set_aside(err->text);
+	else if (ret && ret != SOTTO_E_UNKNOWN)
 		return ret;
+	look_at_file(&p->file);
 	if (copy(&now, &p->kept) || set_addrs(&now, ag->id))
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	if (put_in_force(ag, &now, true))
@@ -380,6 +400,17 @@ void policy_hello(struct agent *ag, uint64_t version)
 {
 	if (ag->policy.kept.partial && ag->policy.kept.realm_version == version)
 		request_policy(ag);
+}
+
+void policy_keep(struct agent *ag)
+{
+	struct realm_policy *p = &ag->policy;
+
+	if (!p->unsaved)
+		return;
+	take_local(p, &p->kept);
+	p->unsaved = saved_write(&p->kept, NULL);
+	look_at_file(&p->file);
 }
 
 void policy_free(struct agent *ag)

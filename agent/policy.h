@@ -25,6 +25,7 @@ struct realm_policy {
 	struct saved kept;
 	struct saved next;
 	struct stat file;
+	bool unsaved;				/* the disk did not take it */
 	uint64_t next_base;			/* 0: it is whole, not a change */
 	uint64_t newest;			/* version seen since hello, or policy-get */
 	size_t n_local;				/* entries that it began with */
@@ -32,7 +33,10 @@ struct realm_policy {
 	uint8_t got[POLICY_PARTS_MAX / 8];	/* bit per part */
 };
 
-/** policy_start() - put the kept policy and this host's addresses into the kernel */
+/**
+ * policy_start() - put the kept policy and this host's addresses into the kernel
+ * A file that cannot be read is set aside.
+ */
 int policy_start(struct agent *ag, struct sotto_errmsg *err);
 
 /** policy_take() - one part of a version */
@@ -49,6 +53,9 @@ void policy_own_addrs(struct agent *ag);
 
 /** policy_pinned() - a pinned peer has @addrs: they are protected from now on */
 void policy_pinned(struct agent *ag, const struct sotto_addrs *addrs);
+
+/** policy_keep() - write it, if that failed before */
+void policy_keep(struct agent *ag);
 
 void policy_free(struct agent *ag);
 

@@ -273,10 +273,15 @@ static void add_untold(struct agent *ag, uint64_t session, enum sotto_refusal wh
 	u->v[u->n++].why = why;
 }
 
+/* Without an association the next list of live sessions tells it, if that is not made yet. */
+static bool is_told_by_list(struct agent *ag)
+{
+	return (!assoc_channel(ag) || ag->assoc.down_ms) && ag->assoc.state != ASSOC_HELLO;
+}
+
 void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
 {
-	/* without an association the next report of live sessions says it too */
-	if (!assoc_channel(ag) || ag->assoc.down_ms)
+	if (is_told_by_list(ag))
 		return;
 	add_untold(ag, session, why);
 	report_untold(ag);
@@ -284,7 +289,7 @@ void report_closed(struct agent *ag, uint64_t session, enum sotto_refusal why)
 
 void report_vanished(struct agent *ag, const uint64_t *ids, unsigned int n)
 {
-	if (!assoc_channel(ag) || ag->assoc.down_ms)
+	if (is_told_by_list(ag))
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		add_untold(ag, ids[i], SOTTO_REFUSAL_CLOSED);

@@ -228,10 +228,32 @@ void session_replace_all(struct agent *ag, bool with_nat)
 	session_each(ag, replace_one, &with_nat);
 }
 
+void session_doubt(struct session *s)
+{
+	if (s->retired || s->doubted)
+		return;
+	sotto_warn("peer %s: session %016" PRIx64 " is older than a pin that forbids it; it is to be replaced",
+		   s->peer, s->id);
+	s->doubted = true;
+	s->due = true;
+	/* not at once: whoever calls this may be among the table's entries */
+	start_timer(s, 0);
+}
+
+void session_rekey_done(struct session *s)
+{
+	if (s->doubted)
+		session_retire(s);
+}
+
 void session_rekey_failed(struct session *s)
 {
 	if (s->retired)
 		return;
+	if (s->doubted) {
+		session_lost(s->ag, s->id, SOTTO_REFUSAL_PIN);
+		return;
+	}
 	start_timer(s, s->rekey_wait_ms);
 	s->rekey_wait_ms *= 2;
 	if (s->rekey_wait_ms > SESSION_REKEY_MAX_MS)

@@ -6,6 +6,7 @@
  *   first packet authenticated     | confirmed; the one it replaces is retired
  *   soft lifetime                  | a new session is asked for, with rekey-of
  *   that one fails                 | asked again later, until the hard lifetime
+ *   a pin is made that forbids it  | the same, but it ends if that fails
  *   retired for SESSION_OVERLAP_MS | both directions deleted, server told
  *   hard lifetime                  | the kernel deleted it; server told
  *   server: gone, peer gone        | deleted at once
@@ -53,6 +54,7 @@ struct session {
 	uint64_t replaces;		/* session id, 0 = none */
 	bool due;			/* its soft limit was reached */
 	bool retired;			/* another one is in use: deleted soon */
+	bool doubted;			/* a pin forbids it: replaced, or ended */
 	uint64_t since_ms;
 	uint32_t rekey_wait_ms;
 	ev_timer timer;			/* rekey again, or delete the retired */
@@ -140,7 +142,13 @@ void session_resync(struct agent *ag, const struct sgenl_sa *v, size_t n);
 /** session_retire() - another one took its place; it goes after the overlap */
 void session_retire(struct session *s);
 
-/** session_rekey_failed() - try again later */
+/** session_doubt() - it would not be made any more: another one, or none */
+void session_doubt(struct session *s);
+
+/** session_rekey_done() - another one was made: of those that are in doubt this is enough */
+void session_rekey_done(struct session *s);
+
+/** session_rekey_failed() - try again later; or it ends, if it is in doubt */
 void session_rekey_failed(struct session *s);
 
 #endif /* SOTTO_AGENT_SESSION_H */

@@ -72,6 +72,46 @@ slow_wire() {
 	done
 }
 
+# running PID…: how many of them are.
+running() {
+	local pid n=0
+
+	for pid; do
+		kill -0 "$pid" 2>/dev/null && n=$((n + 1))
+	done
+	echo $n
+}
+
+one_runs() {
+	[ "$(running "$@")" = 1 ]
+}
+
+none_runs() {
+	[ "$(running "$@")" = 0 ]
+}
+
+# Of several that begin at one moment one is the agent, and can be asked; the others go, and
+# take nothing of its own along.
+agents_started_at_once() {
+	local n pids=()
+
+	command -v gcc >/dev/null || { skip "no compiler here"; return; }
+	gcc -shared -fPIC -o "$tmp/late.so" "$here/helpers/late_unlink.c" || { fail "compile"; return; }
+	kill_agent bob
+	for ((n = 0; n < 4; n++)); do
+		launch bob env LD_PRELOAD="$tmp/late.so" "$(program sottod)" --foreground 2>>"$tmp/bob/at-once"
+		pids+=($!)
+	done
+	await "the end of the others" 10 one_runs "${pids[@]}"
+	await "an answer by the one" 10 associated bob
+	same "of them, by its pid file" "$(running "$(cat "$tmp/bob/run/sottod.pid")")" 1
+	at_least "words of the others" "$(grep -c 'error: .*another' "$tmp/bob/at-once")" 3
+	kill "${pids[@]}" 2>/dev/null
+	await "the end of all" 10 none_runs "${pids[@]}"
+	expect "bob's agent again" sotto bob up
+	work 10
+}
+
 glare_makes_one_session() {
 	local i a b
 
@@ -162,6 +202,6 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup rekey_loses_nothing agent_killed_and_started glare_makes_one_session \
+run_tests setup rekey_loses_nothing agent_killed_and_started agents_started_at_once glare_makes_one_session \
 	server_killed_and_started shim_down_and_up_on_one_side host_restarted \
 	both_hosts_restarted_at_once member_revoked counters_add_up

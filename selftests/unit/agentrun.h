@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,12 +41,22 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 
 /* ---- the name server ---- */
 
+static atomic_bool names_hang;	/* lookups of "slow.example" end when this does */
+static const char *moving_is;	/* "moving.example" */
+
 /* "two.example" has two addresses; at the first one is nobody. */
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **res)
 {
 	int ret;
 
+	if (!strcmp(node, "slow.example")) {
+		while (names_hang)
+			usleep(1000);
+		return __real_getaddrinfo("127.0.0.1", service, hints, res);
+	}
+	if (!strcmp(node, "moving.example"))
+		return __real_getaddrinfo(moving_is, service, hints, res);
 	if (strcmp(node, "two.example"))
 		return __real_getaddrinfo(node, service, hints, res);
 	ret = __real_getaddrinfo("127.0.0.2", service, hints, res);
@@ -87,7 +98,7 @@ static struct server {
 	bool hold_hello;	/* answers it later */
 	bool hold_live;		/* the same, with the list of sessions */
 	bool ticket;		/* gives one */
-	uint32_t rekey_s, loss_s;
+	uint32_t rekey_s, loss_s, keepalive_s;
 	uint64_t policy_version;	/* in hello-ack */
 	struct sotto_msg_hello hello;	/* the last one that was answered */
 	struct sotto_msg_hello held_hello;
@@ -97,6 +108,8 @@ static struct server {
 	unsigned int policies;	/* asked for */
 	uint64_t rekey_of;	/* of the last request */
 	bool no_addrs;		/* hello-ack is without any */
+	unsigned int refusal;	/* the answer to requests for sessions; 0 = none */
+	uint8_t echo[SOTTO_ECHO_LEN];	/* of the last message 1 */
 	uint32_t agent_index;	/* of the last message 1 */
 } srv;
 
@@ -117,7 +130,7 @@ static inline void server_hello(struct server_chan *c, uint32_t id, const struct
 	sotto_addr_parse(&m.hello_ack.addrs.a[0], "10.0.0.1");
 	sotto_addr_parse(&m.hello_ack.seen_addr, "127.0.0.1");
 	m.hello_ack.seen_port = ntohs(srv.peer.sin_port);
-	m.hello_ack.keepalive_s = 3;
+	m.hello_ack.keepalive_s = srv.keepalive_s ? srv.keepalive_s : 3;
 	m.hello_ack.rekey_s = srv.rekey_s;
 	m.hello_ack.server_loss_s = srv.loss_s;
 	m.hello_ack.policy_version = srv.policy_version;
@@ -125,6 +138,14 @@ static inline void server_hello(struct server_chan *c, uint32_t id, const struct
 		m.hello_ack.ticket.n = SOTTO_TICKET_MIN;
 		m.hello_ack.ticket_secret[0] = 1;
 	}
+	sotto_chan_answer(&c->ch, sotto_now_ms(), id, &m);
+}
+
+static inline void server_refuse(struct server_chan *c, uint32_t id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_REFUSAL };
+
+	m.refusal.reason = srv.refusal;
 	sotto_chan_answer(&c->ch, sotto_now_ms(), id, &m);
 }
 
@@ -162,6 +183,8 @@ static inline void server_request(void *arg, uint32_t id, const struct sotto_msg
 		break;
 	case SOTTO_MSG_SESSION_REQUEST:
 		srv.rekey_of = m->request.rekey_of;
+		if (srv.refusal)
+			server_refuse(c, id);
 		return;
 	default:
 		break;
@@ -185,6 +208,7 @@ static inline void server_init(const struct sotto_init_view *v)
 
 	srv.inits++;
 	srv.agent_index = v->index;
+	memcpy(srv.echo, v->echo, sizeof(srv.echo));
 	if (srv.no_resp || srv.n_chans == SERVER_CHANS || sotto_hs_server_read(&hs, v, srv.priv, &init))
 		return;
 	sotto_hs_server_member(&hs, srv.token);
@@ -305,6 +329,26 @@ static inline void enrol(const char *host)
 	randombytes_buf(secret, sizeof(secret));
 	EXPECT_EQ(identity_commit(&id, secret, code_id, &err), 0);
 	srv.token = sotto_token_memory(secret);
+}
+
+/* The disk takes nothing: a file where the folder was. */
+static inline void fill_disk(void)
+{
+	char path[64], away[64];
+
+	snprintf(path, sizeof(path), "%s/agent", top);
+	snprintf(away, sizeof(away), "%s/away", top);
+	EXPECT(!rename(path, away));
+	fclose(fopen(path, "w"));
+}
+
+static inline void empty_disk(void)
+{
+	char path[64], away[64];
+
+	snprintf(path, sizeof(path), "%s/agent", top);
+	snprintf(away, sizeof(away), "%s/away", top);
+	EXPECT(!unlink(path) && !rename(away, path));
 }
 
 static inline void agent_begin(void)

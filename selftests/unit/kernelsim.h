@@ -36,9 +36,11 @@ static struct ksim {
 	struct sgenl_policy policies[KSIM_POLICIES];
 	unsigned int n_policies;
 	int refuse_policies;		/* errno of each addition, 0 = none */
+	int refuse_dumps;
 	uint64_t instance;
 	uint32_t spi;
 	unsigned int exemptions;	/* registrations with a flow */
+	void (*on_exempt)(void);	/* an event that comes before the answer to the next one */
 } ksim = { .instance = 1, .spi = 1000 };
 
 bool sgenl_loaded(void)
@@ -198,10 +200,14 @@ static int ksim_sa_del(struct nlattr *nest)
 static int ksim_register(struct nlattr *nest)
 {
 	struct nlattr *tb[SOTTO_A_AGENT_ATTR_MAX + 1];
+	void (*event)(void) = ksim.on_exempt;
 
 	if (nla_parse_nested(tb, SOTTO_A_AGENT_ATTR_MAX, nest, NULL))
 		return -EINVAL;
 	ksim.exemptions += tb[SOTTO_A_AGENT_LOCAL] != NULL;
+	ksim.on_exempt = NULL;
+	if (event)
+		event();
 	return 0;
 }
 
@@ -266,8 +272,8 @@ int sgenl_dump(struct sgenl *g, uint8_t cmd, sgenl_fn fn, void (*reset)(void *ar
 {
 	(void)g;
 	(void)reset;
-	if (cmd != SOTTO_CMD_SA_GET)
-		return 0;
+	if (cmd != SOTTO_CMD_SA_GET || ksim.refuse_dumps)
+		return -ksim.refuse_dumps;
 	for (unsigned int i = 0; i < ksim.n_sas; i++)
 		ksim_tell_sa(&ksim.sas[i], fn, arg);
 	return 0;

@@ -3,6 +3,8 @@
 #include "agentrun.h"
 #include "msgfill.h"
 
+#include <fcntl.h>
+
 /* ---- what the kernel holds is told to the server ---- */
 
 static void many_sessions(unsigned int n)
@@ -59,6 +61,40 @@ static void ends_are_told_after_the_list(void)
 	UNTIL(srv.closed == 2, 3000);
 	EXPECT_EQ(srv.listed, 499);
 	EXPECT_EQ(srv.closed, 2);
+	end();
+}
+
+/* The same where there was no association before: the list is on its way already. */
+static void ends_are_told_after_the_first_list(void)
+{
+	begin();
+	many_sessions(2);
+	srv.hold_hello = true;
+	agent_begin();
+	UNTIL(srv.hellos, 3000);
+	session_lost(&ag, 1001, SOTTO_REFUSAL_CLOSED);
+	srv.hold_hello = false;
+	server_hello(&srv.chans[0], srv.chans[0].held[0], &srv.held_hello);
+	UNTIL(srv.closed, 3000);
+	EXPECT_EQ(srv.listed, 2);
+	EXPECT_EQ(srv.closed, 1);
+	end();
+}
+
+/* Events were lost, and the dump fails: it is tried again. */
+static void stock_is_taken_later(void)
+{
+	begin();
+	many_sessions(2);
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ksim.n_sas = 2;
+	ksim.refuse_dumps = ENOMEM;
+	EXPECT(kernel_resync(&ag));
+	EXPECT_EQ(session_count(&ag), 2);
+	ksim.refuse_dumps = 0;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+	EXPECT_EQ(session_count(&ag), 1);
 	end();
 }
 
@@ -214,6 +250,41 @@ static void asked_at_once_after_a_sleep(void)
 	end();
 }
 
+static void on_exempt(void)
+{
+	assoc_doubt(&ag);
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Events are heard while the kernel is asked for something: one of them may want the same. */
+static void an_attempt_begins_once(void)
+{
+	int before;
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	before = open_fds();
+	ksim.on_exempt = on_exempt;
+	ag.assoc.moved = true;
+	assoc_doubt(&ag);
+	EXPECT(!ksim.on_exempt);
+	UNTIL(srv.hellos == 2 && ag.assoc.state == ASSOC_STEADY, 10000);
+	EXPECT_EQ(srv.hellos, 2);
+	/* a new socket, and the one before is closed */
+	EXPECT_EQ(open_fds(), before);
+	end();
+}
+
 static void each_address_of_a_server_is_tried(void)
 {
 	begin();
@@ -225,6 +296,99 @@ static void each_address_of_a_server_is_tried(void)
 			jump(ASSOC_TRY_MS);
 	}
 	EXPECT(associated());
+	end();
+}
+
+/* The association is lost, so its name is looked up anew, by a name server that is silent. */
+static void silent_name_server_holds_up_nothing(void)
+{
+	begin();
+	enrol("slow.example");
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	srv.dead = true;
+	names_hang = true;
+	assoc_doubt(&ag);
+	for (int i = 0; i < 8 && ag.assoc.state != ASSOC_RESOLVING; i++)
+		jump(ASSOC_TRY_MS);
+	EXPECT_EQ(ag.assoc.state, ASSOC_RESOLVING);
+	srv.dead = false;
+	UNTIL(associated(), 5000);
+	EXPECT(associated());
+	names_hang = false;
+	UNTIL(!ag.assoc.resolver_runs, 5000);
+	EXPECT(!ag.assoc.resolver_runs);
+	end();
+}
+
+static void add_server(const char *host)
+{
+	struct sotto_errmsg err;
+	struct identity *id;
+
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	id->servers[id->n_servers] = id->servers[0];
+	strcpy(id->servers[id->n_servers++].host, host);
+	EXPECT_EQ(identity_keep(id, &err), 0);
+	identity_free(id);
+}
+
+/* Of one that was never heard of the address is not known: the next one's turn comes. */
+static void unknown_server_holds_up_no_other(void)
+{
+	begin();
+	enrol("slow.example");
+	add_server("127.0.0.1");
+	names_hang = true;
+	agent_begin();
+	UNTIL(associated(), 5000);
+	EXPECT(associated());
+	EXPECT_EQ(ag.assoc.home, 1);
+	/* and when the name is answered, that one is the home again */
+	names_hang = false;
+	UNTIL(!ag.assoc.resolver_runs, 5000);
+	jump(ASSOC_HOME_MS);
+	UNTIL(!ag.assoc.home && associated(), 10000);
+	EXPECT_EQ(ag.assoc.home, 0);
+	EXPECT(associated());
+	end();
+}
+
+/* The first server comes back at another address: whoever is at the second one finds it. */
+static void server_that_moved_is_found_again(void)
+{
+	begin();
+	enrol("moving.example");
+	add_server("127.0.0.1");
+	moving_is = "127.0.0.9";
+	agent_begin();
+	jump(ASSOC_TRY_FIRST_MS);
+	UNTIL(associated(), 5000);
+	ASSERT(associated());
+	EXPECT_EQ(ag.assoc.home, 1);
+	for (int i = 0; i < 6 && ag.assoc.home; i++) {
+		jump(ASSOC_HOME_MS);
+		UNTIL(!ag.assoc.home, 500);
+		jump(ASSOC_TRY_FIRST_MS);
+		if (i == 1)
+			moving_is = "127.0.0.1";
+	}
+	EXPECT_EQ(ag.assoc.home, 0);
+	end();
+}
+
+/* Who reads what is wrong reads what is wrong now. */
+static void trouble_is_the_last(void)
+{
+	begin();
+	srv.dead = true;
+	agent_begin();
+	assoc_trouble(&ag, "unreachable", "", "no way to the server");
+	EXPECT(!strcmp(ag.assoc.trouble.error, "unreachable"));
+	for (int i = 0; i < 4; i++)
+		jump(ASSOC_TRY_MS);
+	EXPECT(!strcmp(ag.assoc.trouble.error, "no_answer"));
 	end();
 }
 
@@ -255,6 +419,49 @@ static void forged_answers_cost_little(void)
 	srv.no_resp = false;
 	UNTIL(associated(), 10000);
 	EXPECT(associated());
+	end();
+}
+
+/* Or with cookies: each makes it send message 1, five times as long as the cookie, once more. */
+static void forged_cookies_cost_little(void)
+{
+	uint8_t cookie[40] = { SOTTO_DGRAM_COOKIE, SOTTO_PROTO_VERSION };
+
+	begin();
+	srv.no_resp = true;
+	agent_begin();
+	UNTIL(srv.inits, 10000);
+	ASSERT(srv.inits);
+	for (int i = 0; i < 4; i++)
+		cookie[4 + i] = srv.agent_index >> (24 - 8 * i);
+	memcpy(cookie + 8, srv.echo, sizeof(srv.echo));
+	for (int i = 0; i < 1000; i++) {
+		randombytes_buf(cookie + 24, sizeof(cookie) - 24);
+		server_send(NULL, cookie, sizeof(cookie));
+		if (i % 50 == 0)
+			turn();
+	}
+	UNTIL(false, 50);
+	EXPECT(srv.inits > 1);
+	EXPECT(srv.inits <= 50);
+	srv.no_resp = false;
+	UNTIL(associated(), 10000);
+	EXPECT(associated());
+	end();
+}
+
+/* Times past all sense don't make it ask on and on. */
+static void absurd_times_are_not_taken(void)
+{
+	begin();
+	srv.rekey_s = UINT32_MAX / 1000 + 1;
+	srv.keepalive_s = UINT32_MAX / 1000 + 1;
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	UNTIL(srv.hellos > 1 || srv.keepalives, 1500);
+	EXPECT_EQ(srv.hellos, 1);
+	EXPECT_EQ(srv.keepalives, 0);
 	end();
 }
 
@@ -362,6 +569,55 @@ static void offer_waits_for_hello(void)
 	end();
 }
 
+/* A session that bob asked for, with the key that he said. */
+static bool offered(uint8_t key[32])
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	int answer = 0;
+
+	fill_offer(&m.offer);
+	memcpy(key, m.offer.static_pub, 32);
+	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
+				     &answer, NULL), 0);
+	UNTIL(answer, 10000);
+	return answer == SOTTO_MSG_SESSION_ACCEPT;
+}
+
+/* Whose key is pinned now, and is another than the one of the session that stands. */
+static void pin_ends_what_contradicts_it(void)
+{
+	struct sotto_addrs addrs = { .n = 1 };
+	struct sotto_errmsg err;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated() && offered(key));
+	EXPECT_EQ(ksim.n_sas, 2);
+	EXPECT_EQ(pins_add(&ag, "bob", key, NULL, &err), 0);
+	UNTIL(srv.rekey_of, 500);
+	EXPECT_EQ(srv.rekey_of, 0);
+	/* another one is asked for, so that nothing is lost if that has the right key */
+	key[0] ^= 1;
+	EXPECT_EQ(pins_add(&ag, "bob", key, NULL, &err), 0);
+	EXPECT_EQ(ksim.n_sas, 2);
+	srv.refusal = SOTTO_REFUSAL_PIN;
+	UNTIL(!ksim.n_sas, 5000);
+	EXPECT_EQ(srv.rekey_of, 4711);
+	EXPECT_EQ(ksim.n_sas, 0);
+	UNTIL(srv.closed, 1000);
+	EXPECT_EQ(srv.closed, 1);
+	/* the same with an address of another one who is pinned */
+	EXPECT_EQ(pins_del(&ag, "bob", &err), 0);
+	ASSERT(offered(key));
+	sotto_addr_parse(&addrs.a[0], "10.0.0.2");
+	EXPECT_EQ(pins_add(&ag, "rose", key, &addrs, &err), 0);
+	UNTIL(!ksim.n_sas, 5000);
+	EXPECT_EQ(ksim.n_sas, 0);
+	end();
+}
+
 /* ---- anything ---- */
 
 static const uint16_t said[] = {
@@ -442,9 +698,55 @@ static void half_a_line_spoils_no_other(void)
 	peers_free(&p);
 }
 
+/* ---- a full disk ---- */
+
+static void later(void)
+{
+	ahead_ms += 60000;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+}
+
+static void kept_when_there_is_room(void)
+{
+	struct peers p = { 0 };
+	struct sotto_errmsg err;
+	struct identity *id;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	fill_disk();
+	srv.loss_s = 60;
+	EXPECT(offered(key));
+	EXPECT(pins_add(&ag, "bob", NULL, NULL, &err));
+	assoc_doubt(&ag);
+	UNTIL(srv.hellos == 2 && ag.assoc.state == ASSOC_STEADY, 10000);
+	EXPECT_EQ(ag.id->server_loss_s, 60);
+	later();
+	empty_disk();
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	EXPECT_EQ(id->server_loss_s, 0);
+	identity_free(id);
+	later();
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	EXPECT_EQ(id->server_loss_s, 60);
+	identity_free(id);
+	EXPECT_EQ(peers_load(&p, PEERS_FILE), 0);
+	EXPECT(peers_find(&p, "bob"));
+	peers_free(&p);
+	EXPECT_EQ(peers_load(&p, PINS_FILE), 0);
+	EXPECT(peers_find(&p, "bob"));
+	peers_free(&p);
+	end();
+}
+
 static const struct ktap_test tests[] = {
 	{ "all_sessions_are_listed", all_sessions_are_listed },
 	{ "ends_are_told_after_the_list", ends_are_told_after_the_list },
+	{ "ends_are_told_after_the_first_list", ends_are_told_after_the_first_list },
+	{ "stock_is_taken_later", stock_is_taken_later },
 	{ "new_list_begins_while_one_is_under_way", new_list_begins_while_one_is_under_way },
 	{ "list_goes_on_after_a_hello_that_failed", list_goes_on_after_a_hello_that_failed },
 	{ "keys_do_not_outlive_their_time", keys_do_not_outlive_their_time },
@@ -452,14 +754,23 @@ static const struct ktap_test tests[] = {
 	{ "ends_are_told_before_it_goes", ends_are_told_before_it_goes },
 	{ "silent_server_costs_no_time", silent_server_costs_no_time },
 	{ "asked_at_once_after_a_sleep", asked_at_once_after_a_sleep },
+	{ "an_attempt_begins_once", an_attempt_begins_once },
 	{ "each_address_of_a_server_is_tried", each_address_of_a_server_is_tried },
+	{ "silent_name_server_holds_up_nothing", silent_name_server_holds_up_nothing },
+	{ "unknown_server_holds_up_no_other", unknown_server_holds_up_no_other },
+	{ "server_that_moved_is_found_again", server_that_moved_is_found_again },
+	{ "trouble_is_the_last", trouble_is_the_last },
 	{ "forged_answers_cost_little", forged_answers_cost_little },
+	{ "forged_cookies_cost_little", forged_cookies_cost_little },
+	{ "absurd_times_are_not_taken", absurd_times_are_not_taken },
 	{ "loss_is_remembered", loss_is_remembered },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },
+	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "whatever_the_server_says", whatever_the_server_says },
 	{ "half_a_line_spoils_no_other", half_a_line_spoils_no_other },
+	{ "kept_when_there_is_room", kept_when_there_is_room },
 };
 
 int main(void)

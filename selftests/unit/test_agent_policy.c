@@ -170,6 +170,64 @@ static void saved_by_hand_stays(void)
 	end();
 }
 
+/* What is in force, and could not be kept: there is room later, and then it is. */
+static void kept_when_there_is_room(void)
+{
+	struct sotto_errmsg err;
+	struct saved file;
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	fill_disk();
+	push(1, 0, 0, 1, "10.1.0.0/16");
+	empty_disk();
+	EXPECT_EQ(saved_read(&file, &err), 0);
+	EXPECT_EQ(file.realm_version, 0);
+	saved_free(&file);
+	ahead_ms += 60000;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+	EXPECT_EQ(saved_read(&file, &err), 0);
+	EXPECT_EQ(file.realm_version, 1);
+	EXPECT_EQ(file.n_policies, 1);
+	saved_free(&file);
+	end();
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+/* The realm says all of it anew; meanwhile what the kernel has stays, and the file is set aside. */
+static void damaged_file_keeps_nobody_out(void)
+{
+	char path[64];
+
+	begin();
+	write_file(SAVED_FILE, "{ \"version\": 1, \"realm_ver");
+	ksim.n_policies = 1;
+	EXPECT(!sotto_prefix_parse(&ksim.policies[0].prefix, "10.7.0.0/16"));
+	ksim.policies[0].action = SOTTO_ACTION_PROTECT;
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	EXPECT_EQ(srv.hello.policy_version, 0);
+	EXPECT_EQ(ksim_action("10.7.0.0/16"), SOTTO_ACTION_PROTECT);
+	push(8, 0, 0, 1, "10.8.0.0/16");
+	EXPECT_EQ(ksim_action("10.8.0.0/16"), SOTTO_ACTION_PROTECT);
+	snprintf(path, sizeof(path), "%s/" SAVED_FILE ".damaged", top);
+	EXPECT(!access(path, R_OK));
+	end();
+}
+
 /* It would be kept, and not be read again: then nothing is protected at the next start. */
 static void version_past_all_is_refused(void)
 {
@@ -194,6 +252,8 @@ static const struct ktap_test tests[] = {
 	{ "late_parts_are_dropped", late_parts_are_dropped },
 	{ "whole_policy_may_be_older", whole_policy_may_be_older },
 	{ "saved_by_hand_stays", saved_by_hand_stays },
+	{ "kept_when_there_is_room", kept_when_there_is_room },
+	{ "damaged_file_keeps_nobody_out", damaged_file_keeps_nobody_out },
 	{ "version_past_all_is_refused", version_past_all_is_refused },
 };
 

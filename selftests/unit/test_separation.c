@@ -471,6 +471,16 @@ static void try_look(void)
 	(void)!stat("/", &sb);
 }
 
+static void try_privileges(void)
+{
+	prctl(PR_SET_KEEPCAPS, 1);
+}
+
+static void try_libcap(void)
+{
+	prctl(PR_CAPBSET_READ, 0);
+}
+
 /* The signal that ends a process which does that behind the filter. */
 static int ends_by(int (*enter)(struct sotto_errmsg *err), void (*fn)(void))
 {
@@ -492,7 +502,7 @@ static int ends_by(int (*enter)(struct sotto_errmsg *err), void (*fn)(void))
 static void forbidden_calls(void)
 {
 	static void (*const all[])(void) = {
-		try_open, try_socket, try_exec, try_fork,
+		try_open, try_socket, try_exec, try_fork, try_privileges,
 	};
 	/* of SQLite */
 	static void (*const files[])(void) = {
@@ -510,6 +520,7 @@ static void forbidden_calls(void)
 		EXPECT_EQ(ends_by(sandbox_keeper, files[i]), SIGSYS);
 		EXPECT_EQ(ends_by(sandbox_storage, files[i]), 0);
 	}
+	EXPECT_EQ(ends_by(sandbox_enter, try_libcap), 0);
 	EXPECT_EQ(ends_by(sandbox_enter, try_send), 0);
 	EXPECT_EQ(ends_by(sandbox_keeper, try_send), SIGSYS);
 	EXPECT_EQ(ends_by(sandbox_storage, try_send), SIGSYS);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef SYS_SECCOMP
@@ -54,6 +55,8 @@ __attribute__((unused)) static const struct {
 	{ SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETFD },
 	/* the C library's fstat() */
 	{ SCMP_SYS(newfstatat), 3, UINT32_MAX, AT_EMPTY_PATH },
+	/* libcap, when it is loaded: modules of the name service bring it along */
+	{ SCMP_SYS(prctl), 0, UINT32_MAX, PR_CAPBSET_READ },
 };
 
 /* Says which call it was; then the default action of the signal ends the process. */

@@ -393,9 +393,10 @@ void sotto_usock_close(struct sotto_usock *us)
 	while (us->conns)
 		free_conn(us->conns);
 	ev_io_stop(us->loop, &us->accept);
-	close(us->fd);
+	/* while it is listened on nobody else puts his own there */
 	if (us->path[0])
 		unlink(us->path);
+	close(us->fd);
 	free(us);
 }
 
