@@ -264,6 +264,20 @@ static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
 	       sotto_local_is(t->ns, &p->src);
 }
 
+/*
+ * A datagram that somebody below us was to cut into fragments (UFO, of a virtual machine): none of
+ * those could be sealed, so it becomes one packet. False without memory.
+ */
+static bool sotto_keep_whole(struct sk_buff *skb)
+{
+	if (!skb_is_gso(skb) || !(skb_shinfo(skb)->gso_type & SKB_GSO_UDP))
+		return true;
+	if (skb_unclone(skb, GFP_ATOMIC | __GFP_NOWARN))
+		return false;
+	skb_gso_reset(skb);
+	return true;
+}
+
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		const struct sotto_pkt *p)
 {
@@ -302,7 +316,9 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		sotto_too_big(ns, skb, inner);
 		return;
 	}
-	if (!skb_is_gso(skb))
+	if (!sotto_keep_whole(skb))
+		sotto_send_failed(t, skb, p, SOTTO_STAT_OUT_DROP_NOMEM);
+	else if (!skb_is_gso(skb))
 		sotto_send_one(t, sa, skb, p, mtu);
 	else if (sotto_len_fits(skb, inner))
 		sotto_send_burst(t, sa, skb, p, mtu);
