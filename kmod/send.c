@@ -210,20 +210,26 @@ struct sk_buff *sotto_seal_segments(struct sotto_tunnel *t, struct sk_buff *skb)
 	return segs;
 }
 
+static void sotto_send_segment(struct sotto_tunnel *t, struct sotto_sa *sa,
+			       struct sk_buff *seg, unsigned int mtu)
+{
+	struct sotto_pkt p;
+
+	if (sotto_pkt_parse(seg, sotto_is_v4(seg) ? NFPROTO_IPV4 : NFPROTO_IPV6, &p))
+		sotto_send_one(t, sa, seg, &p, mtu);
+	else
+		sotto_send_failed(t, seg, NULL, SOTTO_STAT_OUT_DROP_HEADER);
+}
+
 /* A GSO packet that cannot be sealed in one. */
 static void sotto_send_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 				struct sk_buff *skb, unsigned int mtu)
 {
-	u8 pf = sotto_is_v4(skb) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct sk_buff *seg, *next;
-	struct sotto_pkt p;
 
 	skb_list_walk_safe(sotto_seal_segments(t, skb), seg, next) {
 		skb_mark_not_on_list(seg);
-		if (sotto_pkt_parse(seg, pf, &p))
-			sotto_send_one(t, sa, seg, &p, mtu);
-		else
-			sotto_send_failed(t, seg, NULL, SOTTO_STAT_OUT_DROP_HEADER);
+		sotto_send_segment(t, sa, seg, mtu);
 	}
 }
 
@@ -353,3 +359,7 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 	}
 	sotto_acquire(ns, skb, p, to, action);
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/send.c"
+#endif
