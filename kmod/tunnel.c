@@ -195,12 +195,15 @@ static void sotto_tunnel_pass(struct sotto_tunnel *t, struct sk_buff *skb, bool 
 	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	enum sotto_action action = SOTTO_ACTION_BLOCK;
 	struct sotto_sa *sa = rcu_dereference(t->sa);
+	const struct sotto_addr *to;
 	struct sotto_pkt p;
 
 	if (sotto_pkt_parse(skb, pf, &p))
-		action = sotto_policy_lookup(t->ns, &p.dst, NULL);
+		action = sotto_policy_route(t->ns, &p.dst, &to);
 	if (action == SOTTO_ACTION_BLOCK) {
 		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_BLOCK);
+	} else if (!sotto_addr_equal(to, &t->dst)) {
+		sotto_out(t->ns, skb);	/* by another gateway by now */
 	} else if (sa) {
 		sotto_seal(t, sa, skb, &p);
 	} else if (clear && action != SOTTO_ACTION_PROTECT) {

@@ -341,6 +341,37 @@ behind_the_gateway_fares() {
 	same "trace of the protected" "$(verdict a 10.8.2.1)" drop_failed
 }
 
+# What waits for a gateway that policy does not name any more is not for that one to read.
+what_waits_goes_by_the_gateway_of_then() {
+	local new=10.7.1.3
+
+	address b wire $new/24
+	expect "policy" sotto a policy add 10.8.1.0/24 protect via $B4
+	agent --ignore
+	capture moved b wire "udp port $DATA_PORT or net 10.8.0.0/16"
+	expect "send" traffic a udp-send 10.8.1.1 5003 5 100
+	await "they wait" 5 stat_is a out_queued 5
+	expect "by another gateway from now on" sotto a policy replace 10.8.1.0/24 protect via $new
+	gateway_has_keys $B4
+	await "they wait for that one" 5 tunnel_is a $new acquiring
+	same "waiting" "$(stat a out_queued)" 5
+	gateway_has_keys $new
+	await "they go" 5 stat_is a out_queued 0
+	end_capture moved
+	same "to the old one" "$(frames moved "dst host $B4")" 0
+	same "to the new one" "$(frames moved "dst host $new")" 5
+	forget
+	expect "policy" sotto a policy del 10.8.1.0/24
+	ip -n "$(ns_name b)" addr del $new/24 dev wire
+}
+
+# gateway_has_keys ADDRESS: a may send there, in tunnel mode.
+gateway_has_keys() {
+	expect "keys for $1" sotto a sa add out spi $SPI peer "$1" mode tunnel \
+		cipher chacha20poly1305 key-file "$(key $SPI)"
+	SPI=$((SPI + 2))
+}
+
 # Packets that wait know their connections, for which a namespace that goes would wait in turn. They
 # are forwarded ones: those of a socket hold the namespace itself, as long as they wait.
 namespace_goes_though_packets_wait() {
@@ -487,5 +518,5 @@ run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_
 	preferred_keys_that_end_are_asked_for_as_such \
 	new_keys_are_used_when_the_other_end_shows_them keys_that_nobody_shows_end \
 	what_waits_goes_as_policy_says_then a_gateways_refusal_is_of_all_behind_it \
-	namespace_goes_though_packets_wait \
+	what_waits_goes_by_the_gateway_of_then namespace_goes_though_packets_wait \
 	limits_hold_and_are_counted counters_add_up
