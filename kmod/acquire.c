@@ -93,9 +93,10 @@ sotto_acquire_decide(struct sotto_tunnel *t, const struct sotto_pkt *p,
 		return ACT_SEAL;
 	if (t->state == SOTTO_TUNNEL_UP)	/* its SA just went */
 		return ACT_RETRY;
-	if (t->state == SOTTO_TUNNEL_CLEAR && action == SOTTO_ACTION_PREFER)
+	/* Whoever asked: behind one gateway there may be both. */
+	if (sotto_tunnel_is_clear(t) && action == SOTTO_ACTION_PREFER)
 		return ACT_CLEAR;
-	if (t->state == SOTTO_TUNNEL_FAILED && t->action == action)
+	if (sotto_tunnel_is_refused(t))
 		return ACT_REFUSE;
 	if (t->state == SOTTO_TUNNEL_ACQUIRING && t->acquire_id)
 		return ACT_QUEUE;
@@ -218,6 +219,7 @@ int sotto_acquire_fail(struct sotto_net *ns, const struct sotto_addr *dst,
 		       u32 id, enum sotto_reason reason, u32 hold_ms)
 {
 	struct sk_buff_head list;
+	u8 state = SOTTO_TUNNEL_FAILED;
 	struct sotto_tunnel *t;
 	bool drain = false;
 	int err = -ENOENT;
@@ -242,13 +244,13 @@ int sotto_acquire_fail(struct sotto_net *ns, const struct sotto_addr *dst,
 		err = 0;
 		goto out;
 	}
-	if (t->action == SOTTO_ACTION_PREFER && reason == SOTTO_REASON_NOT_MEMBER) {
-		sotto_acquire_hold(t, SOTTO_TUNNEL_CLEAR, reason, hold_ms);
+	if (t->action == SOTTO_ACTION_PREFER && reason == SOTTO_REASON_NOT_MEMBER)
+		state = SOTTO_TUNNEL_CLEAR;
+	sotto_acquire_hold(t, state, reason, hold_ms);
+	if (sotto_tunnel_is_clear(t))	/* each packet as policy says of it */
 		drain = sotto_tunnel_begin_drain(t);
-	} else {
-		sotto_acquire_hold(t, SOTTO_TUNNEL_FAILED, reason, hold_ms);
+	else
 		sotto_tunnel_take_queue(t, &list);
-	}
 	spin_unlock(&t->lock);
 	err = 0;
 

@@ -31,9 +31,8 @@ void sotto_acquire(struct sotto_net *ns, struct sk_buff *skb,
  * @reason: why
  * @hold_ms: how long to remember it, capped at %SOTTO_HOLD_MAX_MS
  *
- * With REROUTE the tunnel goes, and its packets ask policy again. Under a prefer
- * policy NOT_MEMBER lets the queue go in the clear. May be
- * called from process context.
+ * With REROUTE the tunnel goes, and its packets ask policy again. NOT_MEMBER lets those in
+ * the queue that are under a prefer policy go in the clear. May be called from process context.
  * Return: 0, -ENOENT when no such acquire is outstanding.
  */
 int sotto_acquire_fail(struct sotto_net *ns, const struct sotto_addr *dst,

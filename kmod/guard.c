@@ -45,6 +45,19 @@ struct sotto_guarded {
 	struct sotto_addr dst;
 };
 
+/*
+ * Did a PPP device of this host make this frame? There IP's packet was seen by the guard, and then
+ * lost whatever said that it was sealed. What a packet socket, a bridge or a virtual machine sends
+ * has an owner of another kind, or has come in.
+ */
+static bool sotto_guard_seen_by_ppp(const struct sk_buff *skb)
+{
+	const struct sock *sk = skb->sk;
+
+	return !skb->skb_iif &&
+	       (!sk || sk->sk_family == AF_INET || sk->sk_family == AF_INET6);
+}
+
 static __be16 sotto_guard_pppoe(const struct sk_buff *skb, int *off)
 {
 	const __be16 *proto;
@@ -100,7 +113,9 @@ static __be16 sotto_guard_proto(const struct sk_buff *skb, int *off)
 			return 0;
 		proto = vh->h_vlan_encapsulated_proto;
 	}
-	return proto == htons(ETH_P_PPP_SES) ? sotto_guard_pppoe(skb, off) : proto;
+	if (proto != htons(ETH_P_PPP_SES))
+		return proto;
+	return sotto_guard_seen_by_ppp(skb) ? 0 : sotto_guard_pppoe(skb, off);
 }
 
 static bool sotto_guard_parse(const struct sk_buff *skb, struct sotto_guarded *g)

@@ -14,6 +14,7 @@
 #include "sa.h"
 #include "spread.h"
 #include "seal.h"
+#include "skb.h"
 #include "tunnel.h"
 
 bool sotto_keylog;
@@ -25,9 +26,9 @@ static int sotto_selftest(void)
 #ifdef CONFIG_SOTTO_SELFTEST
 	return sotto_cursor_selftest() ?: sotto_chapoly_selftest() ?:
 	       sotto_replay_selftest() ?: sotto_policy_selftest() ?:
-	       sotto_sa_selftest() ?: sotto_spread_selftest() ?: sotto_seal_selftest() ?:
-	       sotto_open_selftest() ?: sotto_seal_burst_selftest() ?:
-	       sotto_open_burst_selftest();
+	       sotto_sa_selftest() ?: sotto_spread_selftest() ?: sotto_send_selftest() ?:
+	       sotto_seal_selftest() ?: sotto_open_selftest() ?:
+	       sotto_seal_burst_selftest() ?: sotto_open_burst_selftest();
 #else
 	return 0;
 #endif

@@ -125,18 +125,19 @@ static enum sotto_verdict sotto_trace_wait(struct sotto_net *ns, struct sotto_tu
 static enum sotto_verdict sotto_trace_tunnel(struct sotto_net *ns, struct sotto_trace *tr)
 {
 	struct sotto_tunnel *t = tr->t;
-	u8 state;
+	bool refused, clear;
 
 	if (t && rcu_access_pointer(t->sa))
 		return SOTTO_VERDICT_SEAL;
 	if (!t)
 		return sotto_trace_wait(ns, t);
-	state = READ_ONCE(t->state);
-	if (state == SOTTO_TUNNEL_CLEAR && tr->action == SOTTO_ACTION_PREFER)
+	spin_lock_bh(&t->lock);
+	refused = sotto_tunnel_is_refused(t);
+	clear = sotto_tunnel_is_clear(t);
+	spin_unlock_bh(&t->lock);
+	if (clear && tr->action == SOTTO_ACTION_PREFER)
 		return SOTTO_VERDICT_PASS_CLEAR;
-	if (state == SOTTO_TUNNEL_FAILED && READ_ONCE(t->action) == tr->action)
-		return SOTTO_VERDICT_DROP_FAILED;
-	return sotto_trace_wait(ns, t);
+	return refused ? SOTTO_VERDICT_DROP_FAILED : sotto_trace_wait(ns, t);
 }
 
 static enum sotto_verdict sotto_trace_verdict(struct sotto_net *ns, struct sotto_trace *tr)

@@ -210,20 +210,26 @@ struct sk_buff *sotto_seal_segments(struct sotto_tunnel *t, struct sk_buff *skb)
 	return segs;
 }
 
+static void sotto_send_segment(struct sotto_tunnel *t, struct sotto_sa *sa,
+			       struct sk_buff *seg, unsigned int mtu)
+{
+	struct sotto_pkt p;
+
+	if (sotto_pkt_parse(seg, sotto_is_v4(seg) ? NFPROTO_IPV4 : NFPROTO_IPV6, &p))
+		sotto_send_one(t, sa, seg, &p, mtu);
+	else
+		sotto_send_failed(t, seg, NULL, SOTTO_STAT_OUT_DROP_HEADER);
+}
+
 /* A GSO packet that cannot be sealed in one. */
 static void sotto_send_segments(struct sotto_tunnel *t, struct sotto_sa *sa,
 				struct sk_buff *skb, unsigned int mtu)
 {
-	u8 pf = sotto_is_v4(skb) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct sk_buff *seg, *next;
-	struct sotto_pkt p;
 
 	skb_list_walk_safe(sotto_seal_segments(t, skb), seg, next) {
 		skb_mark_not_on_list(seg);
-		if (sotto_pkt_parse(seg, pf, &p))
-			sotto_send_one(t, sa, seg, &p, mtu);
-		else
-			sotto_send_failed(t, seg, NULL, SOTTO_STAT_OUT_DROP_HEADER);
+		sotto_send_segment(t, sa, seg, mtu);
 	}
 }
 
@@ -264,6 +270,20 @@ static bool sotto_mode_fits(struct sotto_tunnel *t, const struct sotto_sa *sa,
 	       sotto_local_is(t->ns, &p->src);
 }
 
+/*
+ * A datagram that somebody below us was to cut into fragments (UFO, of a virtual machine): none of
+ * those could be sealed, so it becomes one packet. False without memory.
+ */
+static bool sotto_keep_whole(struct sk_buff *skb)
+{
+	if (!skb_is_gso(skb) || !(skb_shinfo(skb)->gso_type & SKB_GSO_UDP))
+		return true;
+	if (skb_unclone(skb, GFP_ATOMIC | __GFP_NOWARN))
+		return false;
+	skb_gso_reset(skb);
+	return true;
+}
+
 void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb,
 		const struct sotto_pkt *p)
 {
@@ -302,7 +322,9 @@ void sotto_seal(struct sotto_tunnel *t, struct sotto_sa *sa, struct sk_buff *skb
 		sotto_too_big(ns, skb, inner);
 		return;
 	}
-	if (!skb_is_gso(skb))
+	if (!sotto_keep_whole(skb))
+		sotto_send_failed(t, skb, p, SOTTO_STAT_OUT_DROP_NOMEM);
+	else if (!skb_is_gso(skb))
 		sotto_send_one(t, sa, skb, p, mtu);
 	else if (sotto_len_fits(skb, inner))
 		sotto_send_burst(t, sa, skb, p, mtu);
@@ -337,3 +359,7 @@ void sotto_send(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pk
 	}
 	sotto_acquire(ns, skb, p, to, action);
 }
+
+#ifdef CONFIG_SOTTO_SELFTEST
+#include "selftest/send.c"
+#endif

@@ -76,6 +76,10 @@ void sotto_refuse(struct sotto_net *ns, struct sk_buff *skb, enum sotto_stat why
 /* The same for what does not fit: at most @inner bytes do. */
 void sotto_too_big(struct sotto_net *ns, struct sk_buff *skb, unsigned int inner);
 
+#ifdef CONFIG_SOTTO_SELFTEST
+int sotto_send_selftest(void);
+#endif
+
 /* receive.c: consumes @skb, of which sotto_is_data() said yes. */
 void sotto_receive(struct sotto_net *ns, struct sk_buff *skb, const struct sotto_pkt *p,
 		   const struct nf_hook_state *state);

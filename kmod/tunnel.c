@@ -195,19 +195,24 @@ static void sotto_tunnel_pass(struct sotto_tunnel *t, struct sk_buff *skb, bool 
 	u8 pf = skb->protocol == htons(ETH_P_IP) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	enum sotto_action action = SOTTO_ACTION_BLOCK;
 	struct sotto_sa *sa = rcu_dereference(t->sa);
+	const struct sotto_addr *to;
 	struct sotto_pkt p;
 
 	if (sotto_pkt_parse(skb, pf, &p))
-		action = sotto_policy_lookup(t->ns, &p.dst, NULL);
-	if (action == SOTTO_ACTION_BLOCK)
+		action = sotto_policy_route(t->ns, &p.dst, &to);
+	if (action == SOTTO_ACTION_BLOCK) {
 		sotto_refuse(t->ns, skb, SOTTO_STAT_OUT_DROP_BLOCK);
-	else if (sa)
+	} else if (!sotto_addr_equal(to, &t->dst)) {
+		sotto_out(t->ns, skb);	/* by another gateway by now */
+	} else if (sa) {
 		sotto_seal(t, sa, skb, &p);
-	else if (clear && action != SOTTO_ACTION_PROTECT)
+	} else if (clear && action != SOTTO_ACTION_PROTECT) {
 		sotto_send_clear(t->ns, skb);
-	else
+	} else {
+		atomic64_inc(&t->drops);
 		sotto_refuse(t->ns, skb, clear ? SOTTO_STAT_OUT_DROP_REFUSED :
 						 SOTTO_STAT_OUT_DROP_EXPIRED);
+	}
 }
 
 /*
@@ -227,7 +232,7 @@ void sotto_tunnel_drain(struct sotto_tunnel *t)
 		sotto_tunnel_take_queue(t, &list);
 		more = !skb_queue_empty(&list) && ++rounds < SOTTO_DRAIN_ROUNDS;
 		WRITE_ONCE(t->draining, more);
-		clear = t->state == SOTTO_TUNNEL_CLEAR;
+		clear = sotto_tunnel_is_clear(t);
 		spin_unlock_bh(&t->lock);
 
 		while ((skb = sotto_tunnel_dequeue(&list)))

@@ -61,6 +61,21 @@ struct sotto_tunnel {
 	atomic64_t tx_packets, tx_bytes, drops;
 };
 
+/* Caller holds @t->lock: no keys came, and that is remembered. */
+static inline bool sotto_tunnel_is_refused(const struct sotto_tunnel *t)
+{
+	return t->state == SOTTO_TUNNEL_FAILED || t->state == SOTTO_TUNNEL_CLEAR;
+}
+
+/*
+ * The same: there is nobody who could have keys, so that what is preferred may go in the clear.
+ * What is protected and has the same gateway may have asked.
+ */
+static inline bool sotto_tunnel_is_clear(const struct sotto_tunnel *t)
+{
+	return sotto_tunnel_is_refused(t) && t->reason == SOTTO_REASON_NOT_MEMBER;
+}
+
 /* The module's memory for them, and that of a namespace. */
 int sotto_tunnel_init(void);
 void sotto_tunnel_exit(void);

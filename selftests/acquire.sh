@@ -16,6 +16,7 @@ setup() {
 	local h
 
 	make_pair
+	route a 10.8.0.0/16 via $B4
 	up a $A4 $A6
 	up b $B4 $B6
 	for h in a b; do
@@ -274,7 +275,6 @@ preferred_keys_that_end_are_asked_for_as_such() {
 # What waits goes as policy has it when it goes: what was to be protected meanwhile, or waits
 # for the same gateway as what need not be, does not leave in the clear.
 what_waits_goes_as_policy_says_then() {
-	route a 10.8.0.0/16 via $B4
 	expect "policy" sotto a policy add $B4/32 prefer
 	agent --when "$tmp/answer" --fail NOT_MEMBER 60000
 	capture changed b wire "host $B4 and udp or net 10.8.0.0/16"
@@ -298,6 +298,78 @@ what_waits_goes_as_policy_says_then() {
 	forget
 	expect "policy" sotto a policy del 10.8.1.0/24
 	expect "policy" sotto a policy del 10.8.2.0/24
+}
+
+# One gateway stands before what must be protected and what need not be. Its refusal is one for
+# both, whoever asked: neither asks again while it is remembered, and each fares as policy says.
+a_gateways_refusal_is_of_all_behind_it() {
+	local first
+
+	expect "policy" sotto a policy add 10.8.1.0/24 prefer via $B4
+	expect "policy" sotto a policy add 10.8.2.0/24 protect via $B4
+	for first in 1 2; do
+		agent --when "$tmp/answer" --fail NOT_MEMBER 60000
+		capture gateway b wire "net 10.8.0.0/16"
+		expect "send" traffic a udp-send 10.8.$first.1 5003 5 100
+		expect "send" traffic a udp-send 10.8.$((3 - first)).1 5003 5 100
+		answer
+		await "an answer" 20 stat_is a out_queued 0
+		behind_the_gateway_fares pass_clear ETIMEDOUT
+		end_capture gateway
+		same "preferred, waiting and later" "$(frames gateway "host 10.8.1.1")" 8
+		same "protected" "$(frames gateway "host 10.8.2.1")" 0
+		same "questions" "$(questions $B4)" 1
+		forget
+	done
+	agent --fail DENIED 60000
+	behind_the_gateway_fares drop_failed EHOSTUNREACH
+	same "questions" "$(questions $B4)" 1
+	forget
+	expect "policy" sotto a policy del 10.8.1.0/24
+	expect "policy" sotto a policy del 10.8.2.0/24
+}
+
+# behind_the_gateway_fares VERDICT ERROR: what is preferred so, and what is protected is refused.
+behind_the_gateway_fares() {
+	local n
+
+	for n in 1 2 3; do
+		same "preferred" "$(traffic a -t 100 udp-try 10.8.1.1 5003 100)" "$2"
+		same "protected" "$(traffic a udp-try 10.8.2.1 5003 100)" EHOSTUNREACH
+	done
+	same "trace of the preferred" "$(verdict a 10.8.1.1)" "$1"
+	same "trace of the protected" "$(verdict a 10.8.2.1)" drop_failed
+}
+
+# What waits for a gateway that policy does not name any more is not for that one to read.
+what_waits_goes_by_the_gateway_of_then() {
+	local new=10.7.1.3
+
+	address b wire $new/24
+	expect "policy" sotto a policy add 10.8.1.0/24 protect via $B4
+	agent --ignore
+	capture moved b wire "udp port $DATA_PORT or net 10.8.0.0/16"
+	expect "send" traffic a udp-send 10.8.1.1 5003 5 100
+	await "they wait" 5 stat_is a out_queued 5
+	expect "by another gateway from now on" sotto a policy replace 10.8.1.0/24 protect via $new
+	gateway_has_keys $B4
+	await "they wait for that one" 5 tunnel_is a $new acquiring
+	same "waiting" "$(stat a out_queued)" 5
+	gateway_has_keys $new
+	await "they go" 5 stat_is a out_queued 0
+	end_capture moved
+	same "to the old one" "$(frames moved "dst host $B4")" 0
+	same "to the new one" "$(frames moved "dst host $new")" 5
+	forget
+	expect "policy" sotto a policy del 10.8.1.0/24
+	ip -n "$(ns_name b)" addr del $new/24 dev wire
+}
+
+# gateway_has_keys ADDRESS: a may send there, in tunnel mode.
+gateway_has_keys() {
+	expect "keys for $1" sotto a sa add out spi $SPI peer "$1" mode tunnel \
+		cipher chacha20poly1305 key-file "$(key $SPI)"
+	SPI=$((SPI + 2))
 }
 
 # Packets that wait know their connections, for which a namespace that goes would wait in turn. They
@@ -445,5 +517,6 @@ run_tests setup queued_datagrams_arrive_once_and_in_order first_packets_are_not_
 	refusal_is_remembered_for_its_time prefer_goes_clear_for_a_stranger_only \
 	preferred_keys_that_end_are_asked_for_as_such \
 	new_keys_are_used_when_the_other_end_shows_them keys_that_nobody_shows_end \
-	what_waits_goes_as_policy_says_then namespace_goes_though_packets_wait \
+	what_waits_goes_as_policy_says_then a_gateways_refusal_is_of_all_behind_it \
+	what_waits_goes_by_the_gateway_of_then namespace_goes_though_packets_wait \
 	limits_hold_and_are_counted counters_add_up

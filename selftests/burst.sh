@@ -216,6 +216,43 @@ bursts_can_be_switched_off() {
 	per_burst 8
 }
 
+# A virtual machine whose addresses are ours outside leaves it to the device to cut a datagram into
+# fragments. None of those could be sealed: it is sealed whole.
+datagrams_to_be_fragmented_are_sealed_whole() {
+	local pid
+
+	modprobe -q tun
+	[ -c /dev/net/tun ] || { skip "there is no tun here"; return; }
+	expect "a tun device" on a ip tuntap add vm mode tun vnet_hdr
+	expect "it is up" on a ip link set vm up
+	on a sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	route a 10.9.0.2 dev vm
+	route a fd09::2 dev vm
+	expect "NAT" on a nft "add table inet vm; add chain inet vm out { type nat hook postrouting priority 100; };
+		add rule inet vm out oifname wire masquerade"
+	launch b "$PYTHON" -c 'import socket
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+u.bind(("::", 5031))
+print("there", flush=True)
+while True:
+    print(len(u.recv(65536)), flush=True)' >"$tmp/lengths"
+	pid=$!
+	await "b listens" 10 says "$tmp/lengths" there
+	stats a >"$tmp/before"
+	expect "over IPv4" from_vm 10.9.0.2 $B4 4000
+	await "it comes" 5 says "$tmp/lengths" 4000
+	expect "over IPv6" from_vm fd09::2 $B6 5000
+	await "it comes" 5 says "$tmp/lengths" 5000
+	same "packets sealed" "$(grown "$tmp/before" out_sealed)" 2
+	kill $pid
+	on a nft delete table inet vm
+	on a ip link del vm
+}
+
+from_vm() {
+	on a "$PYTHON" "$here/helpers/tun_burst.py" vm "$1" "$2" datagram 5031 "$3"
+}
+
 backlog() {
 	on a tc -s qdisc show dev wire | sed -n 's/.*backlog \([0-9]*\)\([KM]\?\)b .*/\1\2/p' |
 		sed 's/K/000/; s/M/000000/'
@@ -303,6 +340,7 @@ counters_add_up() {
 }
 
 run_tests setup tcp_leaves_in_bursts aes_leaves_in_bursts tcp_of_any_size device_limits_are_kept \
+	datagrams_to_be_fragmented_are_sealed_whole \
 	udp_leaves_in_bursts each_packet_inside_is_right devices_without_segmentation \
 	bursts_can_be_switched_off the_sender_waits_for_a_slow_device timestamps_are_of_what_left \
 	counters_add_up

@@ -122,9 +122,9 @@ prepare_to_fail() {
 	echo N >$FAULTS/fail_page_alloc/ignore-gfp-wait
 }
 
-# of_tunnel NAME: what a's tunnel to b has counted.
+# of_tunnel NAME [ADDRESS]: what a's tunnel to b has counted.
 of_tunnel() {
-	sotto a tunnel show -j | jq --arg to $B4 ".[] | select(.destination == \$to) | .$1"
+	sotto a tunnel show -j | jq --arg to "${2:-$B4}" ".[] | select(.destination == \$to) | .$1"
 }
 
 # taken_up: packets that a gave to the cipher.
@@ -162,6 +162,8 @@ each_allocation_of_sending_fails() {
 
 # In tunnel mode over IPv6 a datagram is cut before it is sealed: some of it has left then.
 each_allocation_of_cutting_fails() {
+	local lost drops
+
 	can_fail || return
 	prepare_to_fail
 	capture plain b wire "$PLAINTEXT"
@@ -170,9 +172,12 @@ each_allocation_of_cutting_fails() {
 		cipher chacha20poly1305 key-file "$(key $spi)"
 	expect "a's SA" sotto a sa add out spi $spi peer $B4,$B6 mode tunnel \
 		cipher chacha20poly1305 key-file "$(key $spi)"
+	lost=$(lost) drops=$(of_tunnel drops $B6)
 	expect "fragments" nth_fault cut $B6 5012
 	end_plain plain
 	check_sums a b
+	at_least "fragments and datagrams lost" $(($(lost) - lost)) 4
+	same "those that the tunnel lost" $(($(of_tunnel drops $B6) - drops)) $(($(lost) - lost))
 	keys_for aes256gcm
 	works
 }

@@ -72,6 +72,39 @@ vlan_within_a_vlan() {
 	for h in a b; do link $h del outer; done
 }
 
+# dial HOST ADDRESS: a session of PPPoE with the host whose link address that is.
+dial() {
+	launch "$1" "$PYTHON" "$here/helpers/pppoe.py" wire "$2" 77 >"$tmp/$1.ppp" 2>&1
+	sessions+=" $!"
+	await "the session of $1" 10 says "$tmp/$1.ppp" ppp0
+	link "$1" set ppp0 up mtu 1492
+}
+
+mac_of() {
+	on "$1" ip -j link show wire | jq -r '.[].address'
+}
+
+# By DSL, say: IP's packets go to a PPP device, and come by the one below in frames of PPPoE.
+pppoe() {
+	local sessions= before
+
+	modprobe -aq ppp_generic pppoe
+	[ -c /dev/ppp ] || { skip "there is no PPPoE here"; return; }
+	dial a "$(mac_of b)"
+	dial b "$(mac_of a)"
+	over ppp0 ppp0
+	tagged "pppoes 77" 20
+	before=$(stat a out_drop_beneath)
+	capture under b wire "pppoes 77 and host $B4"
+	expect "a packet socket" on a "$PYTHON" "$here/helpers/beneath.py" frames ppp0 \
+		"$(mac_of b)" $A4 $B4 dgram
+	end_capture under
+	same "plaintext frames of a packet socket" "$(frames under)" 0
+	same "dropped" "$(stat a out_drop_beneath)" $((before + 1))
+	kill $sessions
+	wait $sessions 2>/dev/null
+}
+
 macvlan_and_ipvlan() {
 	local kind
 
@@ -306,6 +339,6 @@ counters_add_up() {
 	check_sums a b
 }
 
-run_tests setup vlan vlan_within_a_vlan macvlan_and_ipvlan vrf bridge_without_br_netfilter \
-	bridge_with_br_netfilter frames_between_others_pass bridge_within_a_vrf \
+run_tests setup vlan vlan_within_a_vlan pppoe macvlan_and_ipvlan vrf \
+	bridge_without_br_netfilter bridge_with_br_netfilter frames_between_others_pass bridge_within_a_vrf \
 	containers_behind_a_bridge a_route_that_adds_a_label counters_add_up

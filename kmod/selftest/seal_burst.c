@@ -27,7 +27,52 @@ static bool sotto_burst_test_wipe(struct sotto_sa *sa, struct sk_buff *skb)
 	return clean;
 }
 
+static unsigned int sotto_burst_test_max(struct sotto_burst *b, struct net_device *dev,
+					 unsigned int size, unsigned int segs)
+{
+	dev->gso_max_size = size;
+	dev->gso_max_segs = segs;
+	return sotto_burst_max(b);
+}
+
+/* As many as the device takes; and always one, be it that it takes less than a header. */
+static bool sotto_burst_test_device(struct sk_buff *skb, struct net_device *dev)
+{
+	struct sotto_pkt p = { .l4 = sizeof(struct ipv6hdr) };
+	struct sotto_burst b = { .skb = skb, .p = &p, .seg_len = 1000 };
+	unsigned int hdr = p.l4 + sizeof(struct udphdr), link = LL_RESERVED_SPACE(dev);
+
+	return sotto_burst_test_max(&b, dev, 0, U16_MAX) == 1 &&
+	       sotto_burst_test_max(&b, dev, link - 1, U16_MAX) == 1 &&
+	       sotto_burst_test_max(&b, dev, link + hdr - 1, U16_MAX) == 1 &&
+	       sotto_burst_test_max(&b, dev, link + hdr + 2 * b.seg_len - 1, U16_MAX) == 1 &&
+	       sotto_burst_test_max(&b, dev, link + hdr + 2 * b.seg_len, U16_MAX) == 2 &&
+	       sotto_burst_test_max(&b, dev, U16_MAX + 1, U16_MAX) == SOTTO_BURST_SEGS &&
+	       sotto_burst_test_max(&b, dev, U16_MAX + 1, 3) == 3 &&
+	       sotto_burst_test_max(&b, dev, U16_MAX + 1, 0) == 1;
+}
+
+static int sotto_burst_test_devices(void)
+{
+	struct net_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	struct sk_buff *skb = alloc_skb(0, GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (dev && skb) {
+		dev->hard_header_len = ETH_HLEN;
+		skb->dev = dev;
+		skb->protocol = htons(ETH_P_IPV6);
+		err = sotto_burst_test_device(skb, dev) ? 0 : -EINVAL;
+	}
+	if (err == -EINVAL)
+		pr_err("sotto: selftest: bursts are not of what the device takes\n");
+	kfree_skb(skb);
+	kfree(dev);
+	return err;
+}
+
 int sotto_seal_burst_selftest(void)
 {
-	return sotto_wipe_test("seal_burst", SOTTO_BURST_TEST_LEN, sotto_burst_test_wipe);
+	return sotto_burst_test_devices() ?:
+	       sotto_wipe_test("seal_burst", SOTTO_BURST_TEST_LEN, sotto_burst_test_wipe);
 }

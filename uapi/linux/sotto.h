@@ -213,6 +213,10 @@ enum sotto_policy_attr {
  * @SOTTO_TUNNEL_FAILED: refused or timed out; packets are dropped with an ICMP
  *	error until the hold time is over
  * @SOTTO_TUNNEL_CLEAR: prefer policy, and the server said "not a member"
+ *
+ * Behind a gateway there may be both what is protected and what is preferred. The state is
+ * that of whoever asked; a refusal is everybody's: after "not a member" what is preferred
+ * passes, and what is protected is dropped, in either state.
  */
 enum sotto_tunnel_state {
 	SOTTO_TUNNEL_ACQUIRING,
