@@ -90,6 +90,8 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 	const struct association *a = &ag->assoc;
 	struct trace *t = calloc(1, sizeof(*t));
 	char pin[PINS_ADVICE_MAX];
+	uint64_t asked_ms;
+	bool asking;
 
 	if (!t || sotto_usock_data(conn)) {
 		free(t);
@@ -99,11 +101,13 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 	t->ag = ag;
 	t->conn = conn;
 	pins_advice(ag, dst, pin);
-	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}",
+	asking = ask_wants(ag, dst, &asked_ms);
+	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o}",
 			      "association", assoc_state_name(ag),
 			      "server", assoc_server_text(ag), "trouble", a->trouble.message,
 			      "advice", a->trouble.advice, "pin_advice", pin,
-			      "asking", ask_wants(ag, dst), "session", session_json(ag, dst));
+			      "asking", asking, "asking_ms", (json_int_t)asked_ms,
+			      "session", session_json(ag, dst));
 	sotto_usock_set_data(conn, t);
 	if (ask_server(ag, t, dst))
 		on_verdict(t, SOTTO_E_STATE, NULL);

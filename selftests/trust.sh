@@ -138,6 +138,10 @@ trace_names_what_is_wrong() {
 	same "no policy" "$(wrong alice 10.7.9.77)" "policy pass_bypass"
 	expect "policy" sotto alice policy add 10.7.9.77/32 protect
 	same "a stranger" "$(wrong alice 10.7.9.77)" "server not-a-member"
+	at_least "and the remedies" "$(sotto alice -j trace 10.7.9.77 | jq -r .wrong.next |
+		grep -c 'sotto member add.*10.7.9.77.*sotto realm policy add 10.7.9.77 bypass')" 1
+	expect "policy" sotto alice policy replace 10.7.9.77/32 bypass
+	same "in the clear because somebody wants it so" "$(wrong alice 10.7.9.77)" "null null"
 	expect "policy" sotto alice policy del 10.7.9.77/32
 	forget_all_keys
 	same "all is well, and keys will be there" "$(wrong alice "${IP4[bob]}")" "null null"
@@ -151,6 +155,31 @@ trace_names_what_is_wrong() {
 	expect "alice's agent again" sotto alice up
 	expect "bob up" sotto bob up
 	await "all is well" 10 wrong_is alice "${IP4[bob]}" null
+}
+
+# The server is content, and yet no packet comes through: the peer's agent has died and is not
+# missed yet, or something between drops what is sealed.
+trace_names_a_silent_peer() {
+	forget_all_keys
+	kill_agent bob
+	traffic alice -t 1000 udp-try "${IP4[bob]}" 5002 100 >/dev/null
+	await "the agent is silent" 8 wrong_is alice "${IP4[bob]}" "peer silent"
+	expect "bob's agent again" sotto bob up
+	forget_all_keys
+	on bob nft -f - <<-NFT
+		table inet wall {
+			chain in {
+				type filter hook prerouting priority -500
+				udp dport $DATA_PORT drop
+			}
+		}
+	NFT
+	traffic alice -t 1000 udp-try "${IP4[bob]}" 5002 100 >/dev/null
+	await "nothing comes" 8 wrong_is alice "${IP4[bob]}" "peer unconfirmed"
+	at_least "and the remedy" "$(sotto alice trace "${IP4[bob]}" | grep -c 'next.*UDP.*data port')" 1
+	on bob nft delete table inet wall
+	work 20
+	same "all is well" "$(wrong alice "${IP4[bob]}")" "null null"
 }
 
 # Who comes up for the first time has no policy as long as the server is away: it must not be
@@ -312,7 +341,7 @@ counters_add_up() {
 run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
 	server_locks_its_memory forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent stranger_is_told_to_be_root trace_names_what_is_wrong \
-	first_time_without_the_server \
+	trace_names_a_silent_peer first_time_without_the_server \
 	one_id_in_all_three_logs one_key_whoever_is_asked \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up
