@@ -182,6 +182,48 @@ trace_names_a_silent_peer() {
 	same "all is well" "$(wrong alice "${IP4[bob]}")" "null null"
 }
 
+# A host that was cloned, keys and all: each pushes the other out, and everybody says so. New keys
+# for one of them shut the other out.
+cloned_host_is_named() {
+	make_hosts clone
+	IP4[clone]=10.7.9.8 IP6[clone]=fd07:9::8
+	plug clone
+	cp -a "$tmp/alice/etc" "$tmp/alice/state" "$tmp/clone/"
+	expect "the clone comes up" sotto clone up
+	await "the server's log" 30 says "$tmp/gateway/log" \
+		"member alice: two hosts have its identity and push each other out, at ${IP4[alice]} and ${IP4[clone]}"
+	await "alice's status" 10 twin_is alice "${IP4[clone]}"
+	await "the clone's status" 30 twin_is clone "${IP4[alice]}"
+	refuse "all is well" sotto alice status
+	at_least "alice's log" "$(grep -c "another host, at ${IP4[clone]}, has this host's identity" "$tmp/alice/run/sottod.log")" 1
+	same "member show" "$(sotto gateway -j member show alice | jq -c '.twins | sort')" \
+		"[\"${IP4[alice]}\",\"${IP4[clone]}\"]"
+	at_least "member list" "$(sotto gateway member list | grep -c '^alice .* twice ')" 1
+	at_least "counted" "$(server_stat twins)" 1
+	expect "alice forgets its keys" sotto alice tunnel flush
+	same "alice's trace" "$(wrong alice "${IP4[bob]}")" "association twin"
+	expect "bob forgets its keys" sotto bob tunnel flush
+	same "bob's trace" "$(wrong bob "${IP4[alice]}")" "server twin"
+
+	sotto gateway member rekey alice >"$tmp/alice/line" 2>/dev/null
+	expect "new keys" sotto alice enroll "$tmp/alice/line"
+	await "the clone is shut out" 30 shut_out clone
+	await "alice is well" 10 associated alice
+	expect "forget alice's old key" sotto bob peer unpin alice
+	work 20
+	same "twins" "$(sotto gateway -j member show alice | jq .twins)" null
+	expect "clone down" sotto clone down
+	power_off clone
+}
+
+twin_is() {
+	[ "$(sotto "$1" -j status | jq -r .agent.association.twin)" = "$2" ]
+}
+
+shut_out() {
+	[ "$(sotto "$1" -j status | jq -r .agent.association.error)" = not_a_member ]
+}
+
 # Who comes up for the first time has no policy as long as the server is away: it must not be
 # told that one is in force.
 first_time_without_the_server() {
@@ -341,7 +383,7 @@ counters_add_up() {
 run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
 	server_locks_its_memory forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent stranger_is_told_to_be_root trace_names_what_is_wrong \
-	trace_names_a_silent_peer first_time_without_the_server \
+	trace_names_a_silent_peer cloned_host_is_named first_time_without_the_server \
 	one_id_in_all_three_logs one_key_whoever_is_asked \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up

@@ -102,6 +102,8 @@ static const struct {
 	{ "peer-offline", "\"sotto status\" on the host that has %s; it wants \"sotto up\", perhaps" },
 	{ "revoked", "if that is a mistake: \"sotto member add\" on the gateway for the host that "
 		"has %s, \"sotto down\", \"sotto enroll --force\" and \"sotto up\" there" },
+	{ "twin", "\"sotto member show\" on the gateway says where they are, for the member that has "
+		"%s; \"sotto member rekey\" gives new keys to the one that is to stay it" },
 	{ "limit", "\"sotto realm stats\" and the log on the gateway" },
 	{ "no-common-cipher", "\"ciphers\" in sotto.conf, here and on the host that has %s, and in "
 		"authd.conf" },
@@ -143,6 +145,11 @@ static bool agent_fault(const json_t *a, const struct sotto_addr *dst, struct tr
 		f->what = state;
 		f->text = text_of(a, "trouble");
 		advise(f, "%s", text_of(a, "advice"));
+	} else if (text_of(a, "twin")[0]) {
+		f->where = "association";
+		f->what = "twin";
+		f->text = "another host has this host's identity, and each pushes the other out";
+		advise(f, "that is at %s; %s", text_of(a, "twin"), text_of(a, "advice"));
 	} else if (strcmp(verdict, "granted")) {
 		f->where = "server";
 		f->what = verdict[0] ? verdict : "no_answer";
@@ -176,9 +183,11 @@ static bool peer_fault(const struct sgenl_trace *t, const json_t *a, struct trac
 	char buf[SOTTO_ADDR_STR];
 
 	sotto_addr_str(&t->dst, buf);
-	f->where = "peer";
 	if (t->verdict == SOTTO_VERDICT_SEAL && json_is_false(json_object_get(s, "confirmed")) &&
 	    number_of(s, "age_ms") >= SILENT_MS) {
+		if (agent_fault(a, &t->dst, f))
+			return true;
+		f->where = "peer";
 		f->what = "unconfirmed";
 		f->text = "it has the keys, but nothing that it sealed has come yet";
 		advise(f, "does something between here and %s drop the encrypted packets? Each host must "
@@ -186,6 +195,7 @@ static bool peer_fault(const struct sgenl_trace *t, const json_t *a, struct trac
 		return true;
 	}
 	if (t->verdict == SOTTO_VERDICT_QUEUE && number_of(a, "asking_ms") >= SILENT_MS) {
+		f->where = "peer";
 		f->what = "silent";
 		f->text = "it is online, but its agent does not answer";
 		advise(f, "\"sotto status\" on the host that has %s", buf);
