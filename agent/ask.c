@@ -37,7 +37,7 @@ struct ask {
 	enum ask_state state;
 	struct sotto_addr dst;
 	uint64_t rekey_of;
-	uint64_t deadline_ms, sent_ms;
+	uint64_t made_ms, deadline_ms, sent_ms;
 	uint64_t offer_id;		/* OFFERED: the session to come */
 	bool over;			/* nobody waits: freed with the answer */
 	struct sotto_msg_session_request request;
@@ -363,7 +363,8 @@ static struct ask *make(struct agent *ag, const struct sotto_addr *dst,
 	a->ag = ag;
 	a->dst = *dst;
 	a->rekey_of = rekey_of;
-	a->deadline_ms = sotto_now_ms() + deadline_ms;
+	a->made_ms = sotto_now_ms();
+	a->deadline_ms = a->made_ms + deadline_ms;
 	ev_init(&a->timer, on_timer);
 	a->timer.data = a;
 	a->next = ag->sessions.asks;
@@ -445,9 +446,12 @@ void ask_made(struct agent *ag, const struct session *s)
 	}
 }
 
-bool ask_wants(struct agent *ag, const struct sotto_addr *dst)
+bool ask_wants(struct agent *ag, const struct sotto_addr *dst, uint64_t *for_ms)
 {
-	return find(ag, dst, 0);
+	const struct ask *a = find(ag, dst, 0);
+
+	*for_ms = a ? sotto_now_ms() - a->made_ms : 0;
+	return a;
 }
 
 unsigned int ask_count(const struct agent *ag)

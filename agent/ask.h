@@ -70,8 +70,8 @@ void ask_made(struct agent *ag, const struct session *s);
 /** ask_retry() - the association came or went: look at all that wait */
 void ask_retry(struct agent *ag);
 
-/** ask_wants() - somebody waits for a session with @dst */
-bool ask_wants(struct agent *ag, const struct sotto_addr *dst);
+/** ask_wants() - somebody waits for a session with @dst; @for_ms: so long */
+bool ask_wants(struct agent *ag, const struct sotto_addr *dst, uint64_t *for_ms);
 
 /** ask_count() - for status */
 unsigned int ask_count(const struct agent *ag);

@@ -518,6 +518,28 @@ static void look_for_nat(struct agent *ag, const struct sotto_addr *addr)
 	a->seen = *addr;
 }
 
+const struct sotto_addr *assoc_twin(const struct agent *ag)
+{
+	const struct association *a = &ag->assoc;
+
+	return a->twin.len && sotto_now_ms() - a->twin_ms < ASSOC_TWIN_MS ? &a->twin : NULL;
+}
+
+/* The server saw another host with our keys; both come back again and again. */
+static void take_twin(struct agent *ag, const struct sotto_addr *twin)
+{
+	static struct sotto_ratelimit rl = SOTTO_RATELIMIT(60000, 1);
+	char buf[SOTTO_ADDR_STR];
+
+	if (!twin->len)
+		return;
+	ag->assoc.twin = *twin;
+	ag->assoc.twin_ms = sotto_now_ms();
+	sotto_log_limited(&rl, SOTTO_LOG_ERR,
+			  "another host, at %s, has this host's identity, and each pushes the other out: cloned, or the keys are stolen (" TWIN_ADVICE ")",
+			  sotto_addr_str(twin, buf));
+}
+
 static void on_hello(void *arg, int err, const struct sotto_msg *m)
 {
 	struct agent *ag = arg;
@@ -536,6 +558,7 @@ static void on_hello(void *arg, int err, const struct sotto_msg *m)
 	take_loss(ag, &m->hello_ack);
 	take_realm_key(ag, m->hello_ack.realm_key);
 	look_for_nat(ag, &m->hello_ack.seen_addr);
+	take_twin(ag, &m->hello_ack.twin);
 	policy_hello(ag, m->hello_ack.policy_version);
 	offers_now(ag, assoc_channel(ag));
 	report_live(ag);

@@ -31,6 +31,7 @@ struct agent;
 #define ASSOC_PROBE_MS		2500	/* a keepalive unanswered so long is a doubt */
 #define ASSOC_PATIENCE_MS	3000	/* then sessions are refused: no server */
 #define ASSOC_RESOLVE_MS	1000	/* a name is waited for: then its last address must do */
+#define ASSOC_TWIN_MS		120000	/* another host with our keys: shown so long */
 #define ASSOC_HOME_MS		15000	/* how often a server earlier in the list is tried */
 #define ASSOC_ROLL_MS		20000	/* the realm has a new key: it is proved within that */
 #define ASSOC_REVOKED_MS	300000	/* a revoked member asks again */
@@ -96,6 +97,8 @@ struct association {
 	bool revoked;
 	struct sotto_addr seen;		/* by the server; len 0 = not yet */
 	bool natted;			/* that is not where we send from */
+	struct sotto_addr twin;		/* another host with our keys; len 0 = never told */
+	uint64_t twin_ms;		/* when we were told */
 	uint64_t since_ms;		/* the association stands, across renewals */
 	uint64_t down_ms;		/* no association since; 0 = there is one */
 	uint64_t renew_ms;		/* new handshake due, a full one */
@@ -176,6 +179,13 @@ void handshake_done(struct agent *ag, struct sotto_hs_result *res);
 void handshake_failed(struct agent *ag);
 /** assoc_explained() - the attempt under way has said why it fails */
 bool assoc_explained(const struct agent *ag);
+#define TWIN_ADVICE \
+	"\"sotto member rekey\" on the gateway, and \"sotto enroll\" on the one that is to stay this member; " \
+	"the other: \"sotto down\", and its own \"sotto member add\""
+
+/** assoc_twin() - another host has our keys, we were told a while ago; NULL: none */
+const struct sotto_addr *assoc_twin(const struct agent *ag);
+
 /** assoc_trouble() - say why; @error is the stable name */
 void assoc_trouble(struct agent *ag, const char *error, const char *advice,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -25,6 +25,17 @@ static void put_trouble(json_t *o, const struct assoc_trouble *t)
 		json_object_set_new(o, "advice", json_string(t->advice));
 }
 
+/* Also while it stands. */
+static void put_twin(json_t *o, const struct sotto_addr *twin)
+{
+	char buf[SOTTO_ADDR_STR];
+
+	if (!twin)
+		return;
+	json_object_set_new(o, "twin", json_string(sotto_addr_str(twin, buf)));
+	json_object_set_new(o, "advice", json_string(TWIN_ADVICE));
+}
+
 static json_t *association_json(struct agent *ag)
 {
 	const struct association *a = &ag->assoc;
@@ -40,6 +51,7 @@ static json_t *association_json(struct agent *ag)
 		json_object_set_new(o, "down_ms", json_integer(now - a->down_ms));
 	}
 	put_trouble(o, &a->trouble);
+	put_twin(o, assoc_twin(ag));
 	return o;
 }
 

@@ -234,7 +234,7 @@ static void take_hint(struct agent *ag, const struct sotto_hs_result *res)
 	switch (res->hint) {
 	case SOTTO_HINT_KEY:
 		assoc_trouble(ag, "wrong_realm_key",
-			      "if the realm's key was replaced while this host was away: \"sotto member rekey\" there, \"sotto enroll --force\" here",
+			      "a new line from there (\"sotto member rekey\" if the realm's key was replaced while this host was away, \"sotto member add\" if the realm was made anew), and here \"sotto down\", \"sotto enroll --force\", \"sotto up\"",
 			      "the server has another realm key than the one this host is enrolled with");
 		break;
 	case SOTTO_HINT_REFUSED:

@@ -89,7 +89,10 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 {
 	const struct association *a = &ag->assoc;
 	struct trace *t = calloc(1, sizeof(*t));
-	char pin[PINS_ADVICE_MAX];
+	char pin[PINS_ADVICE_MAX], buf[SOTTO_ADDR_STR];
+	const struct sotto_addr *twin;
+	uint64_t asked_ms;
+	bool asking;
 
 	if (!t || sotto_usock_data(conn)) {
 		free(t);
@@ -99,11 +102,18 @@ void trace_path(struct agent *ag, struct sotto_usock_conn *conn,
 	t->ag = ag;
 	t->conn = conn;
 	pins_advice(ag, dst, pin);
-	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}",
+	asking = ask_wants(ag, dst, &asked_ms);
+	t->answer = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o}",
 			      "association", assoc_state_name(ag),
 			      "server", assoc_server_text(ag), "trouble", a->trouble.message,
 			      "advice", a->trouble.advice, "pin_advice", pin,
-			      "asking", ask_wants(ag, dst), "session", session_json(ag, dst));
+			      "asking", asking, "asking_ms", (json_int_t)asked_ms,
+			      "session", session_json(ag, dst));
+	twin = assoc_twin(ag);
+	if (twin) {
+		json_object_set_new(t->answer, "twin", json_string(sotto_addr_str(twin, buf)));
+		json_object_set_new(t->answer, "advice", json_string(TWIN_ADVICE));
+	}
 	sotto_usock_set_data(conn, t);
 	if (ask_server(ag, t, dst))
 		on_verdict(t, SOTTO_E_STATE, NULL);

@@ -199,6 +199,7 @@ member_revoked() {
 
 counters_add_up() {
 	check_sums alice bob
+	same "members that were taken for two hosts" "$(server_stat twins)" 0
 	keep_logs
 }
 

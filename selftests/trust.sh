@@ -138,6 +138,10 @@ trace_names_what_is_wrong() {
 	same "no policy" "$(wrong alice 10.7.9.77)" "policy pass_bypass"
 	expect "policy" sotto alice policy add 10.7.9.77/32 protect
 	same "a stranger" "$(wrong alice 10.7.9.77)" "server not-a-member"
+	at_least "and the remedies" "$(sotto alice -j trace 10.7.9.77 | jq -r .wrong.next |
+		grep -c 'sotto member add.*10.7.9.77.*sotto realm policy add 10.7.9.77 bypass')" 1
+	expect "policy" sotto alice policy replace 10.7.9.77/32 bypass
+	same "in the clear because somebody wants it so" "$(wrong alice 10.7.9.77)" "null null"
 	expect "policy" sotto alice policy del 10.7.9.77/32
 	forget_all_keys
 	same "all is well, and keys will be there" "$(wrong alice "${IP4[bob]}")" "null null"
@@ -151,6 +155,73 @@ trace_names_what_is_wrong() {
 	expect "alice's agent again" sotto alice up
 	expect "bob up" sotto bob up
 	await "all is well" 10 wrong_is alice "${IP4[bob]}" null
+}
+
+# The server is content, and yet no packet comes through: the peer's agent has died and is not
+# missed yet, or something between drops what is sealed.
+trace_names_a_silent_peer() {
+	forget_all_keys
+	kill_agent bob
+	traffic alice -t 1000 udp-try "${IP4[bob]}" 5002 100 >/dev/null
+	await "the agent is silent" 8 wrong_is alice "${IP4[bob]}" "peer silent"
+	expect "bob's agent again" sotto bob up
+	forget_all_keys
+	on bob nft -f - <<-NFT
+		table inet wall {
+			chain in {
+				type filter hook prerouting priority -500
+				udp dport $DATA_PORT drop
+			}
+		}
+	NFT
+	traffic alice -t 1000 udp-try "${IP4[bob]}" 5002 100 >/dev/null
+	await "nothing comes" 8 wrong_is alice "${IP4[bob]}" "peer unconfirmed"
+	at_least "and the remedy" "$(sotto alice trace "${IP4[bob]}" | grep -c 'next.*UDP.*data port')" 1
+	on bob nft delete table inet wall
+	work 20
+	same "all is well" "$(wrong alice "${IP4[bob]}")" "null null"
+}
+
+# A host that was cloned, keys and all: each pushes the other out, and everybody says so. New keys
+# for one of them shut the other out.
+cloned_host_is_named() {
+	make_hosts clone
+	IP4[clone]=10.7.9.8 IP6[clone]=fd07:9::8
+	plug clone
+	cp -a "$tmp/alice/etc" "$tmp/alice/state" "$tmp/clone/"
+	expect "the clone comes up" sotto clone up
+	await "the server's log" 30 says "$tmp/gateway/log" \
+		"member alice: two hosts have its identity and push each other out, at ${IP4[alice]} and ${IP4[clone]}"
+	await "alice's status" 10 twin_is alice "${IP4[clone]}"
+	await "the clone's status" 30 twin_is clone "${IP4[alice]}"
+	refuse "all is well" sotto alice status
+	at_least "alice's log" "$(grep -c "another host, at ${IP4[clone]}, has this host's identity" "$tmp/alice/run/sottod.log")" 1
+	same "member show" "$(sotto gateway -j member show alice | jq -c '.twins | sort')" \
+		"[\"${IP4[alice]}\",\"${IP4[clone]}\"]"
+	at_least "member list" "$(sotto gateway member list | grep -c '^alice .* twice ')" 1
+	at_least "counted" "$(server_stat twins)" 1
+	expect "alice forgets its keys" sotto alice tunnel flush
+	same "alice's trace" "$(wrong alice "${IP4[bob]}")" "association twin"
+	expect "bob forgets its keys" sotto bob tunnel flush
+	same "bob's trace" "$(wrong bob "${IP4[alice]}")" "server twin"
+
+	sotto gateway member rekey alice >"$tmp/alice/line" 2>/dev/null
+	expect "new keys" sotto alice enroll "$tmp/alice/line"
+	await "the clone is shut out" 30 shut_out clone
+	await "alice is well" 10 associated alice
+	expect "forget alice's old key" sotto bob peer unpin alice
+	work 20
+	same "twins" "$(sotto gateway -j member show alice | jq .twins)" null
+	expect "clone down" sotto clone down
+	power_off clone
+}
+
+twin_is() {
+	[ "$(sotto "$1" -j status | jq -r .agent.association.twin)" = "$2" ]
+}
+
+shut_out() {
+	[ "$(sotto "$1" -j status | jq -r .agent.association.error)" = not_a_member ]
 }
 
 # Who comes up for the first time has no policy as long as the server is away: it must not be
@@ -312,7 +383,7 @@ counters_add_up() {
 run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
 	server_locks_its_memory forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent stranger_is_told_to_be_root trace_names_what_is_wrong \
-	first_time_without_the_server \
+	trace_names_a_silent_peer cloned_host_is_named first_time_without_the_server \
 	one_id_in_all_three_logs one_key_whoever_is_asked \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up

@@ -272,7 +272,7 @@ static int cmd_member_show(struct authd *ad, struct sotto_usock_conn *conn,
 
 	if (!rc)
 		sotto_usock_ok(conn, json_pack("{s:o}", "member",
-					       admin_member_json(m)));
+					       admin_member_json(ad, m)));
 	return rc;
 }
 

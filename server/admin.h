@@ -12,7 +12,7 @@
 
 #define ADMIN_ACTOR	"admin"		/* in the audit log */
 
-json_t *admin_member_json(const struct member *m);
+json_t *admin_member_json(const struct authd *ad, const struct member *m);
 
 /** admin_each_stat() - all counters. */
 void admin_each_stat(struct authd *ad,

@@ -49,7 +49,7 @@ static json_t *routes_json(const struct sotto_prefixes *ps)
 	return list;
 }
 
-json_t *admin_member_json(const struct member *m)
+json_t *admin_member_json(const struct authd *ad, const struct member *m)
 {
 	json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:b, s:i, s:I}",
 			      "id", (json_int_t)m->id, "name", m->name,
@@ -59,6 +59,8 @@ json_t *admin_member_json(const struct member *m)
 			      "sessions", (int)m->sessions_n,
 			      "created_at", (json_int_t)m->created);
 	char hex[2 * SOTTO_PUB_LEN + 1], text[44];
+	char here[SOTTO_ADDR_STR], there[SOTTO_ADDR_STR];
+	struct sotto_addr a, b;
 
 	if (m->state != MEMBER_PENDING &&
 	    !sotto_all_zero(m->static_pub, SOTTO_PUB_LEN)) {
@@ -72,6 +74,9 @@ json_t *admin_member_json(const struct member *m)
 				    json_integer(m->registered));
 	if (m->revoked)
 		json_object_set_new(o, "revoked_at", json_integer(m->revoked));
+	if (twin_seen(ad, m, &a, &b))
+		json_object_set_new(o, "twins", json_pack("[ss]",
+			sotto_addr_str(&a, here), sotto_addr_str(&b, there)));
 	if (m->routes)
 		json_object_set_new(o, "routes", routes_json(m->routes));
 	if (m->state == MEMBER_PENDING)
@@ -147,7 +152,7 @@ int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
 		return rc;
 	list = json_array();
 	for (; p.m && p.left; p.m = p.m->next, p.left--)
-		json_array_append_new(list, admin_member_json(p.m));
+		json_array_append_new(list, admin_member_json(ad, p.m));
 	end_page(&p);
 	sotto_usock_ok(conn, json_pack("{s:o, s:o}", "members", list, "next", p.next));
 	return 0;
@@ -374,7 +379,7 @@ static const struct {
 	STAT(requests), STAT(offers), STAT(grants), STAT(refusals),
 	STAT(begin_limited), STAT(spi_unknown), STAT(sessions_gone), STAT(revocations),
 	STAT(pushes_failed), STAT(grants_lost), STAT(policy_parts),
-	STAT(policy_views), STAT(unplaced_full), STAT(rechecked),
+	STAT(policy_views), STAT(unplaced_full), STAT(rechecked), STAT(twins),
 };
 
 void admin_each_stat(struct authd *ad,

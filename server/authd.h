@@ -87,6 +87,7 @@ struct authd_stats {
 	uint64_t rechecked;
 	uint64_t policy_parts;
 	uint64_t policy_views;
+	uint64_t twins;
 };
 
 /* of sessions that have ended, and who is to be told; empty while the lock is free */
@@ -338,6 +339,7 @@ struct member {
 	/* association */
 	struct assoc *current, *assocs;	/* all of them, newest first */
 	uint64_t instance;
+	struct twins *twins;		/* see twin.c; NULL = its kernel never changed */
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
 	uint64_t hello_ms;		/* of its last one; or when it went, to return */
@@ -464,6 +466,16 @@ void session_spi_unknown(struct authd *ad, struct member *m,
 void session_member_here(struct authd *ad, struct member *m);
 /** session_member_revoked() - end all sessions of @m, and tell each peer once. */
 void session_member_revoked(struct authd *ad, struct member *m);
+
+/* ---- twin.c: two hosts with one member's keys ---- */
+
+/** twin_hello() - before reconcile_hello(): was this one here before? */
+void twin_hello(struct assoc *as, uint64_t instance);
+/** twin_seen() - lately? @here, @there: where both are; each may be NULL */
+bool twin_seen(const struct authd *ad, const struct member *m,
+	       struct sotto_addr *here, struct sotto_addr *there);
+/** twin_forget() - @m has new keys, or goes */
+void twin_forget(struct member *m);
 
 /* ---- reconcile.c: with the sessions that an agent's kernel holds ---- */
 

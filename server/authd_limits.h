@@ -50,6 +50,8 @@
 #define AUTHD_GATEWAY_KEEPALIVE_S 3	/* a gateway's agent */
 #define AUTHD_GATEWAY_DEAD_MS	10000	/* its silent association ends */
 #define AUTHD_POLICY_WINDOW	4	/* POLICY messages on their way to one member */
+#define AUTHD_TWIN_MS		600000	/* two hosts with one member's keys: shown so long */
+#define AUTHD_TWIN_SAY_MS	60000	/* and told to the log once in */
 #define AUTHD_REVOKED_MS	3000	/* a revoked member's association lives on */
 #define AUTHD_GRANT_LOG_MS	1000	/* grants reach the database that late */
 #define AUTHD_GRANT_LOG_BATCH	1024	/* or when so many wait */

@@ -269,6 +269,7 @@ void member_teardown(struct authd *ad)
 
 		ad->members = m->next;
 		policy_forget(m);
+		twin_forget(m);
 		sotto_wipe(m, sizeof(*m));
 	}
 	htab_free(&ad->members_by_key);

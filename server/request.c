@@ -63,6 +63,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	strcpy(ack.hello_ack.version, SOTTO_VERSION);
 	if (as->former)
 		memcpy(ack.hello_ack.realm_key, ad->realm->pub, SOTTO_PUB_LEN);
+	twin_hello(as, h->instance);
+	twin_seen(ad, mb, NULL, &ack.hello_ack.twin);
 	assoc_ticket(as, &ack.hello_ack);
 	answer(as, id, &ack);
 	sotto_wipe(&ack, sizeof(ack));

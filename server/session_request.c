@@ -310,6 +310,8 @@ void session_check(struct assoc *as, uint32_t call, const struct sotto_addr *dst
 	reason = check_peer(as->ad, as->member, b, &req);
 	if (!reason && !is_here(b))
 		reason = SOTTO_REFUSAL_PEER_OFFLINE;
+	if (!reason && twin_seen(as->ad, b, NULL, NULL))
+		reason = SOTTO_REFUSAL_TWIN;
 	if (reason)
 		refuse(as, call, reason, 0);
 	else

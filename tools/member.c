@@ -57,7 +57,10 @@ static void add_row(struct table *t, const json_t *m)
 	table_cell(t, COLOR_NONE, "%s", text_of(m, "name"));
 	table_cell(t, state_color(text_of(m, "state")), "%s", text_of(m, "state"));
 	table_cell(t, COLOR_NONE, "%s", addrs);
-	table_cell(t, online ? COLOR_GOOD : COLOR_NONE, "%s", online ? "yes" : "no");
+	if (json_object_get(m, "twins"))
+		table_cell(t, COLOR_BAD, "twice");
+	else
+		table_cell(t, online ? COLOR_GOOD : COLOR_NONE, "%s", online ? "yes" : "no");
 	table_cell(t, COLOR_NONE, "%s", online ? text_of(m, "address_seen") : "");
 	table_cell(t, COLOR_NONE, "%s", since(m, buf));
 	free(addrs);
@@ -92,6 +95,17 @@ static void show_routes(const json_t *m)
 	free(routes);
 }
 
+static void show_twins(const json_t *m)
+{
+	char *twins = join(json_object_get(m, "twins"));
+
+	if (twins[0])
+		printf("twins       %stwo hosts have its identity%s, at %s: \"sotto member rekey\", and\n"
+		       "            \"sotto enroll\" on the one that is to stay it, shuts the other out\n",
+		       color_on(COLOR_BAD), color_off(COLOR_BAD), twins);
+	free(twins);
+}
+
 static int member_show(struct args *a)
 {
 	const char *name = args_the(a, "show", a_name);
@@ -117,6 +131,7 @@ static int member_show(struct args *a)
 		show_routes(m);
 		printf("online      %s\n", json_is_true(json_object_get(m, "online")) ?
 		       text_of(m, "address_seen") : "no");
+		show_twins(m);
 		show_times(m);
 		free(addrs);
 	}

@@ -129,7 +129,7 @@ static void take_hint(struct attempt *t, const struct sotto_hs_result *res)
 	switch (res->hint) {
 	case SOTTO_HINT_KEY:
 		sotto_err(&t->why, SOTTO_E_AUTH,
-			  "the line names another realm's key than this server has; is it the right gateway, or was the realm made anew?");
+			  "the line names another realm's key than this server has: it is not the right gateway, or the realm was made anew");
 		break;
 	case SOTTO_HINT_REFUSED:
 		sotto_err(&t->why, SOTTO_E_AUTH,

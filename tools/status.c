@@ -20,8 +20,9 @@
 
 static const char usage[] =
 "Usage: sotto status\n"
-"-d adds the limits, and how often the agent's for ends of sessions was reached. Exit code:\n"
-"0 all well, 1 not associated, 4 something that should run does not.\n";
+"-d adds the limits, and how many ends of sessions the server could not be told of at once.\n"
+"Exit code: 0 all well; 1 not associated, or another host has this one's identity; 4 something\n"
+"that should run does not.\n";
 
 #define STATES 4	/* enum sotto_tunnel_state */
 
@@ -94,8 +95,10 @@ static void judge(struct status *s)
 		s->next = "sotto up: without the agent no new keys come";
 	else
 		s->code = EXIT_FAILED;
-	if (s->next || associated(s)) {
-		s->code = s->next ? s->code : EXIT_OK;
+	if (s->next)
+		return;
+	if (associated(s) && !text_of(association(s), "twin")[0]) {
+		s->code = EXIT_OK;
 		return;
 	}
 	s->next = advice[0] ? advice : "the agent goes on trying; its log says more";
@@ -124,7 +127,7 @@ static void show_agent(const struct status *s)
 		       number_of(s->agent, "pid"), text_of(s->agent, "version"),
 		       text_of(s->agent, "name"), text_of(s->agent, "static_key"));
 	if (s->agent && opts.details)
-		printf("ends     %lld of sessions had no room to wait for the server\n",
+		printf("ends     %lld of sessions left out: no room for what the server is to be told\n",
 		       number_of(s->agent, "ends_left_out"));
 }
 
@@ -140,6 +143,9 @@ static void show_server(const struct status *s)
 		       text_of(a, "server"), color_on(COLOR_GOOD), color_off(COLOR_GOOD),
 		       human_ms(number_of(a, "since_ms"), since),
 		       human_ms(number_of(a, "last_heard_ms"), heard));
+		if (text_of(a, "twin")[0])
+			printf("twin     %sanother host, at %s, has this host's identity%s: each pushes the other out\n",
+			       color_on(COLOR_BAD), text_of(a, "twin"), color_off(COLOR_BAD));
 		return;
 	}
 	printf("server   %s, %s%s%s", text_of(a, "server"), color_on(COLOR_BAD),

@@ -377,7 +377,7 @@ ATTRIBUTES = {
     130: ("via", list_form(lambda v: bytes([v[0], len(v[1])]) + v[1].encode(), get_via, 1, 2)),
     131: ("ticket", bytes_form(32, 160)), 132: ("ticket-secret", bytes_form(32)),
     133: ("first-use", u8), 134: ("server-loss-s", u32), 135: ("realm-key", bytes_form(32)),
-    136: ("local-address", one_address), 137: ("seen-now", one_address),
+    136: ("local-address", one_address), 137: ("seen-now", one_address), 138: ("twin", one_address),
 }
 NUMBERS = {name: number for number, (name, _) in ATTRIBUTES.items()}
 
@@ -393,7 +393,7 @@ MESSAGES = {
     0x10: ("hello", "data-port ciphers instance live-count policy-version listing software? "
            "local-address?"),
     0x11: ("hello-ack", "name addresses policy-version seen-address seen-port keepalive-s rekey-s "
-           "software? ticket? ticket-secret? first-use? server-loss-s? realm-key?"),
+           "software? ticket? ticket-secret? first-use? server-loss-s? realm-key? twin?"),
     0x12: ("live", "live listing"),
     0x13: ("keepalive", ""),
     0x14: ("bye", "reason"),
@@ -418,7 +418,7 @@ REASONS = dict(enumerate((
     "not-a-member", "denied", "peer-offline", "peer-refused", "pending", "limit",
     "no-common-cipher", "own-address", "bad-request", "revoked", "peer-restarted", "closed",
     "expired", "pin-mismatch", "internal", "code-expired", "code-used", "storage", "unsupported",
-    "key-in-use"), 1))
+    "key-in-use", "twin"), 1))
 REASON = {name: number for number, name in REASONS.items()}
 
 

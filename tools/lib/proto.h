@@ -72,7 +72,8 @@ enum sotto_msg_type {
 	_(17, CODE_USED, "code-used", "the one-time code was used by another key: ask for a new one") \
 	_(18, STORAGE, "storage", "the server cannot write its database") \
 	_(19, UNSUPPORTED, "unsupported", "the request's type is not known here") \
-	_(20, KEY_IN_USE, "key-in-use", "this static key is registered already")
+	_(20, KEY_IN_USE, "key-in-use", "this static key is registered already") \
+	_(21, TWIN, "twin", "two hosts have the peer's identity, and push each other out")
 
 #define SOTTO_REFUSAL_ENUM(n, sym, name, text) SOTTO_REFUSAL_##sym = (n),
 enum sotto_refusal { SOTTO_REFUSALS(SOTTO_REFUSAL_ENUM) };
@@ -209,6 +210,7 @@ struct sotto_msg_hello_ack {
 	uint8_t first_use;			/* pin peers when they are met */
 	uint32_t server_loss_s;			/* then sessions go; 0 = at their own limits */
 	uint8_t realm_key[SOTTO_PUB_LEN];	/* instead of the one that was used; or zero */
+	struct sotto_addr twin;			/* of another host with your keys; len 0 = none */
 };
 
 struct sotto_msg_live {
@@ -409,6 +411,7 @@ enum sotto_msg_attr {
 	SOTTO_ATTR_REALM_KEY = 135,
 	SOTTO_ATTR_LOCAL_ADDRESS = 136,
 	SOTTO_ATTR_SEEN_NOW = 137,
+	SOTTO_ATTR_TWIN = 138,
 };
 
 /* How an attribute's value is written. */

@@ -58,6 +58,7 @@ static const struct sotto_field hello_ack_fields[] = {
 	MAY(FIRST_USE, U8, hello_ack.first_use),
 	MAY(SERVER_LOSS_S, U32, hello_ack.server_loss_s),
 	MAY(REALM_KEY, BYTES, hello_ack.realm_key),
+	MAY(TWIN, ADDR, hello_ack.twin),
 };
 
 static const struct sotto_field live_fields[] = {
