@@ -46,7 +46,7 @@ static void assoc_bucket(struct authd *ad, struct incoming *in)
 	if (!in->data)
 		return;
 	in->index = index;
-	in->hash = htab_hash(&ad->assocs, &index, sizeof(index));
+	in->hash = assoc_hash(ad, index);
 	htab_fetch(&ad->assocs, in->hash);
 }
 

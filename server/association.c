@@ -186,6 +186,11 @@ static struct assoc *assoc_new(struct authd *ad, struct member *m,
 	return as;
 }
 
+uint64_t assoc_hash(const struct authd *ad, uint32_t index)
+{
+	return htab_hash_own(&ad->assocs, index, 0);
+}
+
 struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index)
 {
 	struct hnode *n;
@@ -201,8 +206,7 @@ struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index)
 
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index)
 {
-	return assoc_by_hash(ad, htab_hash(&ad->assocs, &index, sizeof(index)),
-			     index);
+	return assoc_by_hash(ad, assoc_hash(ad, index), index);
 }
 
 uint32_t assoc_free_index(struct authd *ad)
@@ -323,9 +327,7 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 	as->former = v->former;
 	cap_half_open(ad, m, &from->peer);
 	sotto_chan_init(&as->chan, keys, &chan_ops, as, ad->now_ms);
-	htab_add(&ad->assocs, &as->by_index,
-		 htab_hash(&ad->assocs, &keys->local_index,
-			   sizeof(keys->local_index)));
+	htab_add(&ad->assocs, &as->by_index, assoc_hash(ad, keys->local_index));
 	if (m)
 		member_link(as);
 	half_open_add(ad, as->half);

@@ -276,6 +276,8 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 bool assoc_half_open_full(const struct member *m);
 /** assoc_by_index() - NULL if there is none. */
 struct assoc *assoc_by_index(struct authd *ad, uint32_t index);
+/** assoc_hash(), assoc_by_hash() - the same in two steps. */
+uint64_t assoc_hash(const struct authd *ad, uint32_t index);
 struct assoc *assoc_by_hash(struct authd *ad, uint64_t hash, uint32_t index);
 /** assoc_push() - a request to @m's agent that wants only an ACK; when it does
  * not come, the association ends, and the next one is reconciled by LIVE.

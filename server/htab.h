@@ -15,6 +15,7 @@
 #include <sodium.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "pool.h"
 
@@ -98,6 +99,22 @@ static inline uint64_t htab_hash(const struct htab *h, const void *key,
 
 	crypto_shorthash((uint8_t *)&out, key, len, h->key);
 	return out;
+}
+
+/*
+ * Of the server's own numbers: random ones that it drew, ids that it counts. Among them
+ * nobody can choose freely, so two secret factors keep collisions from being chosen.
+ */
+static inline uint64_t htab_hash_own(const struct htab *h, uint64_t x, uint64_t y)
+{
+	uint64_t k[2];
+
+	_Static_assert(sizeof(k) == sizeof(h->key), "two factors");
+	memcpy(k, h->key, sizeof(k));
+	x = x * (k[0] | 1) + y * (k[1] | 1);
+	x ^= x >> 32;
+	x *= k[0] | 1;
+	return x ^ x >> 32;
 }
 
 /* The bucket that @hash belongs to now. */

@@ -12,13 +12,9 @@
 uint64_t pair_hash(struct authd *ad, const struct member *x,
 		   const struct member *y)
 {
-	int64_t key[2] = { x->id, y->id };
+	bool ordered = x->id < y->id;
 
-	if (key[0] > key[1]) {
-		key[0] = y->id;
-		key[1] = x->id;
-	}
-	return htab_hash(&ad->pairs, key, sizeof(key));
+	return htab_hash_own(&ad->pairs, ordered ? x->id : y->id, ordered ? y->id : x->id);
 }
 
 bool session_is_pair(const struct session *s, const struct member *x,

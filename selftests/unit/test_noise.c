@@ -255,12 +255,14 @@ static void zero_dh(void)
 /* ---- the cipher, against libsodium's own ---- */
 
 #define TEXT_MAX	1300	/* more than a datagram holds */
+#define AD_MAX		80
 
 static void same_as_libsodium(const uint8_t *ad, size_t ad_len,
 			      const uint8_t *text, size_t len)
 {
 	uint8_t want[TEXT_MAX + AEAD_TAG_LEN], got[TEXT_MAX + AEAD_TAG_LEN];
 	uint8_t key[AEAD_KEY_LEN], nonce[AEAD_NONCE_LEN], back[TEXT_MAX];
+	uint8_t dgram[AD_MAX + TEXT_MAX + AEAD_TAG_LEN];
 
 	randombytes_buf(key, sizeof(key));
 	randombytes_buf(nonce, sizeof(nonce));
@@ -276,11 +278,20 @@ static void same_as_libsodium(const uint8_t *ad, size_t ad_len,
 	EXPECT(!memcmp(want, got, len + AEAD_TAG_LEN));
 	EXPECT(!aead_open(key, nonce, ad, ad_len, got, len + AEAD_TAG_LEN, got));
 	EXPECT(!memcmp(got, text, len));
+	/* behind its header, as in a datagram */
+	if (ad_len)
+		memcpy(dgram, ad, ad_len);
+	memcpy(dgram + ad_len, text, len);
+	aead_seal(key, nonce, dgram, ad_len, dgram + ad_len, len, dgram + ad_len);
+	EXPECT(!memcmp(want, dgram + ad_len, len + AEAD_TAG_LEN));
+	EXPECT(!aead_open(key, nonce, dgram, ad_len, dgram + ad_len, len + AEAD_TAG_LEN,
+			  dgram + ad_len));
+	EXPECT(!memcmp(dgram + ad_len, text, len));
 }
 
 static void every_length(void)
 {
-	uint8_t text[TEXT_MAX], ad[80];
+	uint8_t text[TEXT_MAX], ad[AD_MAX];
 	size_t len, i;
 
 	randombytes_buf(text, sizeof(text));

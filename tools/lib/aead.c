@@ -9,6 +9,7 @@
 #include "aead.h"
 
 #include <sodium.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "secret.h"
@@ -58,6 +59,12 @@ static void put_le64(uint8_t out[8], uint64_t v)
 		out[i] = v >> (8 * i);
 }
 
+/* A datagram's header stands before its text: of both at once, Poly1305 begins once. */
+static bool follows(const uint8_t *text, const void *ad, size_t ad_len)
+{
+	return text == (const uint8_t *)ad + ad_len && !(ad_len & 15);
+}
+
 static void tag_of(uint8_t tag[AEAD_TAG_LEN], const uint8_t *stream,
 		   const void *ad, size_t ad_len, const uint8_t *text, size_t len)
 {
@@ -66,9 +73,13 @@ static void tag_of(uint8_t tag[AEAD_TAG_LEN], const uint8_t *stream,
 	size_t pad = -len & 15;
 
 	crypto_onetimeauth_poly1305_init(&st, stream);
-	crypto_onetimeauth_poly1305_update(&st, ad, ad_len);
-	crypto_onetimeauth_poly1305_update(&st, end, -ad_len & 15);
-	crypto_onetimeauth_poly1305_update(&st, text, len);
+	if (follows(text, ad, ad_len)) {
+		crypto_onetimeauth_poly1305_update(&st, ad, ad_len + len);
+	} else {
+		crypto_onetimeauth_poly1305_update(&st, ad, ad_len);
+		crypto_onetimeauth_poly1305_update(&st, end, -ad_len & 15);
+		crypto_onetimeauth_poly1305_update(&st, text, len);
+	}
 	put_le64(end + 16, ad_len);
 	put_le64(end + 24, len);
 	crypto_onetimeauth_poly1305_update(&st, end + 16 - pad, pad + 16);

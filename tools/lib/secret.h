@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /**
  * sotto_secret_process() - call first in a daemon
@@ -25,7 +26,13 @@ void *sotto_secret_alloc(size_t len);
 void sotto_secret_free(void *p);
 
 /** sotto_wipe() - zero memory so that no compiler leaves it out. */
-#define sotto_wipe(p, len)	sodium_memzero((p), (len))
+static inline void sotto_wipe(void *p, size_t len)
+{
+	if (len)
+		memset(p, 0, len);
+	/* for all that the compiler knows, what is there now is read here */
+	__asm__ __volatile__("" : : "r"(p) : "memory");
+}
 
 /** sotto_secret_eq() - compare in constant time. */
 static inline bool sotto_secret_eq(const void *a, const void *b, size_t len)
