@@ -90,10 +90,11 @@ struct authd_stats {
 	uint64_t twins;
 };
 
-/* of sessions that have ended, and who is to be told; empty while the lock is free */
+/* of sessions that have ended, and who is to be told */
 struct gone_list {
 	struct gone *gone;
-	size_t n, room;
+	size_t at, sorted, n, room;	/* told, in order, all, and room for */
+	struct wheel_timer timer;	/* there are more than were told */
 };
 
 /* of sessions, after the rules have changed */
@@ -502,7 +503,7 @@ void session_gateway_gone(struct authd *ad, struct member *m);
 /** session_tell_gone() - push SESSION_GONE to @m, when the lock is given back. */
 void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
 		       enum sotto_refusal reason);
-/** session_gone_flush() - now. */
+/** session_gone_flush() - some of them. */
 void session_gone_flush(struct authd *ad);
 struct session *session_by_id(struct authd *ad, uint64_t id);
 const char *session_state_name(const struct session *s);

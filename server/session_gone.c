@@ -2,7 +2,8 @@
 /*
  * Members that are told of ended sessions. One cause may end thousands of them (a rule, a
  * gateway, a host that was restarted), and a member with many peers has part in all: so
- * what ends while the state is locked once is told together, as many as fit a message.
+ * what ends while the state is locked once is told together, as many as fit a message; and
+ * so that others are served between, to some members at a time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -79,26 +80,42 @@ static size_t tell_some(struct authd *ad, size_t i, size_t n)
 	return i;
 }
 
+/* It is enough that the loop has a turn: that ends with a flush. */
+static void on_timer(struct wheel_timer *t)
+{
+	(void)t;
+}
+
+/* A member that cannot be told any more is offline: that may end others. */
 void session_gone_flush(struct authd *ad)
 {
 	struct gone_list *l = &ad->gone;
+	unsigned int left = AUTHD_GONE_TURN;
 
-	/* a member that cannot be told any more is offline: that may end others */
-	while (l->n) {
-		size_t n = l->n, i = 0;
-
-		qsort(l->gone, n, sizeof(*l->gone), by_member);
-		while (i < n)
-			i = tell_some(ad, i, n);
-		l->n -= n;
-		memmove(l->gone, l->gone + n, l->n * sizeof(*l->gone));
+	if (!l->n)
+		return;
+	for (; l->at < l->n && left; left--) {
+		if (l->at == l->sorted) {
+			qsort(l->gone + l->at, l->n - l->at, sizeof(*l->gone), by_member);
+			l->sorted = l->n;
+		}
+		l->at = tell_some(ad, l->at, l->sorted);
 	}
+	if (l->at < l->n) {
+		l->timer.fn = on_timer;
+		wheel_set(&ad->wheel, &l->timer, ad->now_ms);
+		return;
+	}
+	l->n = 0;
+	l->at = 0;
+	l->sorted = 0;
 	if (l->room > KEPT_ROOM)
 		session_gone_forget(ad);
 }
 
 void session_gone_forget(struct authd *ad)
 {
+	wheel_del(&ad->wheel, &ad->gone.timer);
 	free(ad->gone.gone);
 	memset(&ad->gone, 0, sizeof(ad->gone));
 }

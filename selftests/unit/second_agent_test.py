@@ -427,6 +427,11 @@ def crowd(server, c):
     server.cli("realm", "policy", "add", "10.80.0.0/16", "block", "@crowd")
     T.result(run(lambda: all("10.80.0.0/16" in x.policy for x in agents[:65])),
              "crowd: a group is told of what is for it")
+    for agent in agents:
+        made(agent, C)
+    server.cli("realm", "rule", "add", "deny", "all", c.name)
+    T.result(run(lambda: not any(x.sessions for x in agents)), "crowd: all lose what is denied")
+    server.cli("realm", "rule", "del", "1")
     # for as long as the others would be told, too
     server.cli("realm", "policy", "add", "10.81.0.0/16", "prefer")
     run(lambda: all("10.81.0.0/16" in x.policy for x in (*agents, c)))
