@@ -154,11 +154,9 @@ int admin_policy_revert(struct authd *ad, struct sotto_usock_conn *conn,
 /* ---- rules ---- */
 
 static int change_rules(struct authd *ad, const struct policy_doc *doc,
-			const char *detail, struct sotto_errmsg *err)
+			struct sotto_errmsg *err)
 {
-	int rc = store_policy_rules(ad->store, ADMIN_ACTOR, doc->rules,
-				    doc->rules_n, doc->deny_rest, detail,
-				    authd_wall(), err);
+	int rc = store_policy_rules(ad->store, ADMIN_ACTOR, doc, authd_wall(), err);
 
 	return rc ? rc : policy_rules_changed(ad, err);
 }
@@ -225,7 +223,7 @@ int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = insert_rule(&doc, &r, at, err);
 	if (!rc)
-		rc = change_rules(ad, &doc, text, err);
+		rc = change_rules(ad, &doc, err);
 	policy_doc_free(&doc);
 	if (!rc)
 		sotto_usock_ok(conn, json_pack("{s:I}", "number",
@@ -236,7 +234,6 @@ int admin_rule_add(struct authd *ad, struct sotto_usock_conn *conn,
 int admin_rule_del(struct authd *ad, struct sotto_usock_conn *conn,
 		   const json_t *req, struct sotto_errmsg *err)
 {
-	char detail[POLICY_RULE_STR + 8] = "not: ";
 	struct policy_doc doc = { 0 };
 	uint64_t at;
 	int rc = trial_refuse(ad, err);
@@ -248,11 +245,10 @@ int admin_rule_del(struct authd *ad, struct sotto_usock_conn *conn,
 	if (!rc)
 		rc = store_policy_load(ad->store, &doc, false, err);
 	if (!rc) {
-		policy_rule_str(&doc.rules[at - 1], detail + 5);
 		memmove(&doc.rules[at - 1], &doc.rules[at],
 			(doc.rules_n - at) * sizeof(*doc.rules));
 		doc.rules_n--;
-		rc = change_rules(ad, &doc, detail, err);
+		rc = change_rules(ad, &doc, err);
 	}
 	policy_doc_free(&doc);
 	if (!rc)
@@ -273,8 +269,7 @@ int admin_rule_default(struct authd *ad, struct sotto_usock_conn *conn,
 		rc = store_policy_load(ad->store, &doc, false, err);
 	if (!rc) {
 		doc.deny_rest = !allow;
-		rc = change_rules(ad, &doc, allow ? "default allow" :
-				  "default deny", err);
+		rc = change_rules(ad, &doc, err);
 	}
 	policy_doc_free(&doc);
 	if (!rc)

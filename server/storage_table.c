@@ -299,13 +299,12 @@ static int get_rules(struct storage *s, struct policy_doc *doc)
 
 static int do_policy_rules(struct storage *s, struct sotto_errmsg *err)
 {
-	char actor[SOTTO_NAME_MAX], detail[STORE_TEXT_MAX];
+	char actor[SOTTO_NAME_MAX];
 	struct policy_doc doc = { 0 };
 	int64_t now;
 	int rc;
 
 	get_actor(s, actor);
-	store_get_text(&s->in, detail, sizeof(detail));
 	doc.deny_rest = store_get_bool(&s->in);
 	now = sotto_get_u64(&s->in);
 	rc = get_rules(s, &doc);
@@ -314,8 +313,7 @@ static int do_policy_rules(struct storage *s, struct sotto_errmsg *err)
 	else if (rc || !sound(s))
 		rc = NOT_PERMITTED;
 	else
-		rc = sql_policy_rules(s->sql, actor, doc.rules, doc.rules_n,
-				      doc.deny_rest, detail, now, err);
+		rc = sql_policy_rules(s->sql, actor, &doc, now, err);
 	policy_doc_free(&doc);
 	return rc;
 }

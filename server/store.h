@@ -170,11 +170,9 @@ int store_policy_net(struct store *st, const char *actor,
 		     const struct policy_net *n, bool add, int64_t now,
 		     struct sotto_errmsg *err);
 
-/** store_policy_rules() - the list of rules anew; @detail for the audit log. */
-int store_policy_rules(struct store *st, const char *actor,
-		       const struct policy_rule *rules, uint32_t n,
-		       bool deny_rest, const char *detail, int64_t now,
-		       struct sotto_errmsg *err);
+/** store_policy_rules() - @doc's rules in the place of all; nothing else of it counts. */
+int store_policy_rules(struct store *st, const char *actor, const struct policy_doc *doc,
+		       int64_t now, struct sotto_errmsg *err);
 
 /** store_group_member() - in or out; a group is made with its first member. */
 int store_group_member(struct store *st, const char *actor, const char *group,

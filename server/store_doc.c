@@ -247,28 +247,24 @@ int store_policy_net(struct store *st, const char *actor,
 	return ask_plain(st, STORE_POLICY_NET, &q, err);
 }
 
-int store_policy_rules(struct store *st, const char *actor,
-		       const struct policy_rule *rules, uint32_t n,
-		       bool deny_rest, const char *detail, int64_t now,
-		       struct sotto_errmsg *err)
+int store_policy_rules(struct store *st, const char *actor, const struct policy_doc *doc,
+		       int64_t now, struct sotto_errmsg *err)
 {
-	const struct policy_doc doc = { .rules_n = n };
+	const struct policy_doc room = { .rules_n = doc->rules_n };
 	struct ask q;
 	uint32_t i;
 	int rc;
 
 	if (st->sql)
-		return sql_policy_rules(st->sql, actor, rules, n, deny_rest,
-					detail, now, err);
-	rc = more_room(&q, doc_room(&doc), err);
+		return sql_policy_rules(st->sql, actor, doc, now, err);
+	rc = more_room(&q, doc_room(&room), err);
 	if (rc)
 		return rc;
 	store_put_text(&q.w, actor);
-	store_put_text(&q.w, detail);
-	sotto_put_u8(&q.w, deny_rest);
+	sotto_put_u8(&q.w, doc->deny_rest);
 	sotto_put_u64(&q.w, now);
-	for (i = 0; i < n; i++)
-		store_put_rule(&q.w, &rules[i]);
+	for (i = 0; i < doc->rules_n; i++)
+		store_put_rule(&q.w, &doc->rules[i]);
 	rc = ask_plain(st, STORE_POLICY_RULES, &q, err);
 	free(q.w.base);
 	return rc;

@@ -115,6 +115,16 @@ static int load_rest(struct sql *st, sqlite3_stmt *s, void *arg,
 	return 0;
 }
 
+static int load_rules(struct sql *st, struct policy_doc *doc,
+		      struct sotto_errmsg *err)
+{
+	int rc = each_row(st, "SELECT allow, src, dst FROM rule ORDER BY pos",
+			  load_rule, doc, err);
+
+	return rc ? rc : each_row(st, "SELECT value FROM meta WHERE key = 'deny_rest'",
+				  load_rest, doc, err);
+}
+
 int sql_policy_load(struct sql *st, struct policy_doc *doc, bool members,
 		      struct sotto_errmsg *err)
 {
@@ -129,16 +139,12 @@ int sql_policy_load(struct sql *st, struct policy_doc *doc, bool members,
 		      "SELECT id, name, '' FROM grp ORDER BY name",
 		      load_group, doc, err);
 	if (!rc)
-		rc = each_row(st, "SELECT allow, src, dst FROM rule ORDER BY pos",
-			      load_rule, doc, err);
+		rc = load_rules(st, doc, err);
 	if (!rc)
 		rc = each_row(st, "SELECT p.addr, p.plen, p.action, g.name FROM policy p"
 			      " LEFT JOIN grp g ON g.id = p.grp"
 			      " ORDER BY length(p.addr), p.addr, p.plen, g.name",
 			      load_net, doc, err);
-	if (!rc)
-		rc = each_row(st, "SELECT value FROM meta WHERE key = 'deny_rest'",
-			      load_rest, doc, err);
 	if (rc)
 		policy_doc_free(doc);
 	return rc;
@@ -342,21 +348,98 @@ int sql_policy_apply(struct sql *st, const char *actor, const char *event,
 	return sql_end(st, rc, err);
 }
 
-int sql_policy_rules(struct sql *st, const char *actor,
-		       const struct policy_rule *rules, uint32_t n,
-		       bool deny_rest, const char *detail, int64_t now,
-		       struct sotto_errmsg *err)
+static bool same_rules(const struct policy_rule *a, const struct policy_rule *b, uint32_t n)
+{
+	char x[POLICY_RULE_STR], y[POLICY_RULE_STR];
+	uint32_t i = 0;
+
+	while (i < n && !strcmp(policy_rule_str(&a[i], x), policy_rule_str(&b[i], y)))
+		i++;
+	return i == n;
+}
+
+/* The one rule that @more has and @less has not; NULL if they differ in another way. */
+static const struct policy_rule *one_more(const struct policy_rule *more, uint32_t n,
+					  const struct policy_rule *less, uint32_t less_n)
+{
+	uint32_t i = 0;
+
+	if (n != less_n + 1)
+		return NULL;
+	while (i < less_n && same_rules(&more[i], &less[i], 1))
+		i++;
+	return same_rules(&more[i + 1], &less[i], less_n - i) ? &more[i] : NULL;
+}
+
+#define DETAIL_MAX	(POLICY_RULE_STR + 8)
+
+/* What changes, by what was there: nobody else's word counts for the audit log. */
+static void tell_change(const struct policy_doc *old, const struct policy_doc *new,
+			char out[DETAIL_MAX])
+{
+	const struct policy_rule *added, *gone;
+	bool rest = old->deny_rest != new->deny_rest;
+	char text[POLICY_RULE_STR];
+
+	added = one_more(new->rules, new->rules_n, old->rules, old->rules_n);
+	gone = one_more(old->rules, old->rules_n, new->rules, new->rules_n);
+	if (added && !rest)
+		policy_rule_str(added, out);
+	else if (gone && !rest)
+		sqlite3_snprintf(DETAIL_MAX, out, "not: %s", policy_rule_str(gone, text));
+	else if (old->rules_n == new->rules_n &&
+		 same_rules(old->rules, new->rules, new->rules_n))
+		sqlite3_snprintf(DETAIL_MAX, out, "default %s", new->deny_rest ? "deny" : "allow");
+	else
+		sqlite3_snprintf(DETAIL_MAX, out, "%u rules, default %s", new->rules_n,
+				 new->deny_rest ? "deny" : "allow");
+}
+
+static int do_rules(struct sql *st, const char *actor, const struct policy_doc *new,
+		    int64_t now, struct sotto_errmsg *err)
+{
+	struct policy_doc old = { 0 };
+	char detail[DETAIL_MAX];
+	int rc = load_rules(st, &old, err);
+
+	if (!rc)
+		rc = sql_policy_changed(st, err);
+	if (!rc)
+		rc = put_rules(st, new->rules, new->rules_n, new->deny_rest, err);
+	if (!rc) {
+		tell_change(&old, new, detail);
+		rc = sql_audit(st, actor, "policy.rules", "", detail, now, err);
+	}
+	policy_doc_free(&old);
+	return rc;
+}
+
+int sql_policy_rules(struct sql *st, const char *actor, const struct policy_doc *doc,
+		     int64_t now, struct sotto_errmsg *err)
 {
 	int rc = sql_begin(st, err);
 
 	if (rc)
 		return rc;
-	rc = sql_policy_changed(st, err);
-	if (!rc)
-		rc = put_rules(st, rules, n, deny_rest, err);
-	if (!rc)
-		rc = sql_audit(st, actor, "policy.rules", "", detail, now, err);
+	rc = do_rules(st, actor, doc, now, err);
 	return sql_end(st, rc, err);
+}
+
+/* What the audit log says of a member has to be of the one that it happens to. */
+static int check_name(struct sql *st, int64_t member, const char *name,
+		      struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, "SELECT 1 FROM member WHERE id = ? AND name = ?",
+				      "is", member, name);
+	int rc;
+
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	sqlite3_finalize(s);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	return sotto_err(err, SOTTO_E_UNKNOWN, "there is no member '%s'", name);
 }
 
 /* SOTTO_E_UNKNOWN if there is no such group; "" is all members, 0. */
@@ -459,9 +542,9 @@ static int do_member(struct sql *st, const char *group, int64_t member,
 		     const char *name, bool add, struct sotto_errmsg *err)
 {
 	int64_t grp;
-	int rc = 0;
+	int rc = check_name(st, member, name, err);
 
-	if (add)
+	if (!rc && add)
 		rc = sql_exec(st, err,
 			      "INSERT OR IGNORE INTO grp(name) VALUES(?)", "s",
 			      group);
@@ -604,7 +687,9 @@ int sql_routes_set(struct sql *st, const char *actor, int64_t member,
 		strcat(detail, i ? " " : "");
 		strcat(detail, sotto_prefix_str(&routes->p[i], text));
 	}
-	rc = do_routes(st, member, routes, err);
+	rc = check_name(st, member, name, err);
+	if (!rc)
+		rc = do_routes(st, member, routes, err);
 	if (!rc)
 		rc = sql_audit(st, actor, "member.routes", name, detail, now,
 			       err);

@@ -72,10 +72,8 @@ int sql_policy_apply(struct sql *st, const char *actor, const char *event,
 int sql_policy_net(struct sql *st, const char *actor,
 		   const struct policy_net *n, bool add, int64_t now,
 		   struct sotto_errmsg *err);
-int sql_policy_rules(struct sql *st, const char *actor,
-		     const struct policy_rule *rules, uint32_t n,
-		     bool deny_rest, const char *detail, int64_t now,
-		     struct sotto_errmsg *err);
+int sql_policy_rules(struct sql *st, const char *actor, const struct policy_doc *doc,
+		     int64_t now, struct sotto_errmsg *err);
 int sql_group_member(struct sql *st, const char *actor, const char *group,
 		     int64_t member, const char *name, bool add, int64_t now,
 		     struct sotto_errmsg *err);

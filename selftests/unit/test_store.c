@@ -176,8 +176,8 @@ static void whole_policy(void)
 	EXPECT(back.rules[7].dst.kind == SIDE_NET && back.deny_rest);
 	EXPECT_EQ(store_each_change(st, 0, count_change, &n, &err), 0);
 	EXPECT_EQ(n, MANY);
-	EXPECT_EQ(store_policy_rules(st, "test", back.rules, back.rules_n,
-				     false, "all of them", 1, &err), 0);
+	back.deny_rest = false;
+	EXPECT_EQ(store_policy_rules(st, "test", &back, 1, &err), 0);
 	policy_doc_free(&back);
 	EXPECT_EQ(store_trial_get(st, &got, &err), 0);
 	EXPECT(got.until == 5 && got.seconds == 6);
@@ -188,6 +188,65 @@ static void whole_policy(void)
 	EXPECT(!got.previous);
 	free(t.previous);
 	policy_doc_free(&doc);
+	store_close(st);
+}
+
+static char said[128];
+
+static int last_audit(void *arg, const struct store_audit *a)
+{
+	(void)arg;
+	snprintf(said, sizeof(said), "%s %s: %s", a->event, a->subject, a->detail);
+	return 0;
+}
+
+/* What the audit log says last. */
+static const char *audit(void)
+{
+	EXPECT_EQ(store_each_audit(st, 1, last_audit, NULL, &err), 0);
+	return said;
+}
+
+static int set_rules(const char *text)
+{
+	struct policy_doc doc;
+	int rc;
+
+	EXPECT_EQ(policy_doc_parse(&doc, text, NULL, &err), 0);
+	rc = store_policy_rules(st, "test", &doc, 1, &err);
+	policy_doc_free(&doc);
+	return rc;
+}
+
+/* The audit log says what happens, not what the one who asks for it says that it is. */
+static void audited_truly(void)
+{
+	struct sotto_prefixes routes = { .n = 1 };
+	struct code c;
+	int64_t id, other;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	EXPECT_EQ(add("bob", "10.0.0.2", &c, &other), 0);
+	sotto_prefix_parse(&routes.p[0], "10.8.0.0/16");
+	EXPECT_EQ(store_group_member(st, "test", "web", id, "bob", true, 1, &err), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_group_member(st, "test", "web", id, "alice", true, 1, &err), 0);
+	EXPECT_EQ(store_group_member(st, "test", "web", id, "bob", false, 1, &err), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_routes_set(st, "test", other, "alice", &routes, 1, &err), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_group_member(st, "test", "web", 77, "bob", true, 1, &err), SOTTO_E_UNKNOWN);
+	EXPECT(!strcmp(audit(), "group.add web: alice"));
+	EXPECT_EQ(set_rules("deny alice all"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : deny alice all"));
+	EXPECT_EQ(set_rules("allow bob all\ndeny alice all"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : allow bob all"));
+	EXPECT_EQ(set_rules("allow bob all\ndeny alice all\ndefault deny"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : default deny"));
+	EXPECT_EQ(set_rules("allow bob all\ndefault deny"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : not: deny alice all"));
+	EXPECT_EQ(set_rules("allow bob all\nallow all all\ndefault allow"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : 2 rules, default allow"));
+	EXPECT_EQ(set_rules("deny all bob\nallow all all"), 0);
+	EXPECT(!strcmp(audit(), "policy.rules : 2 rules, default allow"));
 	store_close(st);
 }
 
@@ -555,7 +614,7 @@ static void revoked_since(void)
 	EXPECT_EQ(store_backup(path, file, &keys, 5, &err), 0);
 	randombytes_buf(pub, 32);
 	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
-	EXPECT_EQ(store_policy_rules(st, "test", NULL, 0, false, detail, 1550, &err), 0);
+	EXPECT_EQ(store_audit(st, "test", "test", "", detail, 1550, &err), 0);
 	EXPECT_EQ(store_member_revoke(st, "test", id, 1600, &err), 0);
 	EXPECT_EQ(store_member_revoke(st, "test", id2, 1600, &err), 0);
 	store_close(st);
@@ -576,6 +635,7 @@ FAR(policies)
 FAR(whole_policy)
 FAR(small_things)
 FAR(full_realm)
+FAR(audited_truly)
 FAR(grants)
 FAR(clock_jumps)
 FAR(sealed_at_rest)
@@ -586,6 +646,7 @@ static const struct ktap_test tests[] = {
 	{ "whole_policy", whole_policy },
 	{ "small_things", small_things },
 	{ "full_realm", full_realm },
+	{ "audited_truly", audited_truly },
 	{ "grants", grants },
 	{ "many_grants", many_grants },
 	{ "clock_jumps", clock_jumps },
@@ -599,6 +660,7 @@ static const struct ktap_test tests[] = {
 	{ "far_whole_policy", far_whole_policy },
 	{ "far_small_things", far_small_things },
 	{ "far_full_realm", far_full_realm },
+	{ "far_audited_truly", far_audited_truly },
 	{ "far_grants", far_grants },
 	{ "far_clock_jumps", far_clock_jumps },
 	{ "far_sealed_at_rest", far_sealed_at_rest },
