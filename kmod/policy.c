@@ -149,6 +149,16 @@ static struct sotto_policy_node *sotto_node_new(const struct sotto_addr *prefix,
 	return n;
 }
 
+/* A fork may become a prefix later, and is one as it would have been given. */
+static void sotto_mask(struct sotto_addr *a, unsigned int plen)
+{
+	u8 *b = (u8 *)&a->ip;
+	unsigned int i;
+
+	for (i = plen; i < sotto_bits(a->family); i++)
+		b[i / 8] &= ~(0x80 >> i % 8);
+}
+
 /* Put @leaf beside or above @old, whose slot is @slot; they share @common bits. */
 static int sotto_policy_split(struct sotto_policy_node __rcu **slot,
 			      struct sotto_policy_node *old,
@@ -165,6 +175,7 @@ static int sotto_policy_split(struct sotto_policy_node __rcu **slot,
 	fork = sotto_node_new(&leaf->prefix, common, SOTTO_POLICY_FORK);
 	if (!fork)
 		return -ENOMEM;
+	sotto_mask(&fork->prefix, common);
 	RCU_INIT_POINTER(fork->child[sotto_bit(&leaf->prefix, common)], leaf);
 	RCU_INIT_POINTER(fork->child[sotto_bit(&old->prefix, common)], old);
 	rcu_assign_pointer(*slot, fork);

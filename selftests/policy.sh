@@ -100,6 +100,26 @@ the_longest_prefix_decides() {
 	agree 10.7.2.4 pass_bypass
 }
 
+# A prefix that comes where two longer ones were told apart already is shown as it was given: what
+# is kept on disk or put back by a reload would be refused otherwise.
+prefix_that_comes_after_longer_ones() {
+	policy add 10.7.3.253/32 bypass
+	policy add 10.7.3.1/32 bypass
+	policy add 10.7.3.0/24 protect
+	policy add fd07:3::ff/128 bypass
+	policy add fd07:3::1/128 bypass
+	policy add fd07:3::/120 protect
+	same "prefixes" "$(sotto a policy show -j | jq -r '.[] | select(.action == "protect") | .prefix' | sort | xargs)" \
+		"10.7.3.0/24 fd07:3::/120"
+	same "traced" "$(sotto a trace -j 10.7.3.7 | jq -r .policy.prefix)" 10.7.3.0/24
+	expect "save" sotto a policy save
+	policy flush
+	expect "restore" sotto a policy restore
+	same "after it" "$(sotto a policy show -j | jq length)" 6
+	policy flush
+	expect "save" sotto a policy save
+}
+
 refusals_of_policy_say_why() {
 	policy add 10.7.2.0/24 protect
 	refuse "twice" sotto a policy add 10.7.2.0/24 block
@@ -353,7 +373,8 @@ counters_add_up() {
 	check_sums a
 }
 
-run_tests setup without_policy_all_passes the_longest_prefix_decides refusals_of_policy_say_why \
+run_tests setup without_policy_all_passes the_longest_prefix_decides \
+	prefix_that_comes_after_longer_ones refusals_of_policy_say_why \
 	block_is_silent_on_the_wire_and_loud_at_home plaintext_from_a_protected_source_is_dropped \
 	prefer_takes_plaintext_until_there_is_a_key other_sources_are_refused \
 	groups_and_neighbours_are_exempt neighbours_are_on_the_link \

@@ -6,15 +6,6 @@
 #define SOTTO_TEST_PREFIXES	300
 #define SOTTO_TEST_LOOKUPS	3000
 
-static void sotto_test_mask(struct sotto_policy *p)
-{
-	unsigned int bits = sotto_bits(p->prefix.family), i;
-	u8 *b = (u8 *)&p->prefix.ip;
-
-	for (i = p->plen; i < bits; i++)
-		b[i / 8] &= ~(0x80 >> (i % 8));
-}
-
 /* Few distinct bits, so that prefixes nest and fork often. */
 static void sotto_test_addr(struct sotto_addr *a, u16 family)
 {
@@ -39,7 +30,7 @@ static int sotto_test_list(const struct sotto_policy *list, unsigned int n,
 			continue;
 		p.prefix = *a;
 		p.plen = list[i].plen;
-		sotto_test_mask(&p);
+		sotto_mask(&p.prefix, p.plen);
 		if (sotto_addr_equal(&p.prefix, &list[i].prefix)) {
 			best = i;
 			best_len = list[i].plen;
@@ -69,14 +60,17 @@ static int sotto_test_lookups(struct sotto_net *ns, const struct sotto_policy *l
 	return 0;
 }
 
-/* The walk gives each prefix once. */
+/* The walk gives each prefix once, and as it was added. */
 static int sotto_test_walk(struct sotto_net *ns, unsigned int n)
 {
 	struct sotto_policy cur = {};
 	unsigned int seen = 0;
 
-	while (sotto_policy_next(ns, &cur))
+	while (sotto_policy_next(ns, &cur)) {
+		if (!sotto_policy_valid(&cur))
+			break;
 		seen++;
+	}
 	if (seen == n && ns->policy.n == n)
 		return 0;
 	pr_err("sotto: selftest: walk gave %u policies of %u\n", seen, n);
@@ -93,7 +87,7 @@ static unsigned int sotto_test_fill(struct sotto_net *ns, struct sotto_policy *l
 		sotto_test_addr(&p->prefix, i & 1 ? AF_INET : AF_INET6);
 		p->plen = get_random_u32() % (sotto_bits(p->prefix.family) + 1);
 		p->action = get_random_u32() % __SOTTO_ACTION_MAX;
-		sotto_test_mask(p);
+		sotto_mask(&p->prefix, p->plen);
 		if (!sotto_policy_add(ns, p, false, NULL))
 			p++;
 	}
