@@ -598,7 +598,7 @@ void assoc_member_rekeyed(struct authd *ad, struct member *m)
 	struct assoc *as;
 
 	member_returns(ad, m);
-	twin_forget(m);
+	twin_forget(ad, m);
 	for (as = m->assocs; as; as = as->next)
 		assoc_end(as);
 }

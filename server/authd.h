@@ -146,6 +146,7 @@ struct authd {
 	struct member *members, **members_end;	/* in order of id */
 	struct arena member_arena;		/* they stay, revoked ones too */
 	struct software *software;	/* versions that agents named */
+	struct htab twins;		/* see twin.c; by member */
 	unsigned int members_n, online_n;
 
 	/* session*.c */
@@ -342,7 +343,6 @@ struct member {
 	/* association */
 	struct assoc *current, *assocs;	/* all of them, newest first */
 	uint64_t instance;
-	struct twins *twins;		/* see twin.c; NULL = its kernel never changed */
 	const char *version;		/* of its software; shared, or NULL */
 	/* reconciliation with the sessions that its kernel holds */
 	uint64_t hello_ms;		/* of its last one; or when it went, to return */
@@ -477,8 +477,10 @@ void twin_hello(struct assoc *as, uint64_t instance);
 /** twin_seen() - lately? @here, @there: where both are; each may be NULL */
 bool twin_seen(const struct authd *ad, const struct member *m,
 	       struct sotto_addr *here, struct sotto_addr *there);
-/** twin_forget() - @m has new keys, or goes */
-void twin_forget(struct member *m);
+/** twin_forget() - @m has new keys */
+void twin_forget(struct authd *ad, const struct member *m);
+int twin_setup(struct authd *ad);
+void twin_teardown(struct authd *ad);
 
 /* ---- reconcile.c: with the sessions that an agent's kernel holds ---- */
 

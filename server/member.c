@@ -250,7 +250,8 @@ int member_setup(struct authd *ad, struct sotto_errmsg *err)
 {
 	ad->members_end = &ad->members;
 	if (htab_init(&ad->members_by_key) || htab_init(&ad->members_by_name) ||
-	    htab_init(&ad->members_by_addr) || htab_init(&ad->members_by_id))
+	    htab_init(&ad->members_by_addr) || htab_init(&ad->members_by_id) ||
+	    twin_setup(ad))
 		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
 	err->text[0] = 0;
 	return store_each_member(ad->store, load_one, ad, err);
@@ -258,6 +259,7 @@ int member_setup(struct authd *ad, struct sotto_errmsg *err)
 
 void member_teardown(struct authd *ad)
 {
+	twin_teardown(ad);
 	while (ad->software) {
 		struct software *s = ad->software;
 
@@ -269,7 +271,6 @@ void member_teardown(struct authd *ad)
 
 		ad->members = m->next;
 		policy_forget(m);
-		twin_forget(m);
 		sotto_wipe(m, sizeof(*m));
 	}
 	htab_free(&ad->members_by_key);

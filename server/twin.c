@@ -12,13 +12,44 @@
 
 #include "authd.h"
 
-/** struct twins - of a member whose kernel's instance has changed */
+/** struct twins - of a member whose kernel's instance has changed; few have one */
 struct twins {
+	struct hnode by_member;
+	const struct member *m;
 	uint64_t former[4];		/* instances, a ring */
 	unsigned int next;
 	uint64_t seen_ms, said_ms;	/* 0 = never */
 	struct sotto_addr here, there;	/* who came last, and whom it pushed out */
 };
+
+static uint64_t hash_of(const struct authd *ad, const struct member *m)
+{
+	return htab_hash(&ad->twins, &m->id, sizeof(m->id));
+}
+
+static struct twins *find(const struct authd *ad, const struct member *m)
+{
+	struct hnode *n;
+
+	htab_for_hash(&ad->twins, n, hash_of(ad, m)) {
+		struct twins *t = container_of(n, struct twins, by_member);
+
+		if (t->m == m)
+			return t;
+	}
+	return NULL;
+}
+
+static struct twins *make(struct authd *ad, const struct member *m)
+{
+	struct twins *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->m = m;
+	htab_add(&ad->twins, &t->by_member, hash_of(ad, m));
+	return t;
+}
 
 /* Who was there until the moment: it answers for a while longer. */
 static const struct assoc *pushed_out(const struct assoc *as)
@@ -58,8 +89,8 @@ static void say(struct assoc *as, struct twins *t)
 static void look(struct assoc *as, uint64_t instance)
 {
 	const struct assoc *other = pushed_out(as);
-	struct member *m = as->member;
-	struct twins *t = m->twins;
+	const struct member *m = as->member;
+	struct twins *t = find(as->ad, m);
 
 	if (t && other && was_here(t, instance)) {
 		t->seen_ms = as->ad->now_ms;
@@ -69,7 +100,7 @@ static void look(struct assoc *as, uint64_t instance)
 		say(as, t);
 	}
 	if (!t)
-		t = m->twins = calloc(1, sizeof(*t));
+		t = make(as->ad, m);
 	if (!t)
 		return;		/* unnoticed, until the next time */
 	t->former[t->next] = m->instance;
@@ -87,7 +118,7 @@ void twin_hello(struct assoc *as, uint64_t instance)
 bool twin_seen(const struct authd *ad, const struct member *m,
 	       struct sotto_addr *here, struct sotto_addr *there)
 {
-	const struct twins *t = m->twins;
+	const struct twins *t = find(ad, m);
 
 	if (!t || !t->seen_ms || ad->now_ms - t->seen_ms >= AUTHD_TWIN_MS)
 		return false;
@@ -98,8 +129,34 @@ bool twin_seen(const struct authd *ad, const struct member *m,
 	return true;
 }
 
-void twin_forget(struct member *m)
+static void forget(struct authd *ad, struct twins *t)
 {
-	free(m->twins);
-	m->twins = NULL;
+	htab_del(&ad->twins, &t->by_member);
+	free(t);
+}
+
+void twin_forget(struct authd *ad, const struct member *m)
+{
+	struct twins *t = find(ad, m);
+
+	if (t)
+		forget(ad, t);
+}
+
+int twin_setup(struct authd *ad)
+{
+	return htab_init(&ad->twins) ? SOTTO_E_NOMEM : 0;
+}
+
+void twin_teardown(struct authd *ad)
+{
+	struct hnode *n;
+	size_t i = 0;
+
+	if (!ad->twins.bucket)
+		return;
+	htab_settle(&ad->twins);
+	while ((n = htab_any(&ad->twins, &i)))
+		forget(ad, container_of(n, struct twins, by_member));
+	htab_free(&ad->twins);
 }
