@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "authd_limits.h"
 #include "store_sql.h"
 
 int sql_endpoints(struct sql *st, char *out, size_t cap,
@@ -72,55 +73,76 @@ int sql_each_audit(struct sql *st, int limit,
 	return rc;
 }
 
-#define ROW		"(?,?,?,?,?)"
-#define ROW_COLS	5
-#define ROWS		16	/* in one statement: most of its cost is that of its beginning and end */
-#define ROWS_4		ROW "," ROW "," ROW "," ROW
+/* The longest numbers, and what stands between them. */
+#define GRANT_TEXT	(4 * 20 + 16 + 12)
 
-/* @id is to live until the statement is run. */
-static void bind_grant(sqlite3_stmt *s, int row, const struct store_grant *g, uint8_t id[8])
+static char *put_number(char *to, int64_t v)
 {
-	int at = row * ROW_COLS, i;
+	char digits[20];
+	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	int n = 0;
 
-	for (i = 0; i < 8; i++)
-		id[i] = g->session_id >> (56 - 8 * i);
-	sqlite3_bind_int64(s, at + 1, g->at);
-	sqlite3_bind_blob(s, at + 2, id, 8, SQLITE_STATIC);
-	sqlite3_bind_int64(s, at + 3, g->a);
-	sqlite3_bind_int64(s, at + 4, g->b);
-	sqlite3_bind_int64(s, at + 5, g->cipher);
+	do {
+		digits[n++] = '0' + rest % 10;
+		rest /= 10;
+	} while (rest);
+	if (v < 0)
+		*to++ = '-';
+	while (n)
+		*to++ = digits[--n];
+	return to;
 }
 
-/* As many times @rows as @n has; returns how many grants that were, or an error. */
-static int put_rows(struct sql *st, const char *insert, int rows,
-		    const struct store_grant *g, int n, struct sotto_errmsg *err)
+/* As the view grant_log reads it: [seconds before the last one, session, a, b, cipher]. */
+static char *put_grant(char *to, const struct store_grant *g, int64_t last)
 {
-	sqlite3_stmt *s = sql_prepare(st, err, insert, "");
-	int done = 0, i, rc = 0;
-	uint8_t id[ROWS][8];
+	static const char hex[] = "0123456789abcdef";
+	int i;
 
-	if (!s)
-		return err->code;
-	for (; rc >= 0 && n - done >= rows; done += rows) {
-		for (i = 0; i < rows; i++)
-			bind_grant(s, i, &g[done + i], id[i]);
-		rc = sql_step(st, s, err);
-		sqlite3_reset(s);
-	}
-	sqlite3_finalize(s);
-	return rc < 0 ? rc : done;
+	*to++ = '[';
+	to = put_number(to, (uint64_t)last - (uint64_t)g->at);
+	*to++ = ',';
+	*to++ = '"';
+	for (i = 60; i >= 0; i -= 4)
+		*to++ = hex[g->session_id >> i & 15];
+	*to++ = '"';
+	*to++ = ',';
+	to = put_number(to, g->a);
+	*to++ = ',';
+	to = put_number(to, g->b);
+	*to++ = ',';
+	to = put_number(to, g->cipher);
+	*to++ = ']';
+	return to;
 }
 
+/* One row for all: a row costs more than what is in it. */
 static int put_grants(struct sql *st, const struct store_grant *g, int n,
 		      struct sotto_errmsg *err)
 {
-	int done = put_rows(st, "INSERT INTO grant_log VALUES" ROWS_4 "," ROWS_4
-			    "," ROWS_4 "," ROWS_4, ROWS, g, n, err), rc;
+	static char text[2 + AUTHD_GRANT_LOG_BATCH * GRANT_TEXT];
+	int64_t last = g[n - 1].at;
+	char *end = text;
+	int i;
 
-	if (done < 0)
-		return done;
-	rc = put_rows(st, "INSERT INTO grant_log VALUES" ROW, 1, g + done, n - done, err);
-	return rc < 0 ? rc : 0;
+	for (i = 0; i < n; i++) {
+		*end++ = i ? ',' : '[';
+		end = put_grant(end, &g[i], last);
+	}
+	*end++ = ']';
+	*end = '\0';
+	return sql_exec(st, err, "INSERT INTO grant_batch VALUES(?, ?)", "is", last, text);
+}
+
+/* They come in order of time. */
+#define PRUNE(table)	"DELETE FROM " table " WHERE rowid < coalesce((SELECT rowid FROM " table \
+			" WHERE at >= ? ORDER BY rowid LIMIT 1), 9223372036854775807)"
+
+static int prune(struct sql *st, int64_t before, struct sotto_errmsg *err)
+{
+	int rc = sql_exec(st, err, PRUNE("grant_batch"), "i", before);
+
+	return rc ? rc : sql_exec(st, err, PRUNE("grant_row"), "i", before);
 }
 
 int sql_grants(struct sql *st, const struct store_grant *g, int n,
@@ -134,10 +156,7 @@ int sql_grants(struct sql *st, const struct store_grant *g, int n,
 	if (!rc) {
 		rc = put_grants(st, g, n, err);
 		if (!rc)
-			rc = sql_exec(st, err,
-				      "DELETE FROM grant_log WHERE rowid < (SELECT rowid"
-				      " FROM grant_log WHERE at >= ? ORDER BY rowid LIMIT 1)",
-				      "i", prune_before);
+			rc = prune(st, prune_before, err);
 		rc = sql_end(st, rc, err);
 	}
 	if (sql_run(st, "PRAGMA synchronous = FULL", NULL) && !rc)
