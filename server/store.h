@@ -227,8 +227,8 @@ int store_each_audit(struct store *st, int limit,
  * store_grants() - append to the log of grants, and prune what is too old
  * Does not wait: a storage process has room for it (0), or has not yet
  * (SOTTO_E_LIMIT). It writes what it gets later, and never prunes what is younger
- * than AUTHD_GRANT_LOG_DAYS. Not synced: a power failure loses what came since the
- * last checkpoint. @n: 1 to AUTHD_GRANT_LOG_BATCH.
+ * than AUTHD_GRANT_LOG_DAYS; the @n of one call go together. Not synced: a power failure
+ * loses what came since the last checkpoint. @n: 1 to AUTHD_GRANT_LOG_BATCH.
  */
 int store_grants(struct store *st, const struct store_grant *g, int n,
 		 int64_t prune_before, struct sotto_errmsg *err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "authd_limits.h"
 #include "store_sql.h"
 
 int sql_endpoints(struct sql *st, char *out, size_t cap,
@@ -73,59 +74,75 @@ int sql_each_audit(struct sql *st, int limit,
 	return rc;
 }
 
-#define ROW		"(?,?,?,?,?)"
-#define ROW_COLS	5
-#define ROWS		16	/* in one statement: most of its cost is that of its beginning and end */
-#define PRUNE_MORE	64	/* grants deleted beside two for each that comes, at most */
+#define PRUNE_MORE	64	/* grants of before there were batches: deleted beside new ones */
+#define PRUNE_BATCHES	2	/* deleted with each new one, at most */
 #define DAY_S		86400
-#define FIRST		"SELECT rowid AS id, at FROM grant_log ORDER BY rowid LIMIT ?1"
-#define ROWS_4		ROW "," ROW "," ROW "," ROW
 
-/* @id is to live until the statement is run. */
-static void bind_grant(sqlite3_stmt *s, int row, const struct store_grant *g, uint8_t id[8])
+/* The longest numbers, and what stands between them. */
+#define GRANT_TEXT	(4 * 20 + 16 + 12)
+
+static char *put_number(char *to, int64_t v)
 {
-	int at = row * ROW_COLS, i;
+	char digits[20];
+	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	int n = 0;
 
-	for (i = 0; i < 8; i++)
-		id[i] = g->session_id >> (56 - 8 * i);
-	sqlite3_bind_int64(s, at + 1, g->at);
-	sqlite3_bind_blob(s, at + 2, id, 8, SQLITE_STATIC);
-	sqlite3_bind_int64(s, at + 3, g->a);
-	sqlite3_bind_int64(s, at + 4, g->b);
-	sqlite3_bind_int64(s, at + 5, g->cipher);
+	do {
+		digits[n++] = '0' + rest % 10;
+		rest /= 10;
+	} while (rest);
+	if (v < 0)
+		*to++ = '-';
+	while (n)
+		*to++ = digits[--n];
+	return to;
 }
 
-/* As many times @rows as @n has; returns how many grants that were, or an error. */
-static int put_rows(struct sql *st, const char *insert, int rows,
-		    const struct store_grant *g, int n, struct sotto_errmsg *err)
+/* As the view grant_log reads it: [seconds before the last one, session, a, b, cipher]. */
+static char *put_grant(char *to, const struct store_grant *g, int64_t last)
 {
-	sqlite3_stmt *s = sql_prepare(st, err, insert, "");
-	int done = 0, i, rc = 0;
-	uint8_t id[ROWS][8];
+	static const char hex[] = "0123456789abcdef";
+	int i;
 
-	if (!s)
-		return err->code;
-	for (; rc >= 0 && n - done >= rows; done += rows) {
-		for (i = 0; i < rows; i++)
-			bind_grant(s, i, &g[done + i], id[i]);
-		rc = sql_step(st, s, err);
-		sqlite3_reset(s);
-	}
-	sqlite3_finalize(s);
-	return rc < 0 ? rc : done;
+	*to++ = '[';
+	to = put_number(to, (uint64_t)last - (uint64_t)g->at);
+	*to++ = ',';
+	*to++ = '"';
+	for (i = 60; i >= 0; i -= 4)
+		*to++ = hex[g->session_id >> i & 15];
+	*to++ = '"';
+	*to++ = ',';
+	to = put_number(to, g->a);
+	*to++ = ',';
+	to = put_number(to, g->b);
+	*to++ = ',';
+	to = put_number(to, g->cipher);
+	*to++ = ']';
+	return to;
 }
 
+/* One row for all: a row costs more than what is in it. */
 static int put_grants(struct sql *st, const struct store_grant *g, int n,
 		      struct sotto_errmsg *err)
 {
-	int done = put_rows(st, "INSERT INTO grant_log VALUES" ROWS_4 "," ROWS_4
-			    "," ROWS_4 "," ROWS_4, ROWS, g, n, err), rc;
+	static char text[2 + AUTHD_GRANT_LOG_BATCH * GRANT_TEXT];
+	int64_t last = g[n - 1].at;
+	char *end = text;
+	int i;
 
-	if (done < 0)
-		return done;
-	rc = put_rows(st, "INSERT INTO grant_log VALUES" ROW, 1, g + done, n - done, err);
-	return rc < 0 ? rc : 0;
+	for (i = 0; i < n; i++) {
+		*end++ = i ? ',' : '[';
+		end = put_grant(end, &g[i], last);
+	}
+	*end++ = ']';
+	*end = '\0';
+	return sql_exec(st, err, "INSERT INTO grant_batch VALUES(?, ?)", "is", last, text);
 }
+
+#define FIRST(table)	"SELECT rowid AS id, at FROM " table " ORDER BY rowid LIMIT ?1"
+#define PRUNE(table)	"DELETE FROM " table " WHERE rowid < coalesce("			\
+			"(SELECT id FROM (" FIRST(table) ") WHERE at BETWEEN ?2 AND ?3 LIMIT 1)," \
+			"(SELECT max(id) + 1 FROM (" FIRST(table) ")))"
 
 /*
  * Grants come in order of time, unless the clock jumps. Those of a time to come keep nothing
@@ -134,12 +151,12 @@ static int put_grants(struct sql *st, const struct store_grant *g, int n,
  */
 static int prune(struct sql *st, int64_t before, int n, struct sotto_errmsg *err)
 {
-	return sql_exec(st, err,
-			"DELETE FROM grant_log WHERE rowid < coalesce("
-			"(SELECT id FROM (" FIRST ") WHERE at BETWEEN ?2 AND ?3 LIMIT 1),"
-			"(SELECT max(id) FROM (" FIRST ")))",
-			"iii", (int64_t)(2 * n + PRUNE_MORE), before,
-			(int64_t)time(NULL) + DAY_S);
+	int64_t end = (int64_t)time(NULL) + DAY_S;
+	int rc = sql_exec(st, err, PRUNE("grant_batch"), "iii", (int64_t)PRUNE_BATCHES,
+			  before, end);
+
+	return rc ? rc : sql_exec(st, err, PRUNE("grant_row"), "iii",
+				  (int64_t)(2 * n + PRUNE_MORE), before, end);
 }
 
 int sql_grants(struct sql *st, const struct store_grant *g, int n,

@@ -101,6 +101,16 @@ static const char *const migrations[] = {
 	"  previous TEXT NOT NULL);",
 	/* 2 -> 3: grants come in order of time, and are deleted in that order */
 	"DROP INDEX grant_log_at;",
+	/* 3 -> 4: grants by the batch; what is there stays where it is until it is too old */
+	"ALTER TABLE grant_log RENAME TO grant_row;"
+	"CREATE TABLE grant_batch("
+	"  at INTEGER NOT NULL,"		/* the last one's */
+	"  grants TEXT NOT NULL);"		/* JSON */
+	"CREATE VIEW grant_log(at, session, a, b, cipher) AS"
+	"  SELECT at, lower(hex(session)), a, b, cipher FROM grant_row UNION ALL"
+	"  SELECT at - json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
+	"  json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')"
+	"  FROM grant_batch, json_each(grants);",
 };
 
 #define SCHEMA_VERSION	((int)(sizeof(migrations) / sizeof(migrations[0])))

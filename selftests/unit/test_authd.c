@@ -580,7 +580,7 @@ static void newer_database(void)
 	EXPECT(authd_said(&run, "made by a newer version (schema 99"));
 	EXPECT(authd_said(&run, "install that version"));
 	EXPECT_EQ(authd_wait(authd_spawn(&run, "--rekey")), 1);
-	sql("PRAGMA user_version = 3");
+	sql("PRAGMA user_version = 4");
 	ASSERT(authd_begin(&run));
 	EXPECT_EQ(audited("member.add"), 1);
 	EXPECT_EQ(audited("realm.rekey"), 0);

@@ -169,7 +169,7 @@ static void slow_storage(void)
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), taken * 1024);
 	EXPECT_EQ(store_grants_failed(st, &err), 0);
 	EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
-	EXPECT_EQ(sqlite3_exec(db, "DROP TABLE grant_log", NULL, NULL, NULL), SQLITE_OK);
+	EXPECT_EQ(sqlite3_exec(db, "DROP TABLE grant_batch", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	EXPECT_EQ(store_grants(st, g, 7, 0, &err), 0);
 	for (rc = 0; !rc && taken < 2000; taken++) {
@@ -177,7 +177,7 @@ static void slow_storage(void)
 		rc = store_grants_failed(st, &err);
 	}
 	EXPECT_EQ(rc, 7);
-	EXPECT(strstr(err.text, "grant_log") && strstr(err.text, path));
+	EXPECT(strstr(err.text, "grant_batch") && strstr(err.text, path));
 	store_close(st);
 	far = false;
 }

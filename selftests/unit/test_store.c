@@ -336,7 +336,8 @@ static void grants(void)
 	};
 
 	fresh();
-	EXPECT_EQ(store_grants(st, g, 3, 0, &err), 0);
+	EXPECT_EQ(store_grants(st, g, 2, 0, &err), 0);
+	EXPECT_EQ(store_grants(st, g + 2, 1, 0, &err), 0);
 	EXPECT_EQ(reopen(), 0);		/* what was taken is written before the end */
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 3);
 	g[0].at = 40;
@@ -344,25 +345,33 @@ static void grants(void)
 	EXPECT_EQ(reopen(), 0);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
 	EXPECT_EQ(sql_int("SELECT min(at) FROM grant_log"), 30);
+	/* of what was written at once all stays as long as its last one */
+	g[1].at = 50;
+	EXPECT_EQ(store_grants(st, g, 2, 45, &err), 0);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
+	EXPECT_EQ(sql_int("SELECT min(at) FROM grant_log"), 40);
 	store_close(st);
 }
 
-/* Some statements write one grant and some many; each comes once, in its place. */
+/* All in one row; each comes once, and as it was, also when the clock went back. */
 static void many_grants(void)
 {
 	struct store_grant g[37] = { 0 };
 	int n = sizeof(g) / sizeof(g[0]), i;
 
 	for (i = 0; i < n; i++)
-		g[i] = (struct store_grant){ .at = 10 + i, .session_id = (0xabull << 56) + i,
-					     .a = 100 + i, .b = 200 + i, .cipher = i % 3 };
+		g[i] = (struct store_grant){ .at = 100 - i, .session_id = (0xabull << 56) + i,
+					     .a = 100 + i, .b = INT64_MAX - i, .cipher = i % 3 };
+	g[n - 1].at = 1000;
 	fresh();
 	EXPECT_EQ(store_grants(st, g, n, 0, &err), 0);
 	EXPECT_EQ(reopen(), 0);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), n);
-	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log WHERE at = 9 + rowid AND a = 99 + rowid"
-			  " AND b = 199 + rowid AND cipher = (rowid - 1) % 3 AND"
-			  " hex(session) = printf('AB%014X', rowid - 1)"), n);
+	EXPECT_EQ(sql_int("SELECT count(DISTINCT a) FROM grant_log WHERE at = iif(a = 136, 1000, 200 - a)"
+			  " AND b = 9223372036854775807 - (a - 100) AND cipher = (a - 100) % 3 AND"
+			  " session = printf('ab%014x', a - 100)"), n);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_batch"), 1);
 	store_close(st);
 }
 
@@ -377,7 +386,8 @@ static void clock_jumps(void)
 		g[i] = (struct store_grant) { .at = i < 10 ? now + 10 * month : now - i };
 	fresh();
 	EXPECT_EQ(store_grants(st, g, 10, now - month, &err), 0);
-	EXPECT_EQ(store_grants(st, g + 10, 190, now - month, &err), 0);
+	for (i = 10; i < 200; i += 10)
+		EXPECT_EQ(store_grants(st, g + i, 10, now - month, &err), 0);
 	EXPECT_EQ(reopen(), 0);
 	/* those of a time to come keep nothing from being deleted in its time */
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 190);
@@ -446,7 +456,7 @@ static void versions(void)
 	fresh();
 	store_close(st);
 	EXPECT_EQ(store_open(path, true, &key, &st, &err), SOTTO_E_EXISTS);
-	EXPECT_EQ(sql_int("PRAGMA user_version"), 3);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 4);
 	sql_int("PRAGMA user_version = 99");
 	EXPECT_EQ(store_open(path, false, &key, &st, &err), SOTTO_E_VERSION);
 	EXPECT(strstr(err.text, "newer"));
@@ -505,6 +515,7 @@ static int find_old(void *arg, const struct store_member *m)
 /* Made by the first version; its realm key is 32 times 07. */
 static void migrates(void)
 {
+	struct store_grant g = { .at = 1700000500, .session_id = 5, .a = 1, .b = 2, .cipher = 1 };
 	struct policy_net n = { .action = SOTTO_ACTION_BYPASS };
 	uint8_t priv[32];
 	struct policy_doc doc;
@@ -536,12 +547,22 @@ static void migrates(void)
 		EXPECT(!strcmp(text, "gw.example:7688"));
 		store_close(st);
 	}
-	EXPECT_EQ(sql_int("PRAGMA user_version"), 3);
+	EXPECT_EQ(sql_int("PRAGMA user_version"), 4);
 	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 1);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log WHERE at = 1700000400 AND"
+			  " session = '000000000000004d' AND a = 1 AND b = 3 AND cipher = 1"), 1);
 	EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
 	sotto_prefix_parse(&n.prefix, "10.0.0.0/8");
 	EXPECT_EQ(store_policy_net(st, "test", &n, true, 1, &err), 0);
+	/* what was logged before is read with the rest, and ends as it would have */
+	EXPECT_EQ(store_grants(st, &g, 1, 1700000400, &err), 0);
 	store_close(st);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
+	EXPECT_EQ(store_open(path, false, &old, &st, &err), 0);
+	EXPECT_EQ(store_grants(st, &g, 1, 1700000401, &err), 0);
+	store_close(st);
+	EXPECT_EQ(sql_int("SELECT count(*) FROM grant_log"), 2);
+	EXPECT_EQ(sql_int("SELECT min(at) FROM grant_log"), 1700000500);
 	/* a migration that was broken off begins anew */
 	EXPECT_EQ(sql_int("SELECT count(*) FROM policy"), 2);
 }

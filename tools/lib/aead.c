@@ -8,6 +8,7 @@
  */
 #include "aead.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
@@ -53,10 +54,8 @@ static size_t make_stream(uint8_t stream[MANY], size_t len, const uint8_t *nonce
 
 static void put_le64(uint8_t out[8], uint64_t v)
 {
-	int i;
-
-	for (i = 0; i < 8; i++)
-		out[i] = v >> (8 * i);
+	v = htole64(v);
+	memcpy(out, &v, sizeof(v));
 }
 
 /* A datagram's header stands before its text: of both at once, Poly1305 begins once. */

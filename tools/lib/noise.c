@@ -5,6 +5,7 @@
  */
 #include "noise.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -103,11 +104,9 @@ static void noise_hkdf(const uint8_t ck[NOISE_HASH_LEN], const void *ikm,
 
 static void nonce_of(uint8_t out[12], uint64_t n)
 {
-	int i;
-
 	memset(out, 0, 4);
-	for (i = 0; i < 8; i++)
-		out[4 + i] = n >> (8 * i);
+	n = htole64(n);
+	memcpy(out + 4, &n, sizeof(n));
 }
 
 void noise_seal(const uint8_t key[NOISE_KEY_LEN], uint64_t n,
