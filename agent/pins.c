@@ -54,7 +54,7 @@ static bool claims(const struct sotto_party *peer, const struct sotto_addrs *add
 	return false;
 }
 
-/* There may be many, and sessions too: who it is is asked of those alone that it could be. */
+/* There may be many, and sessions too: names are looked for only where an address fits. */
 static const char *owner_among(struct agent *ag, const struct peers *all,
 			       const struct sotto_party *peer)
 {
