@@ -37,27 +37,12 @@ bool pins_fit(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LE
 	return !pin || !memcmp(pin, pub, SOTTO_PUB_LEN);
 }
 
-/*
- * Pins in turn, by @i: of the configuration, then of the file, and these once more with the
- * addresses that the user gave; false past the last.
- */
-static bool pin_at(struct agent *ag, size_t i, const char **name,
-		   const struct sotto_addrs **addrs)
+/* @p is one whose addresses are held to, by a pin of the configuration or of the file. */
+static bool is_held(struct agent *ag, const struct peer *p)
 {
-	const struct peers *has = &ag->peers;
+	const uint8_t *pin = pinned(ag, p->name);
 
-	if (i < ag->conf.n_pins) {
-		*name = ag->conf.pins[i].name;
-	} else if (i - ag->conf.n_pins < 2 * ag->pins.n) {
-		i -= ag->conf.n_pins;
-		if (i >= ag->pins.n)
-			has = &ag->pins;
-		*name = ag->pins.v[i % ag->pins.n].name;
-	} else {
-		return false;
-	}
-	*addrs = peers_addrs(has, *name, pinned(ag, *name));
-	return true;
+	return pin && !memcmp(pin, p->pub, SOTTO_PUB_LEN);
 }
 
 static bool claims(const struct sotto_party *peer, const struct sotto_addrs *addrs)
@@ -69,15 +54,22 @@ static bool claims(const struct sotto_party *peer, const struct sotto_addrs *add
 	return false;
 }
 
+/* There may be many, and sessions too: names are looked for only where an address fits. */
+static const char *owner_among(struct agent *ag, const struct peers *all,
+			       const struct sotto_party *peer)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (claims(peer, &all->v[i].addrs) && strcmp(all->v[i].name, peer->name) &&
+		    is_held(ag, &all->v[i]))
+			return all->v[i].name;
+	return NULL;
+}
+
 const char *pins_owner(struct agent *ag, const struct sotto_party *peer)
 {
-	const struct sotto_addrs *addrs;
-	const char *name;
+	const char *met = owner_among(ag, &ag->peers, peer);
 
-	for (size_t i = 0; pin_at(ag, i, &name, &addrs); i++)
-		if (addrs && strcmp(name, peer->name) && claims(peer, addrs))
-			return name;
-	return NULL;
+	return met ? met : owner_among(ag, &ag->pins, peer);	/* by what the user gave */
 }
 
 /* The key is shown to be compared, not to be believed: it is the server that says it. */
@@ -127,17 +119,26 @@ void pins_advice(struct agent *ag, const struct sotto_addr *addr, char buf[PINS_
 		advise(ag, peer, buf);
 }
 
+static int each_among(struct agent *ag, const struct peers *all,
+		      int (*fn)(void *arg, const struct sotto_addr *addr), void *arg)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < all->n; i++) {
+		const struct sotto_addrs *addrs = &all->v[i].addrs;
+
+		for (unsigned int j = 0; !ret && j < addrs->n && is_held(ag, &all->v[i]); j++)
+			ret = fn(arg, &addrs->a[j]);
+	}
+	return ret;
+}
+
 int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_addr *addr),
 		   void *arg)
 {
-	const struct sotto_addrs *addrs;
-	const char *name;
-	int ret = 0;
+	int ret = each_among(ag, &ag->peers, fn, arg);
 
-	for (size_t i = 0; !ret && pin_at(ag, i, &name, &addrs); i++)
-		for (unsigned int j = 0; !ret && addrs && j < addrs->n; j++)
-			ret = fn(arg, &addrs->a[j]);
-	return ret;
+	return ret ? ret : each_among(ag, &ag->pins, fn, arg);
 }
 
 /* A pin that is new, or has news. */

@@ -47,6 +47,27 @@ static const struct sgenl_policy *realm_says(struct agent *ag,
 		      sp->policy.action == SOTTO_ACTION_PREFER) ? &sp->policy : NULL;
 }
 
+/*
+ * The realm has bypass for what is behind this host itself: another way there, for those
+ * who come from elsewhere, must not take it away. So it is with what a user said.
+ */
+static bool is_spoken_for(struct agent *ag, const struct sotto_prefix *prefix)
+{
+	const struct saved *kept = &ag->policy.kept;
+	const struct sgenl_policy *best = NULL;
+
+	for (size_t i = 0; i < kept->n_policies; i++) {
+		const struct sgenl_policy *p = &kept->policies[i].policy;
+
+		if (p->prefix.plen <= prefix->plen &&
+		    sotto_prefix_contains(&p->prefix, &prefix->addr) &&
+		    (!best || p->prefix.plen > best->prefix.plen))
+			best = p;
+	}
+	return best && (best->action == SOTTO_ACTION_BYPASS ||
+			best->action == SOTTO_ACTION_BLOCK);
+}
+
 static void lead(struct agent *ag, const struct session *s,
 		 const struct sotto_prefix *prefix)
 {
@@ -57,7 +78,8 @@ static void lead(struct agent *ag, const struct session *s,
 		.gateway = *gateway(s, prefix),
 	};
 
-	set_policy(ag, &p);
+	if (!is_spoken_for(ag, prefix))
+		set_policy(ag, &p);
 }
 
 /* The realm's longest prefix that has @addr, inside @route. */

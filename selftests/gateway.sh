@@ -71,6 +71,8 @@ setup() {
 		group staff alice
 		allow @staff $LAN4
 		allow @staff $LAN6
+		group ways gw1 gw2
+		allow @ways all
 		default deny
 	RULES
 	expect "the rules" sotto gateway policy apply "$tmp/rules"
@@ -93,6 +95,19 @@ clients_reach_the_web_server() {
 	same "markers on the wire" "$(marked wire)" 0
 	at_least "sealed frames" "$(frames wire "udp port $DATA_PORT")" 16
 	same "tunnel mode" "$(sotto alice -j sa show | jq -r '[.[].mode] | unique | .[]')" tunnel
+}
+
+# Nothing forbids them to: what each of them leads to itself it does not reach by the other one.
+gateways_speak_to_each_other() {
+	local g
+
+	expect "gw1 to gw2" on gw1 ping -n -q -c 3 -W 5 "${IP4[gw2]}"
+	expect "gw2 to gw1" on gw2 ping -n -q -c 3 -W 5 "${IP6[gw1]}"
+	for g in gw1 gw2; do
+		same "$g's own policy" "$(sotto $g -j policy show | jq -r --arg n $LAN4 '.[] | select(.prefix == $n) | .action')" bypass
+	done
+	expect "alice by IPv4" page alice $WEB4
+	expect "alice by IPv6" page alice "[$WEB6]"
 }
 
 # The policy says why, and his packets do not go in the clear either.
@@ -142,5 +157,5 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup clients_reach_the_web_server the_other_client_is_refused the_way_back \
+run_tests setup clients_reach_the_web_server gateways_speak_to_each_other the_other_client_is_refused the_way_back \
 	one_gateway_dies rules_bite counters_add_up

@@ -618,6 +618,46 @@ static void pin_ends_what_contradicts_it(void)
 	end();
 }
 
+/* Trust on first use pins all that a busy host ever met, and each session is held to that. */
+static void many_pins_cost_little(void)
+{
+	struct sotto_party p = { .name = "zoe", .addrs.n = 2 };
+	struct timespec before, after;
+	uint8_t key[32] = { 1 };
+
+	begin();
+	agent_begin();
+	for (int i = 0; i < 10000; i++) {
+		struct sotto_addrs addrs = { .n = 1 };
+		char name[32], text[32];
+
+		snprintf(name, sizeof(name), "peer-%05d.example", i);
+		snprintf(text, sizeof(text), "10.1.%d.%d", i / 250, i % 250 + 1);
+		sotto_addr_parse(&addrs.a[0], text);
+		peers_set(&ag.peers, name, key);
+		peers_add_addrs(&ag.peers, name, &addrs);
+		peers_set(&ag.pins, name, key);
+	}
+	sotto_addr_parse(&p.addrs.a[0], "10.9.9.9");
+	sotto_addr_parse(&p.addrs.a[1], "fd00:1::1");
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	for (int i = 0; i < 100; i++)
+		EXPECT(!pins_owner(&ag, &p));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	EXPECT((after.tv_sec - before.tv_sec) * 1000 +
+	       (after.tv_nsec - before.tv_nsec) / 1000000 < 500);
+	/* and is found all the same */
+	sotto_addr_parse(&p.addrs.a[1], "10.1.7.8");
+	EXPECT(!strcmp(pins_owner(&ag, &p), "peer-01757.example"));
+	key[0] = 2;
+	peers_set(&ag.pins, "peer-01757.example", key);
+	EXPECT(!pins_owner(&ag, &p));
+	sotto_addr_parse(&p.addrs.a[1], "10.1.7.9");
+	strcpy(p.name, "peer-01758.example");
+	EXPECT(!pins_owner(&ag, &p));
+	end();
+}
+
 /* ---- anything ---- */
 
 static const uint16_t said[] = {
@@ -768,6 +808,7 @@ static const struct ktap_test tests[] = {
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
+	{ "many_pins_cost_little", many_pins_cost_little },
 	{ "whatever_the_server_says", whatever_the_server_says },
 	{ "half_a_line_spoils_no_other", half_a_line_spoils_no_other },
 	{ "kept_when_there_is_room", kept_when_there_is_room },
