@@ -16,7 +16,7 @@ static struct kmem_cache *sotto_tunnel_cache;
 
 int sotto_tunnel_init(void)
 {
-	sotto_tunnel_cache = KMEM_CACHE(sotto_tunnel, 0);
+	sotto_tunnel_cache = KMEM_CACHE(sotto_tunnel, SLAB_ACCOUNT);
 	return sotto_tunnel_cache ? 0 : -ENOMEM;
 }
 

@@ -201,6 +201,44 @@ soft_limits_are_told_at_a_rate() {
 	expect "flush" sotto a tunnel flush
 }
 
+# A namespace may be anybody's: what a container makes there is the memory that it has a limit of.
+who_makes_tunnels_pays_for_them() {
+	local group=$tmp/groups/payer-$$ before each=16 sas=500 paid
+
+	mkdir -p "$tmp/groups"
+	mount -t cgroup2 none "$tmp/groups" 2>/dev/null ||
+		{ skip "there are no control groups"; return; }
+	if ! echo +memory 2>/dev/null >"$tmp/groups/cgroup.subtree_control"; then
+		umount "$tmp/groups"
+		skip "no control group has memory here"
+		return
+	fi
+	mkdir "$group"
+	expect "flush" sotto a tunnel flush
+	awk -v sas=$sas -v each=$each 'BEGIN {
+		for (i = 0; i < sas; i++) {
+			printf "sa add out spi %d cipher chacha20poly1305 key 0x%072x peer", 200000 + i, i + 1
+			for (j = 0; j < each; j++)
+				printf "%sfd0c::%x:%x", j ? "," : " ", i, j + 1
+			print ""
+		}
+	}' >"$tmp/lines.tunnels"
+	before=$(slab_of "$group")
+	expect "tunnels" on a sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+		"$SOTTO" -batch "$tmp/lines.tunnels"
+	same "tunnels" "$(sotto a -j tunnel show | jq length)" $((sas * each))
+	paid=$((($(slab_of "$group") - before) / (sas * each)))
+	at_least "bytes paid for each tunnel" $paid 256
+	note "$paid bytes paid for each"
+	expect "flush" sotto a tunnel flush
+	rmdir "$group"
+	umount "$tmp/groups"
+}
+
+slab_of() {
+	awk '$1 == "slab" { print $2 }' "$1/memory.stat"
+}
+
 all_memory_comes_back() {
 	expect "flush" sotto a tunnel flush
 	await "the memory" 30 few 2048
@@ -210,4 +248,5 @@ all_memory_comes_back() {
 run_tests setup a_batch_says_what_went_wrong_and_where many_lines_are_as_good_as_one_by_one \
 	a_batch_does_not_wait_for_more install_and_dump $(sanitized || echo a_tunnel_takes_little) \
 	sessions_end_one_by_one many_end_in_the_same_second soft_limits_are_told_at_a_rate \
+	who_makes_tunnels_pays_for_them \
 	$(sanitized || echo all_memory_comes_back)

@@ -88,8 +88,8 @@ mac_of() {
 pppoe() {
 	local sessions= before
 
-	modprobe -aq ppp_generic pppoe
-	[ -c /dev/ppp ] || { skip "there is no PPPoE here"; return; }
+	modprobe -aq ppp_generic pppoe && [ -c /dev/ppp ] ||
+		{ skip "there is no PPPoE here"; return; }
 	dial a "$(mac_of b)"
 	dial b "$(mac_of a)"
 	over ppp0 ppp0
