@@ -55,10 +55,13 @@ static int settle(struct sql *st, const char *name, struct sotto_errmsg *err)
 	return 0;
 }
 
+/* Of our own: the folder may be one where everybody writes. */
 static int make_empty(const char *path, struct sotto_errmsg *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd;
 
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return sotto_err_errno(err, path);
 	close(fd);

@@ -5,6 +5,8 @@
  */
 #include "storerun.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "server/authd_limits.h"
@@ -611,6 +613,34 @@ static void old_backup(void)
 	unlink(file);
 }
 
+/* The realm's key is in it: it is not written into what somebody else has put there. */
+static void private_backup(void)
+{
+	struct realm_keys keys = { 0 };
+	char file[100], part[120], target[100];
+	struct stat sb;
+	int i, fd;
+
+	snprintf(file, sizeof(file), "%s/backup", dir);
+	snprintf(part, sizeof(part), "%s.part", file);
+	snprintf(target, sizeof(target), "%s/target", dir);
+	fresh();
+	for (i = 0; i < 2; i++) {
+		fd = open(i ? target : part, O_WRONLY | O_CREAT, 0666);
+		EXPECT(fd >= 0 && !fchmod(fd, 0666));
+		close(fd);
+		EXPECT(!i || !symlink(target, part));
+		EXPECT_EQ(store_backup(path, file, &keys, 5, &err), 0);
+		EXPECT(!lstat(file, &sb) && S_ISREG(sb.st_mode));
+		EXPECT_EQ(sb.st_mode & 0777, 0600);
+		unlink(file);
+	}
+	EXPECT(!stat(target, &sb));
+	EXPECT_EQ(sb.st_size, 0);
+	unlink(target);
+	store_close(st);
+}
+
 /* A copy from before somebody enrolled, who was revoked since: the code that it has of
  * him is as little good as his key, however long a line of the log there is before.
  */
@@ -676,6 +706,7 @@ static const struct ktap_test tests[] = {
 	{ "migrates", migrates },
 	{ "old_backup", old_backup },
 	{ "revoked_since", revoked_since },
+	{ "private_backup", private_backup },
 	{ "far_life", far_life },
 	{ "far_policies", far_policies },
 	{ "far_whole_policy", far_whole_policy },
