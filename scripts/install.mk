@@ -26,7 +26,7 @@ install-programs: programs
 	$(Q)for file in $(wildcard tools/completion/*); do \
 		install -D -m 644 -t $(DESTDIR)$(COMPLETIONDIR) $$file || exit; \
 	done
-	$(Q)install -D -m 644 -t $(DESTDIR)$(DOCDIR) LICENSE $(wildcard README.md NEWS)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(DOCDIR) LICENSE $(wildcard README.md NEWS Documentation/*.md)
 	@echo "installed the programs under $(DESTDIR)$(PREFIX)"
 
 # Into the tree of the kernel that it was built for, which need not be the one that runs.

@@ -182,6 +182,39 @@ trace_names_a_silent_peer() {
 	same "all is well" "$(wrong alice "${IP4[bob]}")" "null null"
 }
 
+# An address that was taken from a host, and a host that never was enrolled.
+status_names_what_is_off() {
+	local said
+
+	ip -n "$(ns_name alice)" address del "${IP4[alice]}/24" dev wire
+	said=$(sotto alice status)
+	at_least "the address that is gone" "$(grep -c "on no device here: ${IP4[alice]}\$" <<<"$said")" 1 || note "$said"
+	same "the same for programs" "$(sotto alice -j status | jq -c .absent)" "[\"${IP4[alice]}\"]"
+	address alice wire "${IP4[alice]}/24"
+	same "none is gone" "$(sotto alice -j status | jq -c .absent)" "[]"
+	make_hosts nobody
+	said=$(sotto nobody status) && fail "all is well with nobody"
+	at_least "who is not enrolled is told to" "$(grep -c '^next *sotto enroll' <<<"$said")" 1 || note "$said"
+}
+
+# Who finds everything changed sees that a trial is under way, and how it ends.
+trial_is_seen() {
+	local before
+
+	before=$(sotto gateway policy export)
+	same "none" "$(sotto gateway -j realm show | jq .trial_left_s)" null
+	echo "default deny" >"$tmp/trial"
+	expect "a trial" sotto gateway policy apply --confirm 1h "$tmp/trial"
+	at_least "seconds left" "$(sotto gateway -j realm show | jq .trial_left_s)" 3500
+	at_least "said" "$(sotto gateway realm | grep -c '^policy .*on trial.*policy confirm.*revert')" 1
+	same "who did it, and when" "$(sotto gateway realm audit 1 |
+		sed -n 's/^20[0-9-]*T[0-9:]*[+-][0-9:]* *admin *policy.apply .*on trial$/yes/p')" yes
+	expect "back" sotto gateway policy revert
+	same "policy" "$(sotto gateway policy export)" "$before"
+	same "none any more" "$(sotto gateway -j realm show | jq .trial_left_s)" null
+	work 20
+}
+
 # A host that was cloned, keys and all: each pushes the other out, and everybody says so. New keys
 # for one of them shut the other out.
 cloned_host_is_named() {
@@ -383,7 +416,7 @@ counters_add_up() {
 run_tests setup agent_has_one_capability_and_a_filter agent_keeps_no_session_keys \
 	server_locks_its_memory forbidden_call_ends_the_agent \
 	strangers_cannot_command_the_agent stranger_is_told_to_be_root trace_names_what_is_wrong \
-	trace_names_a_silent_peer cloned_host_is_named first_time_without_the_server \
-	one_id_in_all_three_logs one_key_whoever_is_asked \
+	trace_names_a_silent_peer status_names_what_is_off trial_is_seen \
+	cloned_host_is_named first_time_without_the_server one_id_in_all_three_logs one_key_whoever_is_asked \
 	lying_server_gains_nothing pinned_address_under_another_name pinned_address_stays_protected \
 	without_the_pin_it_is_believed counters_add_up

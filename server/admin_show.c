@@ -347,11 +347,12 @@ int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 		     const json_t *req, struct sotto_errmsg *err)
 {
 	char hex[2 * SOTTO_PUB_LEN + 1], text[44];
+	int64_t left = trial_left(ad);
 
 	(void)req;
 	(void)err;
 	sotto_usock_ok(conn, json_pack(
-		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s}",
+		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:s}",
 		"realm_key", sotto_hex(hex, ad->realm->pub, SOTTO_PUB_LEN),
 		"realm_key_text", sotto_key_text(text, ad->realm->pub),
 		"rollover", rollover_json(ad),
@@ -360,6 +361,7 @@ int admin_realm_show(struct authd *ad, struct sotto_usock_conn *conn,
 		"online", (json_int_t)ad->online_n,
 		"sessions", (json_int_t)ad->sessions_n,
 		"policy_version", (json_int_t)policy_version(ad),
+		"trial_left_s", left < 0 ? json_null() : json_integer(left),
 		"uptime_s", (json_int_t)((ad->now_ms - ad->started_ms) / 1000),
 		"version", SOTTO_VERSION));
 	return 0;

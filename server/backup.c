@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "authd.h"
@@ -77,8 +78,10 @@ static int put_back(const char *file, const char *db,
 		    const struct store_backup *b, struct sotto_errmsg *err)
 {
 	struct seal_key seal = { 0 };
+	time_t at = b->at;
 	struct store *st;
 	char detail[64];
+	struct tm tm;
 	int rc = store_restore(file, db, err);
 
 	if (!rc)
@@ -91,7 +94,8 @@ static int put_back(const char *file, const char *db,
 	sotto_wipe(&seal, sizeof(seal));
 	if (rc)
 		return rc;
-	snprintf(detail, sizeof(detail), "a backup of %lld", (long long)b->at);
+	gmtime_r(&at, &tm);
+	strftime(detail, sizeof(detail), "a backup of %Y-%m-%dT%H:%M:%SZ", &tm);
 	rc = store_audit(st, "admin", "realm.restore", "", detail,
 			 authd_wall(), err);
 	store_close(st);

@@ -34,6 +34,8 @@ int policy_routes_changed(struct authd *ad, struct member *m, struct sotto_errms
 /** trial_setup() - go on with a trial that a restart interrupted. */
 int trial_setup(struct authd *ad, struct sotto_errmsg *err);
 void trial_teardown(struct authd *ad);
+/** trial_left() - seconds until the former policy comes back; -1: nothing is on trial */
+int64_t trial_left(const struct authd *ad);
 /** trial_refuse() - SOTTO_E_STATE while a change is on trial. */
 int trial_refuse(struct authd *ad, struct sotto_errmsg *err);
 /** trial_apply() - @doc in the place of all; @seconds 0: for good. */

@@ -93,16 +93,25 @@ void trial_teardown(struct authd *ad)
 	forget(ad);
 }
 
-int trial_refuse(struct authd *ad, struct sotto_errmsg *err)
+int64_t trial_left(const struct authd *ad)
 {
 	int64_t left = ad->policy->trial_until - authd_wall();
 
 	if (!ad->policy->previous)
-		return 0;
+		return -1;
 	/* past its end it is there as long as it cannot be taken back */
+	return left > 0 ? left : 0;
+}
+
+int trial_refuse(struct authd *ad, struct sotto_errmsg *err)
+{
+	int64_t left = trial_left(ad);
+
+	if (left < 0)
+		return 0;
 	return sotto_err(err, SOTTO_E_STATE,
 			 "a policy is on trial for %" PRId64 " s more: first sotto policy confirm, or sotto policy revert",
-			 left > 0 ? left : 0);
+			 left);
 }
 
 static int begin(struct authd *ad, const char *actor,

@@ -19,22 +19,12 @@ static const char usage[] =
 "Prints events of this network namespace until it is interrupted: keys asked for,\n"
 "come, changed and gone, drops and their causes. -j prints one JSON object a line.\n";
 
-#define TIME_MAX	64	/* bytes of a time stamp */
-
-/* RFC 3339, local time, milliseconds. */
-static const char *stamp(char buf[TIME_MAX])
+static const char *stamp(char buf[HUMAN_MAX])
 {
 	struct timespec ts;
-	struct tm tm;
-	char date[24], zone[8];
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	localtime_r(&ts.tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
-	snprintf(buf, TIME_MAX, "%s.%03ld%.3s:%s", date, ts.tv_nsec / 1000000,
-		 zone, zone + 3);
-	return buf;
+	return human_time(ts.tv_sec, ts.tv_nsec / 1000000, buf);
 }
 
 static enum color event_color(uint8_t type)
@@ -90,7 +80,7 @@ static void print_policy(const struct sgenl_event *e)
 
 static void print_text(const struct sgenl_event *e)
 {
-	char when[TIME_MAX];
+	char when[HUMAN_MAX];
 	enum color c = event_color(e->type);
 
 	printf("%s %s%s%s", stamp(when), color_on(c), sgenl_event_name(e->type),
@@ -149,7 +139,7 @@ static void put_policy(json_t *o, const struct sgenl_event *e)
 
 static void print_line(const struct sgenl_event *e)
 {
-	char when[TIME_MAX];
+	char when[HUMAN_MAX];
 	json_t *o = json_pack("{s:s, s:s}", "time", stamp(when),
 			      "event", sgenl_event_name(e->type));
 

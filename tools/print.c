@@ -219,3 +219,18 @@ const char *human_us(uint64_t us, char buf[HUMAN_MAX])
 		snprintf(buf, HUMAN_MAX, "%.2f s", us / 1e6);
 	return buf;
 }
+
+const char *human_time(time_t seconds, int ms, char buf[HUMAN_MAX])
+{
+	char zone[8];
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&seconds, &tm);
+	n = strftime(buf, HUMAN_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	if (ms >= 0)
+		n += snprintf(buf + n, HUMAN_MAX - n, ".%03d", ms % 1000);
+	snprintf(buf + n, HUMAN_MAX - n, "%.3s:%s", zone, zone + 3);
+	return buf;
+}

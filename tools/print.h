@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -64,5 +65,7 @@ const char *human_bytes(uint64_t bytes, char buf[HUMAN_MAX]);	/* 1.5 MiB */
 const char *human_count(uint64_t count, char buf[HUMAN_MAX]);	/* 12.3k */
 const char *human_ms(uint64_t ms, char buf[HUMAN_MAX]);		/* 2h 5m */
 const char *human_us(uint64_t us, char buf[HUMAN_MAX]);		/* 3.2 ms */
+/** human_time() - RFC 3339, local time; @ms: -1 leaves the milliseconds out */
+const char *human_time(time_t seconds, int ms, char buf[HUMAN_MAX]);
 
 #endif /* SOTTO_PRINT_H */

@@ -117,6 +117,15 @@ static void print_rollover(const json_t *o)
 	       number_of(o, "behind"));
 }
 
+/* Who finds the policy changed should not have to ask who did it. */
+static void print_trial(const json_t *left_s)
+{
+	if (json_is_integer(left_s))
+		printf("policy     %son trial%s: the former one comes back in %lld s; \"sotto policy confirm\" or \"revert\"\n",
+		       color_on(COLOR_WARN), color_off(COLOR_WARN),
+		       (long long)json_integer_value(left_s));
+}
+
 static int realm_show(struct args *a)
 {
 	json_t *answer;
@@ -140,6 +149,7 @@ static int realm_show(struct args *a)
 	printf("members    %lld, %lld online\n", number_of(answer, "members"),
 	       number_of(answer, "online"));
 	printf("sessions   %lld\n", number_of(answer, "sessions"));
+	print_trial(json_object_get(answer, "trial_left_s"));
 	printf("version    %s\n", text_of(answer, "version"));
 	free(listen);
 	json_decref(answer);
@@ -153,13 +163,9 @@ static const struct column audit_columns[] = {
 
 static void add_audit(struct table *t, const json_t *entry)
 {
-	time_t at = number_of(entry, "at");
-	char when[32];
-	struct tm tm;
+	char when[HUMAN_MAX];
 
-	localtime_r(&at, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	table_cell(t, COLOR_NONE, "%s", when);
+	table_cell(t, COLOR_NONE, "%s", human_time(number_of(entry, "at"), -1, when));
 	table_cell(t, COLOR_NONE, "%s", text_of(entry, "actor"));
 	table_cell(t, COLOR_NONE, "%s", text_of(entry, "event"));
 	table_cell(t, COLOR_NONE, "%s", text_of(entry, "subject"));
@@ -210,15 +216,11 @@ static int realm_audit(struct args *a)
 static void print_event(const json_t *o)
 {
 	long long at = number_of(o, "at_ms");
-	time_t seconds = at / 1000;
+	char when[HUMAN_MAX];
 	const char *key;
 	json_t *value;
-	char when[32];
-	struct tm tm;
 
-	localtime_r(&seconds, &tm);
-	strftime(when, sizeof(when), "%H:%M:%S", &tm);
-	printf("%s.%03lld %s", when, at % 1000, text_of(o, "event"));
+	printf("%s %s", human_time(at / 1000, at % 1000, when), text_of(o, "event"));
 	json_object_foreach((json_t *)o, key, value)
 		if (json_is_string(value) && strcmp(key, "event"))
 			printf(" %s %s", key, json_string_value(value));

@@ -15,12 +15,14 @@
  * @json: in JSON output
  * @attr: enum sotto_ns_attr
  * @min, @max: what is permitted; the kernel checks further. A @max of 1: a switch.
+ * @unit: behind the number, for people, unless the name says it
  */
 struct setting {
 	const char *name;
 	const char *json;
 	int attr;
 	uint64_t min, max;
+	const char *unit;
 };
 
 /* Ends with a NULL name. */

@@ -7,9 +7,12 @@
  */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../agent/identity.h"
 #include "daemon.h"
@@ -34,9 +37,27 @@ struct status {
 	unsigned int tunnels[STATES];
 	json_t *agent;			/* its answer, or NULL */
 	json_t *addresses;		/* strings */
+	json_t *absent;			/* those of them that no device here has */
 	int code;			/* exit code */
 	const char *next;		/* what to do, or NULL */
 };
+
+/* What the realm knows this host by, and it has not got (any more). */
+static bool is_absent(const struct sotto_prefix *p)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sotto_addr_to_sockaddr(&p->addr, 0, &ss);
+	bool absent;
+	int fd;
+
+	if (p->plen != p->addr.len * 8)
+		return false;	/* a network behind it */
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	absent = fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) && errno == EADDRNOTAVAIL;
+	if (fd >= 0)
+		close(fd);
+	return absent;
+}
 
 static int gather_kernel(struct status *s)
 {
@@ -58,9 +79,12 @@ static int gather_kernel(struct status *s)
 	for (size_t i = 0; i < n_tunnels; i++)
 		if (tunnels[i].state < STATES)
 			s->tunnels[tunnels[i].state]++;
-	for (size_t i = 0; i < n_addrs; i++)
-		json_array_append_new(s->addresses, json_string(
-			sotto_prefix_brief(&addrs[i], buf)));
+	for (size_t i = 0; i < n_addrs; i++) {
+		sotto_prefix_brief(&addrs[i], buf);
+		json_array_append_new(s->addresses, json_string(buf));
+		if (is_absent(&addrs[i]))
+			json_array_append_new(s->absent, json_string(buf));
+	}
 	free(tunnels);
 	free(addrs);
 	return kernel_done(g, ret, "read the state");
@@ -83,7 +107,7 @@ static void judge(struct status *s)
 	bool enrolled = identity_exists();
 
 	s->code = EXIT_DOWN;
-	if (!enrolled && !s->module && !s->agent)
+	if (!enrolled && !s->agent && (!s->module || !s->ns.up))
 		s->next = "sotto enroll, with the line that \"sotto member add\" printed on the gateway";
 	else if (s->refusal)
 		s->next = "see \"When the module is refused\" in operations.md, then \"sotto up\"";
@@ -164,18 +188,24 @@ static void show_limits(const struct status *s)
 			printf("setting  %s %s\n", set->name,
 			       s->ns.num[set->attr] ? "on" : "off");
 		else if (set->attr != SOTTO_A_NS_DATA_PORT)
-			printf("%s  %s %u\n", strncmp(set->name, "max-", 4) ?
-			       "setting" : "limit  ", set->name, s->ns.num[set->attr]);
+			printf("%s  %s %u%s\n", strncmp(set->name, "max-", 4) ?
+			       "setting" : "limit  ", set->name, s->ns.num[set->attr],
+			       set->unit);
 }
 
 static void show_kernel(const struct status *s)
 {
-	char *addrs;
+	char *addrs, *absent;
 
 	if (!s->module)
 		return;
 	addrs = join(s->addresses);
+	absent = join(s->absent);
 	printf("address  %s\n", addrs[0] ? addrs : "none");
+	if (absent[0])
+		printf("         %son no device here%s: %s\n", color_on(COLOR_WARN),
+		       color_off(COLOR_WARN), absent);
+	free(absent);
 	free(addrs);
 	if (s->ns.num[SOTTO_A_NS_POLICIES])
 		printf("policy   %u prefixes\n", s->ns.num[SOTTO_A_NS_POLICIES]);
@@ -227,9 +257,9 @@ static json_t *module_json(const struct status *s)
 
 static void show_json(const struct status *s)
 {
-	json_t *o = json_pack("{s:b, s:b, s:o, s:O, s:{s:i, s:i, s:i, s:i}}",
+	json_t *o = json_pack("{s:b, s:b, s:o, s:O, s:O, s:{s:i, s:i, s:i, s:i}}",
 		"healthy", s->code == EXIT_OK, "enrolled", identity_exists(),
-		"module", module_json(s), "addresses", s->addresses, "tunnels",
+		"module", module_json(s), "addresses", s->addresses, "absent", s->absent, "tunnels",
 		"up", (int)s->tunnels[SOTTO_TUNNEL_UP],
 		"acquiring", (int)s->tunnels[SOTTO_TUNNEL_ACQUIRING],
 		"failed", (int)s->tunnels[SOTTO_TUNNEL_FAILED],
@@ -256,6 +286,7 @@ int do_status(struct args *a)
 	if (args_end(a, usage))
 		return EXIT_USAGE;
 	s.addresses = json_array();
+	s.absent = json_array();
 	if (sgenl_loaded())
 		ret = gather_kernel(&s);
 	else
@@ -273,5 +304,6 @@ int do_status(struct args *a)
 	}
 	json_decref(s.agent);
 	json_decref(s.addresses);
+	json_decref(s.absent);
 	return ret;
 }
