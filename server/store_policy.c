@@ -368,7 +368,9 @@ static const struct policy_rule *one_more(const struct policy_rule *more, uint32
 		return NULL;
 	while (i < less_n && same_rules(&more[i], &less[i], 1))
 		i++;
-	return same_rules(&more[i + 1], &less[i], less_n - i) ? &more[i] : NULL;
+	if (i < less_n && !same_rules(&more[i + 1], &less[i], less_n - i))
+		return NULL;
+	return &more[i];
 }
 
 #define DETAIL_MAX	(POLICY_RULE_STR + 8)
