@@ -116,11 +116,14 @@ int rules_member(struct authd *ad, struct member *m, const char *group,
 		 bool add, struct sotto_errmsg *err)
 {
 	struct group *g = rules_group(ad, group);
-	int rc = g ? 0 : rules_load(ad, err);	/* it was just made */
+	int rc;
 
-	if (rc)
-		return rc;
-	g = rules_group(ad, group);
+	if (!g) {		/* it was just made */
+		rc = rules_load(ad, err);
+		if (rc)
+			return rc;
+		g = rules_group(ad, group);
+	}
 	if (!g)
 		return sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'", group);
 	if (add == rules_in_group(m, g->id))

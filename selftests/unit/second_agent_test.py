@@ -434,8 +434,8 @@ def crowd(server, c):
     server.cli("realm", "rule", "del", "1")
     # for as long as the others would be told, too
     server.cli("realm", "policy", "add", "10.81.0.0/16", "prefer")
-    run(lambda: all("10.81.0.0/16" in x.policy for x in (*agents, c)))
-    T.result(not any("10.80.0.0/16" in x.policy for x in (*agents[65:], c)),
+    T.result(run(lambda: all("10.81.0.0/16" in x.policy for x in (*agents, c))) and
+             not any("10.80.0.0/16" in x.policy for x in (*agents[65:], c)),
              "crowd: and nobody else")
     AGENTS[:] = [x for x in AGENTS if x not in agents]
 
