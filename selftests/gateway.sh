@@ -21,8 +21,7 @@ make_lan() {
 	local g n=1
 
 	make_hosts gw1 gw2 web
-	ip -n "$(ns_name web)" link add lan type bridge
-	ip -n "$(ns_name web)" link set lan up
+	add_bridge web lan
 	address web lan $WEB4/16 $WEB6/64
 	for g in gw1 gw2; do
 		plug $g

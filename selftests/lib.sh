@@ -324,6 +324,13 @@ connect() {
 	ip -n "$(ns_name "$3")" link set "$4" up
 }
 
+# add_bridge HOST DEV: with an address of its own. Else it has the lowest of its ports', and another
+# one when that port goes: who knows the old one does not reach it for some seconds.
+add_bridge() {
+	ip -n "$(ns_name "$1")" link add "$2" address 02:53:6f:74:74:6f type bridge
+	ip -n "$(ns_name "$1")" link set "$2" up
+}
+
 # address HOST DEV ADDRESS/LENGTH…
 address() {
 	local h=$1 dev=$2 a

@@ -28,8 +28,7 @@ masquerade() {
 
 setup() {
 	make_hosts a e n b w
-	ip -n "$(ns_name w)" link add wire type bridge
-	ip -n "$(ns_name w)" link set wire up
+	add_bridge w wire
 	for h in a e n; do
 		connect $h outside w to-$h
 		ip -n "$(ns_name w)" link set to-$h master wire

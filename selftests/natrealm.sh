@@ -35,8 +35,7 @@ nat_host() {
 
 make_wire() {
 	make_hosts gateway alice bob n m
-	ip -n "$(ns_name gateway)" link add wire type bridge
-	ip -n "$(ns_name gateway)" link set wire up
+	add_bridge gateway wire
 	address gateway wire "${IP4[gateway]}/24"
 	connect alice wire gateway to-alice
 	ip -n "$(ns_name gateway)" link set to-alice master wire

@@ -51,8 +51,7 @@ announce() {
 
 make_wire() {
 	make_hosts gateway alice bob
-	ip -n "$(ns_name gateway)" link add wire type bridge
-	ip -n "$(ns_name gateway)" link set wire up
+	add_bridge gateway wire
 	address gateway wire "${IP4[gateway]}/24" "${IP6[gateway]}/64"
 	plug alice
 	plug bob

@@ -19,7 +19,8 @@ make_host() {
 	on "$host" ip link set lo up || return
 	if [ "$host" = gateway ]; then
 		device=wire
-		on gateway ip link add wire type bridge || return
+		# an address of its own: else it has the lowest of its ports', which may go
+		on gateway ip link add wire address 02:53:6f:74:74:6f type bridge || return
 	else
 		on "$host" ip link add eth0 type veth peer name "to-$host" netns "${prefix}gateway" &&
 			on gateway ip link set "to-$host" master wire up || return
