@@ -86,7 +86,7 @@ static void went_offline(struct authd *ad, struct member *m)
 	policy_forget(m);
 	ad->online_n--;
 	if (m->routes && !ad->stopping)
-		session_gateway_gone(ad, m);
+		takeover_look(ad);
 }
 
 void assoc_end(struct assoc *as)

@@ -158,6 +158,7 @@ struct authd {
 	uint64_t notice;
 	struct grantlog *grantlog;
 	struct gone_list gone;		/* to be told */
+	struct wheel_timer takeover;	/* gateways that may return until then */
 	struct recheck recheck;
 
 	/* policy.c, rules.c */
@@ -395,6 +396,8 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 		  struct sotto_errmsg *err);
 void member_addrs(const struct member *m, struct sotto_addrs *out);
 bool member_has_addr(const struct member *m, const struct sotto_addr *a);
+/** member_is_here() - it is online, and has said HELLO once. */
+bool member_is_here(const struct member *m);
 
 /* ---- session*.c; session.h has what only they use ---- */
 
@@ -470,6 +473,17 @@ void session_member_here(struct authd *ad, struct member *m);
 /** session_member_revoked() - end all sessions of @m, and tell each peer once. */
 void session_member_revoked(struct authd *ad, struct member *m);
 
+/* ---- takeover.c: gateways that stand in for each other ---- */
+
+/** takeover_look() - one came or went, or the networks changed: sessions with those that
+ * are away end where another one leads to one of their networks.
+ */
+void takeover_look(struct authd *ad);
+/** takeover_happened() - @m is away, and another one leads to one of its networks. */
+bool takeover_happened(struct authd *ad, const struct member *m);
+/** takeover_setup() - after the start all may return; then it is looked. */
+void takeover_setup(struct authd *ad);
+
 /* ---- twin.c: two hosts with one member's keys ---- */
 
 /** twin_hello() - before reconcile_hello(): was this one here before? */
@@ -498,10 +512,6 @@ struct session *session_new(struct authd *ad, struct member *a,
 			    struct member *b, uint64_t id);
 void session_free(struct session *s);
 struct member *session_peer(const struct session *s, const struct member *m);
-/** session_gateway_gone() - @m is offline: where another gateway leads to the same
- * networks, its peers are to ask for that one.
- */
-void session_gateway_gone(struct authd *ad, struct member *m);
 /** session_tell_gone() - push SESSION_GONE to @m, when the lock is given back. */
 void session_tell_gone(struct authd *ad, struct member *m, uint64_t id,
 		       enum sotto_refusal reason);

@@ -96,6 +96,11 @@ bool member_has_addr(const struct member *m, const struct sotto_addr *a)
 	return false;
 }
 
+bool member_is_here(const struct member *m)
+{
+	return m->current && m->ciphers.n;
+}
+
 static void drop_addr(struct authd *ad, struct member *m,
 		      const struct sotto_addr *a)
 {

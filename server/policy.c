@@ -812,6 +812,7 @@ int policy_routes_changed(struct authd *ad, struct member *m, struct sotto_errms
 	int rc = rules_load_routes(ad, err);
 
 	recheck_member(ad, m);
+	takeover_look(ad);
 	if (!rc)
 		policy_changed(ad);
 	return rc;

@@ -101,6 +101,8 @@ static unsigned int take_over(struct authd *ad, struct member *m,
 		return SOTTO_REFUSAL_RESTARTED;
 	if (pair_is_full(ad, m, peer))
 		return SOTTO_REFUSAL_LIMIT;
+	if (takeover_happened(ad, peer))
+		return SOTTO_REFUSAL_PEER_OFFLINE;
 	s = session_new(ad, m, peer, id);
 	if (!s)
 		return SOTTO_REFUSAL_INTERNAL;

@@ -70,6 +70,8 @@ static void on_hello(struct assoc *as, uint32_t id, const struct sotto_msg *m)
 	sotto_wipe(&ack, sizeof(ack));
 	reconcile_hello(ad, mb, h);
 	session_member_here(ad, mb);
+	if (mb->routes)
+		takeover_look(ad);
 	policy_hello(ad, mb, h->policy_version);
 }
 

@@ -571,7 +571,7 @@ struct member *rules_gateway(struct authd *ad, const struct sotto_addr *addr,
 
 	for (i = 0; i < rs->routes_n; i++) {
 		const struct route_item *r = &rs->routes[i];
-		bool here = r->member->current && r->member->ciphers.n;
+		bool here = member_is_here(r->member);
 
 		if (r->prefix.plen < plen || r->member->state != MEMBER_ACTIVE ||
 		    !sotto_prefix_contains(&r->prefix, addr))

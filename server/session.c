@@ -199,6 +199,7 @@ int session_setup(struct authd *ad)
 	pools_init(&ad->pools);
 	pool_init(&ad->session_pool, sizeof(struct session));
 	pool_init(&ad->mediation_pool, sizeof(struct mediation));
+	takeover_setup(ad);
 	return htab_init(&ad->sessions) || htab_init(&ad->pairs) ||
 	       htab_init(&ad->asked) ? SOTTO_E_NOMEM : unplaced_setup(ad);
 }

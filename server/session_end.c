@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What ends sessions before their time: an end that closes one, keys that were lost, a
- * member that is revoked, a gateway that is gone. Both are told. (Rules that change:
- * recheck.c.)
+ * member that is revoked. Both are told. (Rules that change: recheck.c; a gateway that is
+ * gone: takeover.c.)
  */
 #include <inttypes.h>
 #include <string.h>
 
-#include "rules.h"
 #include "session.h"
 #include "unplaced.h"
 
@@ -119,31 +118,4 @@ void session_end_both(struct session *s, enum sotto_refusal reason)
 	session_tell_gone(s->ad, s->a, s->id, reason);
 	session_tell_gone(s->ad, s->b, s->id, reason);
 	session_free(s);
-}
-
-static bool has_other(struct authd *ad, const struct member *m)
-{
-	struct sotto_prefix net;
-	int i;
-
-	for (i = 0; m->routes && i < m->routes->n; i++) {
-		const struct member *gw = rules_gateway(ad,
-						&m->routes->p[i].addr, &net);
-
-		if (gw && gw != m && gw->current)
-			return true;
-	}
-	return false;
-}
-
-void session_gateway_gone(struct authd *ad, struct member *m)
-{
-	struct session_link *l;
-
-	if (!has_other(ad, m))
-		return;
-	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
-		     m->sessions_n);
-	while ((l = m->sessions))
-		session_end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
 }

@@ -145,17 +145,18 @@ static struct session *pair_pending(struct authd *ad, const struct member *a,
 
 /* ---- mediation ---- */
 
-static bool is_here(const struct member *b)
+uint64_t session_returns_until(const struct authd *ad, const struct member *b)
 {
-	return b->current && b->ciphers.n;
+	uint64_t agent = b->returns ? b->hello_ms + AUTHD_AGENT_MS : 0;
+	uint64_t start = b->live_state == LIVE_UNKNOWN ?
+			 ad->started_ms + AUTHD_RETURN_MS : 0;
+
+	return agent > start ? agent : start;
 }
 
 bool session_may_return(const struct authd *ad, const struct member *b)
 {
-	if (b->returns && ad->now_ms - b->hello_ms < AUTHD_AGENT_MS)
-		return true;
-	return b->live_state == LIVE_UNKNOWN &&
-	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
+	return session_returns_until(ad, b) > ad->now_ms;
 }
 
 /* A session that is live may be replaced by either end. */
@@ -199,7 +200,7 @@ static unsigned int check_peer(struct authd *ad, struct member *a,
 	/* before its HELLO nothing is known of what one can do, nor how it is reached */
 	if (!a->ciphers.n)
 		return SOTTO_REFUSAL_REQUEST;
-	if (!is_here(b) && !session_may_return(ad, b))
+	if (!member_is_here(b) && !session_may_return(ad, b))
 		return SOTTO_REFUSAL_PEER_OFFLINE;
 	if (b->offered_n >= AUTHD_OFFERS_MEMBER)
 		return SOTTO_REFUSAL_LIMIT;
@@ -216,7 +217,7 @@ static struct session *make_session(struct assoc *as, uint32_t call,
 	struct session *s;
 
 	/* before the new one is in the table: that there are none is mostly seen at once */
-	if (is_here(b))
+	if (member_is_here(b))
 		session_cap_pair(ad, as->member, b);
 	s = session_new(ad, as->member, b, session_draw_id(ad));
 	if (!s)
@@ -251,7 +252,7 @@ static unsigned int mediate(struct assoc *as, uint32_t call, struct member *b,
 
 	if (!s)
 		return SOTTO_REFUSAL_INTERNAL;
-	if (!is_here(b)) {
+	if (!member_is_here(b)) {
 		session_wait(s);
 		return 0;
 	}
@@ -308,7 +309,7 @@ void session_check(struct assoc *as, uint32_t call, const struct sotto_addr *dst
 	if (!b)
 		b = rules_gateway(as->ad, dst, &net);
 	reason = check_peer(as->ad, as->member, b, &req);
-	if (!reason && !is_here(b))
+	if (!reason && !member_is_here(b))
 		reason = SOTTO_REFUSAL_PEER_OFFLINE;
 	if (!reason && twin_seen(as->ad, b, NULL, NULL))
 		reason = SOTTO_REFUSAL_TWIN;

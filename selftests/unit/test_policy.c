@@ -527,6 +527,123 @@ static void two_gateways(void)
 	stop();
 }
 
+static void leads(const char *name)
+{
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd", "member.set",
+			      "name", name, "routes", "10.8.0.0/16"));
+}
+
+static void goes(struct sim *s, unsigned int reason)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	bye.bye.reason = reason;
+	sotto_chan_note(&s->chan, &bye);
+	sim_wait(300);
+}
+
+static int gone_of_a(void)
+{
+	return sim_count(&a, SOTTO_MSG_SESSION_GONE);
+}
+
+/* Until A was told of @n; Carol, a gateway, is not silent meanwhile. */
+static void carol_waits(int n, int ms)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+	uint64_t end = sotto_now_ms() + ms;
+
+	while (gone_of_a() < n && sotto_now_ms() < end) {
+		EXPECT_EQ(sim_call(&c, &m), SOTTO_MSG_ACK);
+		SIM_UNTIL(gone_of_a() == n, 2000);
+	}
+}
+
+/* Nobody stood in when its association ended; somebody does now. */
+static void gateway_comes_late(void)
+{
+	ASSERT(three());
+	leads("bob");
+	leads("carol");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	goes(&c, SOTTO_REFUSAL_CLOSED);
+	goes(&b, SOTTO_REFUSAL_CLOSED);
+	EXPECT_EQ(gone_of_a(), 0);
+	ASSERT(sim_open(&c, false) && sim_hello(&c, 0));
+	SIM_UNTIL(gone_of_a(), 10000);
+	EXPECT_EQ(gone_of_a(), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	IS(a.asks[a.asks_n - 1].grant.name, "carol");
+	stop();
+}
+
+/* The one who stands in is found by the administrator. */
+static void gateway_is_named_late(void)
+{
+	ASSERT(three());
+	leads("bob");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	goes(&b, SOTTO_REFUSAL_CLOSED);
+	EXPECT_EQ(gone_of_a(), 0);
+	leads("carol");
+	SIM_UNTIL(gone_of_a(), 10000);
+	EXPECT_EQ(gone_of_a(), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	stop();
+}
+
+/* An agent that begins anew takes no session with it; one that does not come back does. */
+static void gateway_returns(void)
+{
+	uint64_t id;
+
+	ASSERT(three());
+	leads("bob");
+	leads("carol");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	id = a.asks[a.asks_n - 1].session_id;
+	goes(&b, SOTTO_REFUSAL_RESTARTED);
+	ASSERT(sim_open(&b, false) && sim_hello(&b, 1) && sim_live(&b, id, a.pub));
+	carol_waits(1, AUTHD_AGENT_MS + 500);
+	EXPECT_EQ(gone_of_a(), 0);
+	goes(&b, SOTTO_REFUSAL_RESTARTED);
+	EXPECT_EQ(gone_of_a(), 0);
+	carol_waits(1, AUTHD_AGENT_MS + 10000);
+	EXPECT_EQ(gone_of_a(), 1);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	/* one that heard nothing of it lists it: it is not taken over */
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1) && sim_live(&a, id, b.pub));
+	SIM_UNTIL(gone_of_a() == 2, 10000);
+	EXPECT_EQ(gone_of_a(), 2);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	stop();
+}
+
+/* The server goes, and the gateway for good: its standby waits for it, and no longer. */
+static void gateway_went_with_the_server(void)
+{
+	uint64_t id, begin;
+
+	ASSERT(three());
+	leads("bob");
+	leads("carol");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	id = a.asks[a.asks_n - 1].session_id;
+	EXPECT_EQ(authd_end(&run, SIGKILL), 128 + SIGKILL);
+	ASSERT(authd_begin(&run));
+	begin = sotto_now_ms();
+	ASSERT(sim_open(&c, false) && sim_hello(&c, 0));
+	ASSERT(sim_open(&a, false) && sim_hello(&a, 1) && sim_live(&a, id, b.pub));
+	sim_wait(1000);
+	EXPECT_EQ(gone_of_a(), 0);
+	carol_waits(1, AUTHD_RETURN_MS + 10000);
+	EXPECT_EQ(gone_of_a(), 1);
+	EXPECT(sotto_now_ms() - begin > AUTHD_RETURN_MS - 3000);
+	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
+	stop();
+}
+
 /* ---- trials ---- */
 
 static void trial(void)
@@ -716,6 +833,10 @@ static const struct ktap_test tests[] = {
 	{ "networks", networks },
 	{ "many_rules", many_rules },
 	{ "two_gateways", two_gateways },
+	{ "gateway_comes_late", gateway_comes_late },
+	{ "gateway_is_named_late", gateway_is_named_late },
+	{ "gateway_returns", gateway_returns },
+	{ "gateway_went_with_the_server", gateway_went_with_the_server },
 	{ "shown_in_pages", shown_in_pages },
 	{ "many_sessions", many_sessions },
 	{ "trial", trial },
