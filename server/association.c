@@ -153,8 +153,14 @@ static uint64_t silence_end(const struct assoc *as)
 static void on_timer(struct wheel_timer *t)
 {
 	struct assoc *as = container_of(t, struct assoc, timer);
+	uint64_t due = t->at_ms;
 
 	as->ad->now_ms = sotto_now_ms();
+	/* We did not run for a while: what came meanwhile is read first. */
+	if (!as->dead && due + AUTHD_LATE_MS < as->ad->now_ms) {
+		wheel_set(&as->ad->wheel, t, as->ad->now_ms + AUTHD_LATE_MS / 2);
+		return;
+	}
 	if (as->state == ASSOC_CURRENT && !as->dead)
 		as->end_ms = silence_end(as);
 	if (as->dead || as->end_ms <= as->ad->now_ms) {

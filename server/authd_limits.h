@@ -50,6 +50,7 @@
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */
 #define AUTHD_GATEWAY_KEEPALIVE_S 3	/* a gateway's agent */
 #define AUTHD_GATEWAY_DEAD_MS	10000	/* its silent association ends */
+#define AUTHD_LATE_MS		1000	/* a timer so late ends nothing; its association gets half of it more */
 #define AUTHD_POLICY_WINDOW	4	/* POLICY messages on their way to one member */
 #define AUTHD_TWIN_MS		600000	/* two hosts with one member's keys: shown so long */
 #define AUTHD_TWIN_SAY_MS	60000	/* and told to the log once in */

@@ -644,6 +644,37 @@ static void gateway_went_with_the_server(void)
 	stop();
 }
 
+/*
+ * The server did not run for longer than a gateway may be silent: a virtual machine that was
+ * moved, say. What they said meanwhile waits in its socket.
+ */
+static void server_was_stopped(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_KEEPALIVE };
+	struct sim *all[] = { &b, &c };
+	int i;
+
+	ASSERT(three());
+	leads("bob");
+	leads("carol");
+	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
+	kill(run.pid, SIGSTOP);
+	sim_wait(AUTHD_GATEWAY_DEAD_MS - 3000);
+	for (i = 0; i < 2; i++) {
+		all[i]->answered = false;
+		EXPECT_EQ(sotto_chan_request(&all[i]->chan, sotto_now_ms(), &m, 0,
+					     sim_answered, all[i], NULL), 0);
+	}
+	sim_wait(5000);
+	kill(run.pid, SIGCONT);
+	SIM_UNTIL(b.answered && c.answered, 5000);
+	EXPECT(b.answered && !b.answer_err);
+	EXPECT(c.answered && !c.answer_err);
+	sim_wait(3000);
+	EXPECT_EQ(gone_of_a(), 0);
+	stop();
+}
+
 /* ---- trials ---- */
 
 static void trial(void)
@@ -836,6 +867,7 @@ static const struct ktap_test tests[] = {
 	{ "gateway_comes_late", gateway_comes_late },
 	{ "gateway_is_named_late", gateway_is_named_late },
 	{ "gateway_returns", gateway_returns },
+	{ "server_was_stopped", server_was_stopped },
 	{ "gateway_went_with_the_server", gateway_went_with_the_server },
 	{ "shown_in_pages", shown_in_pages },
 	{ "many_sessions", many_sessions },
