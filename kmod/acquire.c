@@ -318,7 +318,8 @@ void sotto_acquire_timer(struct timer_list *timer)
 		over = sotto_acquire_tick(t, &list);
 		again = !over;
 	} else {
-		gone = true;	/* the hold time is over: forget it */
+		/* The hold time is over, unless the refusal came as we waited for the lock. */
+		gone = time_after_eq(jiffies, t->deadline);
 	}
 	spin_unlock(&t->lock);
 

@@ -564,7 +564,7 @@ static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
 		sa->confirm_ns = sotto_sa_deadline(sa->born_ns, p->confirm_seconds);
 }
 
-/* One that never was in a table. */
+/* One that nobody uses, and nobody will find. */
 static void sotto_sa_discard(struct sotto_sa *sa)
 {
 	if (sa->dir == SOTTO_SA_OUT)
@@ -757,6 +757,7 @@ int sotto_sa_add(struct sotto_net *ns, const struct sotto_sa_params *p, u32 *id,
 		return PTR_ERR(sa);
 	err = sotto_sa_link(ns, sa, extack);
 	if (err) {
+		synchronize_rcu();	/* it was in a table for a moment: a dump may look at it */
 		sotto_sa_discard(sa);
 		return err;
 	}
