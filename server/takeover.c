@@ -31,47 +31,61 @@ static void left(struct authd *ad, struct member *m)
 		session_end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
 }
 
-/* How many there are of the network of @r, which are sorted; @here: one leads there now. */
-static uint32_t network(const struct route_item *r, uint32_t n, bool *here)
+/* How many routes, which are sorted, are to the network of the one at @at; @here: one of them is
+ * of somebody who is here.
+ */
+static uint32_t network(const struct rules *rs, uint32_t at, bool *here)
 {
 	uint32_t i;
 
 	*here = false;
-	for (i = 0; i < n && !prefix_cmp(&r[i].prefix, &r->prefix); i++)
-		*here = *here || member_is_here(r[i].member);
-	return i;
+	for (i = at; i < rs->routes_n &&
+	     !prefix_cmp(&rs->routes[i].prefix, &rs->routes[at].prefix); i++)
+		*here = *here || member_is_here(rs->routes[i].member);
+	return i - at;
+}
+
+static void look(struct authd *ad, const struct route_item *r, uint32_t n)
+{
+	for (; n--; r++)
+		if (r->member->sessions && !member_is_here(r->member))
+			left(ad, r->member);
 }
 
 void takeover_look(struct authd *ad)
 {
 	const struct rules *rs = ad->rules;
-	const struct route_item *r = rs->routes, *end = r + rs->routes_n;
-	uint32_t n;
+	uint32_t at, n;
 	bool here;
 
-	for (; r < end; r += n) {
-		n = network(r, end - r, &here);
-		for (uint32_t i = 0; here && i < n; i++)
-			if (r[i].member->sessions && !member_is_here(r[i].member))
-				left(ad, r[i].member);
+	for (at = 0; at < rs->routes_n; at += n) {
+		n = network(rs, at, &here);
+		if (here)
+			look(ad, &rs->routes[at], n);
 	}
+}
+
+static bool leads(const struct member *m, const struct sotto_prefix *net)
+{
+	int i;
+
+	for (i = 0; m->routes && i < m->routes->n; i++)
+		if (!prefix_cmp(&m->routes->p[i], net))
+			return true;
+	return false;
 }
 
 bool takeover_happened(struct authd *ad, const struct member *m)
 {
 	const struct rules *rs = ad->rules;
-	const struct route_item *r = rs->routes, *end = r + rs->routes_n;
-	uint32_t n;
-	bool here;
+	uint32_t i;
 
 	if (!m->routes || member_is_here(m) || session_may_return(ad, m))
 		return false;
-	for (; r < end; r += n) {
-		n = network(r, end - r, &here);
-		for (uint32_t i = 0; here && i < n; i++)
-			if (r[i].member == m)
-				return true;
-	}
+	for (i = 0; i < rs->routes_n; i++)
+		if (member_is_here(rs->routes[i].member) &&
+		    leads(m, &rs->routes[i].prefix))
+			return true;
 	return false;
 }
 
