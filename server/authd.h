@@ -158,7 +158,7 @@ struct authd {
 	uint64_t notice;
 	struct grantlog *grantlog;
 	struct gone_list gone;		/* to be told */
-	struct wheel_timer takeover;	/* gateways that may return until then */
+	struct wheel_timer takeover;	/* gateways may return until then */
 	struct recheck recheck;
 
 	/* policy.c, rules.c */

@@ -25,8 +25,6 @@ void session_not_pending(struct session *s);
  * its agent is.
  */
 bool session_may_return(const struct authd *ad, const struct member *b);
-/** session_returns_until() - then it may no more, ms; 0: it went for good. */
-uint64_t session_returns_until(const struct authd *ad, const struct member *b);
 /** session_send_grant() - what B accepted, as often as A asks for it. */
 void session_send_grant(struct session *s);
 /** session_fail() - the mediation came to nothing: A is told why; frees @s. */

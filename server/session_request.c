@@ -145,18 +145,12 @@ static struct session *pair_pending(struct authd *ad, const struct member *a,
 
 /* ---- mediation ---- */
 
-uint64_t session_returns_until(const struct authd *ad, const struct member *b)
-{
-	uint64_t agent = b->returns ? b->hello_ms + AUTHD_AGENT_MS : 0;
-	uint64_t start = b->live_state == LIVE_UNKNOWN ?
-			 ad->started_ms + AUTHD_RETURN_MS : 0;
-
-	return agent > start ? agent : start;
-}
-
 bool session_may_return(const struct authd *ad, const struct member *b)
 {
-	return session_returns_until(ad, b) > ad->now_ms;
+	if (b->returns && ad->now_ms - b->hello_ms < AUTHD_AGENT_MS)
+		return true;
+	return b->live_state == LIVE_UNKNOWN &&
+	       ad->now_ms - ad->started_ms < AUTHD_RETURN_MS;
 }
 
 /* A session that is live may be replaced by either end. */

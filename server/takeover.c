@@ -4,27 +4,24 @@
  *
  * Who has a session with a gateway that is away asks for another one when that session
  * ends. So it ends once another one leads to the same network, whichever comes first: that
- * one goes, or this one comes. One that may return (its agent was restarted, or the server)
- * is waited for: what its kernel holds goes on.
+ * one goes, or this one comes. Its packets wait for the new keys, so that nothing is lost
+ * even if the first one was to return in a moment. Only after the server's start those who
+ * have not come yet are waited for: what their kernels hold goes on.
  */
 #include "rules.h"
 #include "session.h"
 
-static void wait_until(struct authd *ad, uint64_t ms)
+static bool is_away(const struct authd *ad, const struct member *m)
 {
-	if (!ad->takeover.prev || ms < ad->takeover.at_ms)
-		wheel_set(&ad->wheel, &ad->takeover, ms);
+	return !member_is_here(m) &&
+	       (m->live_state != LIVE_UNKNOWN ||
+		ad->now_ms - ad->started_ms >= AUTHD_RETURN_MS);
 }
 
-static void left(struct authd *ad, struct member *m)
+static void left(struct member *m)
 {
-	uint64_t until = session_returns_until(ad, m);
 	struct session_link *l;
 
-	if (until > ad->now_ms) {
-		wait_until(ad, until);
-		return;
-	}
 	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
 		     m->sessions_n);
 	while ((l = m->sessions))
@@ -48,8 +45,8 @@ static uint32_t network(const struct rules *rs, uint32_t at, bool *here)
 static void look(struct authd *ad, const struct route_item *r, uint32_t n)
 {
 	for (; n--; r++)
-		if (r->member->sessions && !member_is_here(r->member))
-			left(ad, r->member);
+		if (r->member->sessions && is_away(ad, r->member))
+			left(r->member);
 }
 
 void takeover_look(struct authd *ad)
@@ -80,7 +77,7 @@ bool takeover_happened(struct authd *ad, const struct member *m)
 	const struct rules *rs = ad->rules;
 	uint32_t i;
 
-	if (!m->routes || member_is_here(m) || session_may_return(ad, m))
+	if (!m->routes || !is_away(ad, m))
 		return false;
 	for (i = 0; i < rs->routes_n; i++)
 		if (member_is_here(rs->routes[i].member) &&
@@ -100,5 +97,5 @@ static void on_timer(struct wheel_timer *t)
 void takeover_setup(struct authd *ad)
 {
 	ad->takeover.fn = on_timer;
-	wait_until(ad, ad->started_ms + AUTHD_RETURN_MS);
+	wheel_set(&ad->wheel, &ad->takeover, ad->started_ms + AUTHD_RETURN_MS);
 }

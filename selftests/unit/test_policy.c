@@ -593,8 +593,8 @@ static void gateway_is_named_late(void)
 	stop();
 }
 
-/* An agent that begins anew takes no session with it; one that does not come back does. */
-static void gateway_returns(void)
+/* One that says it returns may have been shut down: who waits for it would lose packets. */
+static void gateway_restarts(void)
 {
 	uint64_t id;
 
@@ -604,12 +604,7 @@ static void gateway_returns(void)
 	EXPECT_EQ(sim_session(&a, "10.8.1.5"), 0);
 	id = a.asks[a.asks_n - 1].session_id;
 	goes(&b, SOTTO_REFUSAL_RESTARTED);
-	ASSERT(sim_open(&b, false) && sim_hello(&b, 1) && sim_live(&b, id, a.pub));
-	carol_waits(1, AUTHD_AGENT_MS + 500);
-	EXPECT_EQ(gone_of_a(), 0);
-	goes(&b, SOTTO_REFUSAL_RESTARTED);
-	EXPECT_EQ(gone_of_a(), 0);
-	carol_waits(1, AUTHD_AGENT_MS + 10000);
+	SIM_UNTIL(gone_of_a(), 3000);
 	EXPECT_EQ(gone_of_a(), 1);
 	EXPECT_EQ(a.last.ids.reason, SOTTO_REFUSAL_PEER_OFFLINE);
 	/* one that heard nothing of it lists it: it is not taken over */
@@ -866,7 +861,7 @@ static const struct ktap_test tests[] = {
 	{ "two_gateways", two_gateways },
 	{ "gateway_comes_late", gateway_comes_late },
 	{ "gateway_is_named_late", gateway_is_named_late },
-	{ "gateway_returns", gateway_returns },
+	{ "gateway_restarts", gateway_restarts },
 	{ "server_was_stopped", server_was_stopped },
 	{ "gateway_went_with_the_server", gateway_went_with_the_server },
 	{ "shown_in_pages", shown_in_pages },
