@@ -187,6 +187,11 @@ conntrack_sees_inner_flows_only() {
 	done
 }
 
+# It ends at once where the kernel cannot queue.
+queue_has_begun() {
+	grep -q ready "$tmp/queue" || gone "$1"
+}
+
 # A program sees the sealed packets as they come in and the inner ones as they leave, and has
 # them go on: not where the stack's receive path would.
 verdicts_come_from_a_process() {
@@ -194,7 +199,8 @@ verdicts_come_from_a_process() {
 
 	launch b "$PYTHON" "$here/helpers/nfqueue.py" 7 >"$tmp/queue"
 	pid=$!
-	busywait 10 grep -q ready "$tmp/queue" || { skip "no NFQUEUE"; return; }
+	await "the program behind the queue" 10 queue_has_begun $pid
+	gone $pid && { skip "no NFQUEUE"; return; }
 	on b nft -f - <<-EOF2 || { skip "nftables cannot queue"; kill $pid; return; }
 		table inet queued {
 			chain early { type filter hook prerouting priority -450; queue num 7; }
