@@ -176,9 +176,11 @@ static void chan_note(void *arg, const struct sotto_msg *m)
 {
 	struct assoc_chan *c = arg;
 
-	/* the server goes: don't wait until it is missed */
+	/* the server goes, or has news for the next one: don't wait until it is missed */
 	if (m->type == SOTTO_MSG_BYE && c == current(c->ag)) {
-		sotto_notice("the server says good-bye");
+		sotto_notice(m->bye.reason == SOTTO_REFUSAL_READDRESSED ?
+			     "the server knows this host by other addresses now" :
+			     "the server says good-bye");
 		assoc_doubt(c->ag);
 	}
 }
@@ -390,16 +392,28 @@ static void take_loss(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 	keep_identity(ag, "how long sessions may last without a server");
 }
 
+/* The same ones, in any order. */
+static bool same_addrs(const struct sotto_addrs *a, const struct sotto_addrs *b)
+{
+	for (unsigned int i = 0; i < a->n; i++)
+		if (!sotto_addrs_have(b, &a->a[i]))
+			return false;
+	return a->n == b->n;
+}
+
+/* Sessions for other addresses would carry what nobody believes: no first packet waits for that. */
 static void take_own_name(struct agent *ag, const struct sotto_msg_hello_ack *ack)
 {
 	struct identity *id = ag->id;
-	bool changed = strcmp(id->name, ack->name) || id->addrs.n != ack->addrs.n ||
-		       memcmp(id->addrs.a, ack->addrs.a,
-			      ack->addrs.n * sizeof(ack->addrs.a[0]));
+	bool moved = !same_addrs(&id->addrs, &ack->addrs);
 
 	/* without any there would be nothing to read back at the next start */
-	if (!changed || !ack->addrs.n)
+	if ((!moved && !strcmp(id->name, ack->name)) || !ack->addrs.n)
 		return;
+	if (moved) {
+		session_drop_all(ag);
+		report_dropped(ag);
+	}
 	sotto_notice("the server knows this host as %s with %u addresses now",
 		     ack->name, ack->addrs.n);
 	snprintf(id->name, sizeof(id->name), "%s", ack->name);

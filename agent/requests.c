@@ -163,6 +163,12 @@ void report_more(struct agent *ag)
 	assoc_kick(ag);
 }
 
+void report_dropped(struct agent *ag)
+{
+	for (size_t i = 0; i < ag->next_listing.n; i++)
+		ag->next_listing.v[i].session_id = 0;
+}
+
 void report_live(struct agent *ag)
 {
 	free(ag->listing.v);

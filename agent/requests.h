@@ -24,6 +24,8 @@ int request_hello(struct agent *ag, struct sotto_chan *ch, sotto_answer_fn fn);
 /** request_policy() - all of the realm's policy, please */
 void request_policy(struct agent *ag);
 
+/** report_dropped() - all that the next list names is gone since; to be called before it is sent */
+void report_dropped(struct agent *ag);
 /** report_live() - hello is answered: tell the server which sessions the kernel holds */
 void report_live(struct agent *ag);
 /** report_more() - go on with that, if it was held up */

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A member that moves: within the addresses that it was granted its sessions go on, from its
-# agent's point of view as well; an address that was not granted is worth nothing.
+# agent's point of view as well; an address that was not granted is worth nothing, until the
+# realm's administrator grants it in the place of another.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/realm.sh"
@@ -81,10 +82,88 @@ member_that_is_back() {
 	work 10
 }
 
+# protects HOST ADDRESS: by the policy of its kernel.
+protects() {
+	sotto "$1" -j policy show | jq -e --arg p "$2/32" 'any(.[]; .prefix == $p and .action == "protect")'
+}
+
+unprotected() {
+	! protects "$@"
+}
+
+# seen_at ADDRESS: bob's agent, by the server.
+seen_at() {
+	sotto gateway -j member show bob | jq -e --arg a "$1" '.online and (.address_seen | startswith($a))'
+}
+
+# addresses: that bob has, by his kernel, his agent and the server; sorted, if they agree.
+addresses() {
+	{
+		sotto bob -j addr show | jq -c '[.[].address] | sort'
+		sotto bob -j status | jq -c '.addresses | sort'
+		sotto gateway -j member show bob | jq -c '.addresses | sort'
+	} | sed 's,/32,,g; s,/128,,g' | sort -u
+}
+
+granted_address_works_from_the_first_packet() {
+	renumber "${IP4[bob]}" $FOREIGN
+	await "bob's agent at the new address" $BACK seen_at $FOREIGN
+	work_on_6
+	expect "it is granted" sotto gateway member set bob --address $FOREIGN --address "${IP6[bob]}"
+	await "alice is told" 10 protects alice $FOREIGN
+	same "alice reaches it" "$(answered alice $FOREIGN)" 3
+	same "and is reached from it" "$(answered bob -I $FOREIGN "${IP4[alice]}")" 3
+	expect "the other family too" on alice ping -n -q -c 1 -W 9 "${IP6[bob]}"
+	same "all agree" "$(addresses)" "[\"$FOREIGN\",\"${IP6[bob]}\"]"
+	same "none is absent" "$(sotto bob -j status | jq -c .absent)" "[]"
+	same "acquires that failed" "$(stat alice out_drop_timeout)" 0
+}
+
+# There are sessions, for the former addresses.
+work_on_6() {
+	await "the other family" 10 on bob ping -n -q -c 1 -W 2 "${IP6[alice]}"
+}
+
+former_address_is_refused_and_stays_sealed() {
+	local former=${IP4[bob]} dropped sent=2
+
+	address bob wire "$former/24"
+	dropped=$(stat bob out_drop_source)
+	watch former
+	refuse "to the former address" on alice ping -n -q -c $sent -i 0.2 -W 1 "$former"
+	refuse "from the former address" on bob ping -n -q -c $sent -i 0.2 -W 1 -I "$former" "${IP4[alice]}"
+	end_watch former
+	same "refused at its source" $(($(stat bob out_drop_source) - dropped)) $sent
+	same "what left" "$(frames former "ip and host $former and host ${IP4[alice]}")" 0
+	same "alice protects it" "$(verdict alice "$former")" drop_failed
+	same "the reason" "$(sotto alice -j trace "$former" | jq -r .wrong.what)" "not-a-member"
+	same "the line of the policy" "$(sotto gateway -j realm policy show |
+		jq -r --arg p "$former/32" '.[] | select(.prefix == $p) | "\(.action) \(.source)"')" "protect configured"
+	ip -n "$(ns_name bob)" addr del "$former/24" dev wire
+}
+
+agent_that_was_away_learns_of_it() {
+	kill_agent bob
+	expect "it gets its address back" sotto gateway member set bob --address $OTHER \
+		--address "${IP6[bob]}" --address "${IP4[bob]}"
+	renumber $FOREIGN "${IP4[bob]}"
+	expect "bob's agent again" sotto bob up
+	await "bob's agent is there again" $BACK associated bob
+	# she was refused keys for it a moment ago, and would remember that
+	expect "alice tries again" sotto alice tunnel del "${IP4[bob]}"
+	work 10
+	same "all agree" "$(addresses)" "[\"$OTHER\",\"${IP4[bob]}\",\"${IP6[bob]}\"]"
+	expect "alice protects what he gave up" protects alice $FOREIGN
+	expect "until the administrator says otherwise" sotto gateway realm policy del $FOREIGN/32
+	await "and does so no more" 10 unprotected alice $FOREIGN
+}
+
 counters_add_up() {
 	check_sums alice bob
 	keep_logs
 }
 
 run_tests setup renumbered_member_keeps_its_session keys_are_made_at_the_new_place \
-	address_that_was_not_granted_is_refused member_that_is_back counters_add_up
+	address_that_was_not_granted_is_refused member_that_is_back \
+	granted_address_works_from_the_first_packet former_address_is_refused_and_stays_sealed \
+	agent_that_was_away_learns_of_it counters_add_up

@@ -111,8 +111,8 @@ static int one_addr(struct sotto_addrs *out, const json_t *v,
 	return 0;
 }
 
-static int get_addrs(const json_t *req, struct sotto_addrs *out,
-		     struct sotto_errmsg *err)
+int admin_get_addrs(const json_t *req, struct sotto_addrs *out,
+		    struct sotto_errmsg *err)
 {
 	const json_t *list = json_object_get(req, "addresses"), *v;
 	size_t i, n = json_array_size(list);
@@ -200,7 +200,7 @@ static int cmd_member_add(struct authd *ad, struct sotto_usock_conn *conn,
 	int rc = get_name(req, &name, err);
 
 	if (!rc)
-		rc = get_addrs(req, &addrs, err);
+		rc = admin_get_addrs(req, &addrs, err);
 	if (!rc)
 		rc = make_code(ad, req, &c, err);
 	if (!rc)
@@ -293,7 +293,7 @@ static const struct admin_cmd {
 	{ "member.list", { "from", "skip", "limit" }, admin_member_list },
 	{ "member.show", { "name" }, cmd_member_show },
 	{ "member.revoke", { "name" }, cmd_member_revoke },
-	{ "member.set", { "name", "routes" }, admin_member_set },
+	{ "member.set", { "name", "addresses", "routes" }, admin_member_set },
 	{ "session.list", { "from", "skip", "limit" }, admin_session_list },
 	{ "policy.show", { "from", "skip", "limit" }, admin_policy_show },
 	{ "policy.add", { "prefix", "action", "group" }, admin_policy_add },

@@ -13,6 +13,7 @@
 #define ADMIN_ACTOR	"admin"		/* in the audit log */
 
 json_t *admin_member_json(const struct authd *ad, const struct member *m);
+json_t *admin_addrs_json(const struct member *m);
 
 /** admin_each_stat() - all counters. */
 void admin_each_stat(struct authd *ad,
@@ -40,6 +41,14 @@ int admin_audit_list(struct authd *ad, struct sotto_usock_conn *conn,
 /** admin_get_member() - the one that "name" names. */
 int admin_get_member(struct authd *ad, const json_t *req, struct member **m,
 		     struct sotto_errmsg *err);
+
+/** admin_get_addrs() - a member's, "addresses". */
+int admin_get_addrs(const json_t *req, struct sotto_addrs *out,
+		    struct sotto_errmsg *err);
+
+/* admin_set.c */
+int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
 
 /* admin_policy.c */
 int admin_policy_add(struct authd *ad, struct sotto_usock_conn *conn,
@@ -70,7 +79,5 @@ int admin_group_add(struct authd *ad, struct sotto_usock_conn *conn,
 		    const json_t *req, struct sotto_errmsg *err);
 int admin_group_del(struct authd *ad, struct sotto_usock_conn *conn,
 		    const json_t *req, struct sotto_errmsg *err);
-int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
-		     const json_t *req, struct sotto_errmsg *err);
 
 #endif /* SOTTO_AUTHD_ADMIN_H */

@@ -376,57 +376,6 @@ int admin_group_del(struct authd *ad, struct sotto_usock_conn *conn,
 	return rc;
 }
 
-/* ---- networks behind a member ---- */
-
-static int one_route(struct sotto_prefixes *out, const char *text,
-		     struct sotto_errmsg *err)
-{
-	struct sotto_prefix p;
-	int i;
-
-	if (!text || sotto_prefix_parse(&p, text))
-		return sotto_err(err, SOTTO_E_BAD,
-				 "'%.60s' is not a network, written as 10.8.0.0/16",
-				 text ? text : "?");
-	if (!p.plen)
-		return sotto_err(err, SOTTO_E_BAD,
-				 "a gateway cannot lead to everything: give shorter networks");
-	if (out->n == SOTTO_ROUTES_MAX)
-		return sotto_err(err, SOTTO_E_LIMIT,
-				 "a member leads to %d networks at most",
-				 SOTTO_ROUTES_MAX);
-	for (i = 0; i < out->n; i++)
-		if (!prefix_cmp(&out->p[i], &p))
-			return sotto_err(err, SOTTO_E_BAD,
-					 "the network %s is given twice", text);
-	out->p[out->n++] = p;
-	return 0;
-}
-
-int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
-		     const json_t *req, struct sotto_errmsg *err)
-{
-	const json_t *list = json_object_get(req, "routes"), *v;
-	struct sotto_prefixes routes = { 0 };
-	struct member *m;
-	size_t i;
-	int rc = admin_get_member(ad, req, &m, err);
-
-	if (!rc && !json_is_array(list))
-		rc = sotto_err(err, SOTTO_E_BAD, "\"routes\" is a list");
-	json_array_foreach(list, i, v)
-		if (!rc)
-			rc = one_route(&routes, json_string_value(v), err);
-	if (!rc)
-		rc = store_routes_set(ad->store, ADMIN_ACTOR, m->id, m->name,
-				      &routes, authd_wall(), err);
-	if (!rc)
-		rc = policy_routes_changed(ad, m, err);
-	if (!rc)
-		sotto_usock_ok(conn, NULL);
-	return rc;
-}
-
 /* ---- verdicts ---- */
 
 struct check {

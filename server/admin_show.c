@@ -25,7 +25,7 @@ static json_t *seen_json(const struct path *p)
 	return json_string(text);
 }
 
-static json_t *addrs_json(const struct member *m)
+json_t *admin_addrs_json(const struct member *m)
 {
 	json_t *list = json_array();
 	char text[SOTTO_ADDR_STR];
@@ -54,7 +54,7 @@ json_t *admin_member_json(const struct authd *ad, const struct member *m)
 	json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:b, s:i, s:I}",
 			      "id", (json_int_t)m->id, "name", m->name,
 			      "state", state_names[m->state],
-			      "addresses", addrs_json(m),
+			      "addresses", admin_addrs_json(m),
 			      "online", m->current != NULL,
 			      "sessions", (int)m->sessions_n,
 			      "created_at", (json_int_t)m->created);

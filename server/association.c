@@ -609,6 +609,28 @@ void assoc_member_rekeyed(struct authd *ad, struct member *m)
 		assoc_end(as);
 }
 
+/*
+ * Should the bye be lost, then the next thing that it asks gets a hint instead of an answer.
+ * Freed at once: its next association must not take over what was offered by this one.
+ */
+void assoc_member_readdressed(struct authd *ad, struct member *m)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+	struct assoc *as, *next;
+
+	if (!m->current)
+		return;		/* the next one says it anyhow, and so does one that begins */
+	session_gone_flush(ad);
+	bye.bye.reason = SOTTO_REFUSAL_READDRESSED;
+	sotto_chan_note(&m->current->chan, &bye);
+	member_returns(ad, m);
+	for (as = m->assocs; as; as = next) {
+		next = as->next;
+		if (as->state != ASSOC_HALF_OPEN)
+			assoc_free(as);
+	}
+}
+
 void assoc_member_revoked(struct authd *ad, struct member *m)
 {
 	struct sotto_msg msg = { .type = SOTTO_MSG_REVOKED };

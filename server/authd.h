@@ -298,6 +298,10 @@ void assoc_rearm(struct assoc *as);
 void assoc_end(struct assoc *as);
 /** assoc_member_rekeyed() - end what it made with its old key; sessions live on. */
 void assoc_member_rekeyed(struct authd *ad, struct member *m);
+/** assoc_member_readdressed() - make it begin another one, whose hello-ack says what it has now.
+ * Not from inside one of its associations.
+ */
+void assoc_member_readdressed(struct authd *ad, struct member *m);
 /** assoc_member_revoked() - tell the agent REVOKED, then end all it has. */
 void assoc_member_revoked(struct authd *ad, struct member *m);
 
@@ -394,6 +398,11 @@ void member_returns(struct authd *ad, struct member *m);
 /** member_revoke() - in the store, then in memory, then on the wire. */
 int member_revoke(struct authd *ad, struct member *m, const char *actor,
 		  struct sotto_errmsg *err);
+/** member_readdress() - it has @set's addresses, in the store (with all else that @set
+ * says), then in memory; what was made for others ends, and it is told on its next association.
+ */
+int member_readdress(struct authd *ad, struct member *m, const char *actor,
+		     const struct store_set *set, struct sotto_errmsg *err);
 void member_addrs(const struct member *m, struct sotto_addrs *out);
 bool member_has_addr(const struct member *m, const struct sotto_addr *a);
 /** member_is_here() - it is online, and has said HELLO once. */
@@ -472,6 +481,10 @@ void session_spi_unknown(struct authd *ad, struct member *m,
 void session_member_here(struct authd *ad, struct member *m);
 /** session_member_revoked() - end all sessions of @m, and tell each peer once. */
 void session_member_revoked(struct authd *ad, struct member *m);
+/** session_member_readdressed() - end those of @m, which were made for other addresses; what is
+ * under way is made anew when @m is back.
+ */
+void session_member_readdressed(struct member *m);
 
 /* ---- takeover.c: gateways that stand in for each other ---- */
 
@@ -554,6 +567,8 @@ void monitor_session(struct authd *ad, const char *name, const struct session *s
 void monitor_refusal(struct authd *ad, const struct member *a,
 		     const struct sotto_addr *dst, enum sotto_refusal reason);
 void monitor_member(struct authd *ad, const char *name, const struct member *m);
+/** monitor_addresses() - those that @m has now */
+void monitor_addresses(struct authd *ad, const struct member *m);
 #define METRICS_SOCKET	"authd-metrics.sock"
 int metrics_open(struct authd *ad, struct sotto_errmsg *err);
 /** metrics_leave() - the socket's file is another's to remove. */

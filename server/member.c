@@ -122,14 +122,18 @@ static void drop_addr(struct authd *ad, struct member *m,
 	m->addrs_n--;
 }
 
-static int put_addrs(struct authd *ad, struct member *m,
-		     const struct sotto_addrs *addrs)
+static struct member_addr *addrs_room(struct authd *ad,
+				      const struct sotto_addrs *addrs)
+{
+	return arena_get(&ad->member_arena, addrs->n * sizeof(struct member_addr));
+}
+
+static void put_addrs(struct authd *ad, struct member *m,
+		      struct member_addr *room, const struct sotto_addrs *addrs)
 {
 	int i;
 
-	m->addrs = arena_get(&ad->member_arena, addrs->n * sizeof(*m->addrs));
-	if (!m->addrs)
-		return SOTTO_E_NOMEM;
+	m->addrs = room;
 	for (i = 0; i < addrs->n; i++) {
 		struct member_addr *ma = &m->addrs[i];
 		/* the store gives only a revoked member's address again */
@@ -143,22 +147,21 @@ static int put_addrs(struct authd *ad, struct member *m,
 			 hash_addr(ad, &ma->addr));
 	}
 	m->addrs_n = addrs->n;
-	return 0;
 }
 
 static struct member *add_new(struct authd *ad, const struct store_member *sm)
 {
 	size_t len = offsetof(struct member, name) + strlen(sm->name) + 1;
 	struct member *m = arena_get(&ad->member_arena, len);
+	struct member_addr *addrs = addrs_room(ad, &sm->addrs);
 
-	if (!m)
+	if (!m || !addrs)
 		return NULL;
 	m->id = sm->id;
 	strcpy(m->name, sm->name);
 	m->created = sm->created;
 	m->state = sm->state;
-	if (put_addrs(ad, m, &sm->addrs))
-		return NULL;
+	put_addrs(ad, m, addrs, &sm->addrs);
 	htab_add(&ad->members_by_id, &m->by_id,
 		 htab_hash(&ad->members_by_id, &m->id, sizeof(m->id)));
 	if (m->state != MEMBER_REVOKED)
@@ -221,6 +224,28 @@ int member_revoke(struct authd *ad, struct member *m, const char *actor,
 	rules_member_gone(ad, m);
 	session_member_revoked(ad, m);
 	assoc_member_revoked(ad, m);
+	return 0;
+}
+
+/* Where the former ones stood nothing is put any more: it is little. */
+int member_readdress(struct authd *ad, struct member *m, const char *actor,
+		     const struct store_set *set, struct sotto_errmsg *err)
+{
+	struct member_addr *room = addrs_room(ad, set->addrs);
+	int rc;
+
+	if (!room)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	rc = store_member_set(ad->store, actor, m->id, m->name, set, authd_wall(), err);
+	if (rc)
+		return rc;
+	while (m->addrs_n)
+		drop_addr(ad, m, &m->addrs[m->addrs_n - 1].addr);
+	put_addrs(ad, m, room, set->addrs);
+	monitor_addresses(ad, m);
+	sotto_notice("member %s has other addresses, by %s", m->name, actor);
+	session_member_readdressed(m);
+	assoc_member_readdressed(ad, m);
 	return 0;
 }
 

@@ -100,6 +100,18 @@ void monitor_refusal(struct authd *ad, const struct member *a,
 	tell_all(ad, o);
 }
 
+void monitor_addresses(struct authd *ad, const struct member *m)
+{
+	json_t *o;
+
+	if (!ad->watchers_n)
+		return;
+	o = event("addresses");
+	json_object_set_new(o, "member", json_string(m->name));
+	json_object_set_new(o, "addresses", admin_addrs_json(m));
+	tell_all(ad, o);
+}
+
 void monitor_member(struct authd *ad, const char *name, const struct member *m)
 {
 	json_t *o;

@@ -106,6 +106,40 @@ void session_member_revoked(struct authd *ad, struct member *m)
 	}
 }
 
+static bool leads_to(const struct member *m, const struct sotto_addr *dst)
+{
+	int i;
+
+	for (i = 0; m->routes && i < m->routes->n; i++)
+		if (sotto_prefix_contains(&m->routes->p[i], dst))
+			return true;
+	return member_has_addr(m, dst);
+}
+
+/* Not yet granted: in the end all is of one piece, by what @m has when it is back. */
+static void readdress_pending(struct session *s, struct member *m)
+{
+	/* its agent asks once more, on its next association */
+	if (s->a == m)
+		session_free(s);
+	/* its offer closes with the association, and is made anew */
+	else if (!leads_to(m, &s->dst))
+		session_fail(s, SOTTO_REFUSAL_NOT_MEMBER);
+}
+
+void session_member_readdressed(struct member *m)
+{
+	struct session_link *l, *next;
+
+	for (l = m->sessions; l; l = next) {
+		next = l->next;
+		if (l->session->state == SESSION_OFFERED)
+			readdress_pending(l->session, m);
+		else
+			session_end_both(l->session, SOTTO_REFUSAL_READDRESSED);
+	}
+}
+
 void session_end_both(struct session *s, enum sotto_refusal reason)
 {
 	if (s->state == SESSION_OFFERED) {

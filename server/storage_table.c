@@ -348,23 +348,41 @@ static int do_group_del(struct storage *s, struct sotto_errmsg *err)
 			  NOT_PERMITTED;
 }
 
-static int do_routes_set(struct storage *s, struct sotto_errmsg *err)
+static void get_routes(struct storage *s, struct sotto_prefixes *routes)
+{
+	int i;
+
+	routes->n = store_get_up_to(&s->in, SOTTO_ROUTES_MAX);
+	for (i = 0; i < routes->n; i++)
+		store_get_prefix(&s->in, &routes->p[i], false);
+}
+
+static int do_member_set(struct storage *s, struct sotto_errmsg *err)
 {
 	char actor[SOTTO_NAME_MAX], name[SOTTO_NAME_MAX];
 	struct sotto_prefixes routes;
+	struct sotto_addrs addrs;
+	struct store_set set = { 0 };
 	int64_t member, now;
-	int i;
+	uint8_t flags;
 
 	get_actor(s, actor);
 	member = sotto_get_u64(&s->in);
 	store_get_name(&s->in, name);
 	now = sotto_get_u64(&s->in);
-	routes.n = store_get_up_to(&s->in, SOTTO_ROUTES_MAX);
-	for (i = 0; i < routes.n; i++)
-		store_get_prefix(&s->in, &routes.p[i], false);
-	if (!sound(s))
+	flags = store_get_up_to(&s->in, STORE_SET_ALL);
+	if (flags & STORE_SET_ADDRS) {
+		store_get_addrs(&s->in, &addrs);
+		set.addrs = &addrs;
+	}
+	if (flags & STORE_SET_ROUTES) {
+		get_routes(s, &routes);
+		set.routes = &routes;
+	}
+	set.protect = flags & STORE_SET_PROTECT;
+	if (!sound(s) || (set.addrs && !addrs.n))
 		return NOT_PERMITTED;
-	return sql_routes_set(s->sql, actor, member, name, &routes, now, err);
+	return sql_member_set(s->sql, actor, member, name, &set, now, err);
 }
 
 static int one_route(void *arg, const struct store_route *r)
@@ -571,7 +589,7 @@ static const struct {
 	[STORE_POLICY_RULES] = { do_policy_rules, false },
 	[STORE_GROUP_MEMBER] = { do_group_member, false },
 	[STORE_GROUP_DEL] = { do_group_del, false },
-	[STORE_ROUTES_SET] = { do_routes_set, false },
+	[STORE_MEMBER_SET] = { do_member_set, false },
 	[STORE_EACH_ROUTE] = { do_each_route, false },
 	[STORE_EACH_CHANGE] = { do_each_change, false },
 	[STORE_TRIAL_GET] = { do_trial_get, true },

@@ -183,10 +183,22 @@ int store_group_member(struct store *st, const char *actor, const char *group,
 int store_group_del(struct store *st, const char *actor, const char *group,
 		    int64_t now, struct sotto_errmsg *err);
 
-/** store_routes_set() - the networks behind a member. */
-int store_routes_set(struct store *st, const char *actor, int64_t member,
-		     const char *name, const struct sotto_prefixes *routes,
-		     int64_t now, struct sotto_errmsg *err);
+/** struct store_set - what a member is to have; NULL: what it has */
+struct store_set {
+	const struct sotto_addrs *addrs;
+	const struct sotto_prefixes *routes;	/* networks behind it */
+	bool protect;	/* addresses that it gives up: each gets a line of the policy */
+};
+
+/**
+ * store_member_set() - a member's addresses, the networks behind it, or both
+ * An address of a revoked member may be given; SOTTO_E_EXISTS names one that is taken.
+ * One that the member gives up stays protected if members were told of it and @set->protect
+ * is set, by a line for all, unless there is a line for it.
+ */
+int store_member_set(struct store *st, const char *actor, int64_t member,
+		     const char *name, const struct store_set *set, int64_t now,
+		     struct sotto_errmsg *err);
 int store_each_route(struct store *st,
 		     int (*fn)(void *arg, const struct store_route *r),
 		     void *arg, struct sotto_errmsg *err);

@@ -301,24 +301,34 @@ int store_group_del(struct store *st, const char *actor, const char *group,
 	return ask_plain(st, STORE_GROUP_DEL, &q, err);
 }
 
-int store_routes_set(struct store *st, const char *actor, int64_t member,
-		     const char *name, const struct sotto_prefixes *routes,
-		     int64_t now, struct sotto_errmsg *err)
+/* Bits of what a set changes; do_member_set() reads them. */
+static uint8_t set_flags(const struct store_set *set)
+{
+	return (set->addrs ? STORE_SET_ADDRS : 0) | (set->routes ? STORE_SET_ROUTES : 0) |
+	       (set->protect ? STORE_SET_PROTECT : 0);
+}
+
+int store_member_set(struct store *st, const char *actor, int64_t member,
+		     const char *name, const struct store_set *set, int64_t now,
+		     struct sotto_errmsg *err)
 {
 	struct ask q;
 	int i;
 
 	if (st->sql)
-		return sql_routes_set(st->sql, actor, member, name, routes, now,
-				      err);
+		return sql_member_set(st->sql, actor, member, name, set, now, err);
 	store_put_text(ask_begin(&q), actor);
 	sotto_put_u64(&q.w, member);
 	store_put_text(&q.w, name);
 	sotto_put_u64(&q.w, now);
-	sotto_put_u8(&q.w, routes->n);
-	for (i = 0; i < routes->n; i++)
-		store_put_prefix(&q.w, &routes->p[i]);
-	return ask_plain(st, STORE_ROUTES_SET, &q, err);
+	sotto_put_u8(&q.w, set_flags(set));
+	if (set->addrs)
+		store_put_addrs(&q.w, set->addrs);
+	if (set->routes)
+		sotto_put_u8(&q.w, set->routes->n);
+	for (i = 0; set->routes && i < set->routes->n; i++)
+		store_put_prefix(&q.w, &set->routes->p[i]);
+	return ask_plain(st, STORE_MEMBER_SET, &q, err);
 }
 
 int store_trial_end(struct store *st, const char *actor, int64_t now,

@@ -105,8 +105,8 @@ int sql_each_member(struct sql *st,
 	return rc;
 }
 
-static int get_member(struct sql *st, int64_t id, struct store_member *m,
-		      struct sotto_errmsg *err)
+int sql_get_member(struct sql *st, int64_t id, struct store_member *m,
+		   struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err, "SELECT " MEMBER_COLS
 				      " FROM member m WHERE id = ?", "i", id);
@@ -139,8 +139,8 @@ static int refuse_row(struct sql *st, sqlite3_stmt *s, const char *what,
 	return rc;
 }
 
-static int add_addr(struct sql *st, int64_t id, const struct sotto_addr *a,
-		    struct sotto_errmsg *err)
+int sql_add_addr(struct sql *st, int64_t member, const struct sotto_addr *a,
+		 struct sotto_errmsg *err)
 {
 	char text[SOTTO_ADDR_STR];
 	sqlite3_stmt *s = sql_prepare(st, err,
@@ -160,7 +160,7 @@ static int add_addr(struct sql *st, int64_t id, const struct sotto_addr *a,
 			rc = sql_change_addr(st, a, err);
 	}
 	return rc ? rc : sql_exec(st, err, "INSERT INTO address VALUES(?,?)",
-				  "bi", a->b, (int)a->len, id);
+				  "bi", a->b, (int)a->len, member);
 }
 
 static int put_code(struct sql *st, int64_t member, const uint8_t *id,
@@ -211,7 +211,7 @@ int sql_member_add(struct sql *st, const char *actor, const char *name,
 		return rc;
 	rc = insert_member(st, name, now, id, err);
 	for (i = 0; !rc && i < addrs->n; i++)
-		rc = add_addr(st, *id, &addrs->a[i], err);
+		rc = sql_add_addr(st, *id, &addrs->a[i], err);
 	if (!rc)
 		rc = put_code(st, *id, code_id, code_psk, expires, err);
 	if (!rc)
@@ -230,7 +230,7 @@ int sql_code_new(struct sql *st, const char *actor, int64_t member_id,
 
 	if (rc)
 		return rc;
-	rc = get_member(st, member_id, &m, err);
+	rc = sql_get_member(st, member_id, &m, err);
 	if (!rc && m.state != (rekey ? MEMBER_ACTIVE : MEMBER_PENDING))
 		rc = sotto_err(err, SOTTO_E_STATE, rekey ?
 			       "member '%s' has no keys yet: see sotto member code" :
@@ -349,11 +349,11 @@ static int register_new(struct sql *st, const struct store_code *c,
 		return refuse(refusal, SOTTO_REFUSAL_CODE_EXPIRED, err);
 	rc = key_is_free(st, r->static_pub, refusal, err);
 	if (!rc)
-		rc = get_member(st, c->member_id, &old, err);
+		rc = sql_get_member(st, c->member_id, &old, err);
 	if (!rc)
 		rc = use_code(st, c, r, err);
 	if (!rc)
-		rc = get_member(st, c->member_id, out, err);
+		rc = sql_get_member(st, c->member_id, out, err);
 	if (!rc)
 		rc = addrs_changed(st, &out->addrs, err);
 	return rc ? rc : audit_register(st, &old, out, r->now, err);
@@ -371,7 +371,7 @@ static int do_register(struct sql *st, const struct sql_registration *r,
 	else if (!rc && memcmp(c.used_by, r->static_pub, SOTTO_PUB_LEN))
 		rc = refuse(refusal, SOTTO_REFUSAL_CODE_USED, err);
 	else if (!rc)
-		rc = get_member(st, c.member_id, out, err);
+		rc = sql_get_member(st, c.member_id, out, err);
 	return rc;
 }
 
@@ -392,7 +392,7 @@ static int do_revoke(struct sql *st, const char *actor, int64_t id,
 {
 	char detail[128], hex[2 * SOTTO_PUB_LEN + 1];
 	struct store_member m;
-	int rc = get_member(st, id, &m, err);
+	int rc = sql_get_member(st, id, &m, err);
 
 	if (!rc)
 		rc = sql_exec(st, err,

@@ -39,7 +39,7 @@ enum store_op {
 	STORE_POLICY_RULES,
 	STORE_GROUP_MEMBER,
 	STORE_GROUP_DEL,
-	STORE_ROUTES_SET,
+	STORE_MEMBER_SET,
 	STORE_EACH_ROUTE,
 	STORE_EACH_CHANGE,
 	STORE_TRIAL_GET,
@@ -65,6 +65,12 @@ struct store {
 	int fd, log_fd;
 	uint8_t *frame;			/* STORE_FRAME_MAX + 1 */
 };
+
+/* Of STORE_MEMBER_SET: what follows, and how it is meant. */
+#define STORE_SET_ADDRS		1
+#define STORE_SET_ROUTES	2
+#define STORE_SET_PROTECT	4
+#define STORE_SET_ALL		7
 
 /* Of an item of a policy: what it is. */
 enum store_policy_item {

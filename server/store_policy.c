@@ -198,7 +198,7 @@ int sql_each_change(struct sql *st, uint64_t after,
 
 /* ---- changing ---- */
 
-static int change_rules(struct sql *st, struct sotto_errmsg *err)
+int sql_change_rules(struct sql *st, struct sotto_errmsg *err)
 {
 	return sql_exec(st, err, "INSERT INTO policy_change(version, kind) VALUES("
 			SQL_VERSION ", ?)", "i", (int64_t)CHANGE_RULES);
@@ -221,7 +221,7 @@ static int put_rules(struct sql *st, const struct policy_rule *r, uint32_t n,
 		rc = sql_exec(st, err,
 			      "UPDATE meta SET value = ? WHERE key = 'deny_rest'",
 			      "i", (int64_t)deny_rest);
-	return rc ? rc : change_rules(st, err);
+	return rc ? rc : sql_change_rules(st, err);
 }
 
 /* What @doc wants, in tables beside the real ones. */
@@ -427,9 +427,8 @@ int sql_policy_rules(struct sql *st, const char *actor, const struct policy_doc 
 	return sql_end(st, rc, err);
 }
 
-/* What the audit log says of a member has to be of the one that it happens to. */
-static int check_name(struct sql *st, int64_t member, const char *name,
-		      struct sotto_errmsg *err)
+int sql_check_name(struct sql *st, int64_t member, const char *name,
+		   struct sotto_errmsg *err)
 {
 	sqlite3_stmt *s = sql_prepare(st, err, "SELECT 1 FROM member WHERE id = ? AND name = ?",
 				      "is", member, name);
@@ -485,6 +484,11 @@ static int check_number(struct sql *st, const char *count, int64_t max,
 	return rc;
 }
 
+int sql_check_nets(struct sql *st, struct sotto_errmsg *err)
+{
+	return check_number(st, "SELECT count(*) FROM policy", POLICY_NETS_MAX, "networks", err);
+}
+
 static int do_net(struct sql *st, const struct policy_net *n, bool add,
 		  const char *text, struct sotto_errmsg *err)
 {
@@ -508,8 +512,7 @@ static int do_net(struct sql *st, const struct policy_net *n, bool add,
 		rc = sotto_err(err, SOTTO_E_UNKNOWN,
 			       "there is no policy for %s", text);
 	if (!rc && add)
-		rc = check_number(st, "SELECT count(*) FROM policy",
-				  POLICY_NETS_MAX, "networks", err);
+		rc = sql_check_nets(st, err);
 	if (!rc)
 		rc = sql_policy_changed(st, err);
 	if (!rc)
@@ -544,7 +547,7 @@ static int do_member(struct sql *st, const char *group, int64_t member,
 		     const char *name, bool add, struct sotto_errmsg *err)
 {
 	int64_t grp;
-	int rc = check_name(st, member, name, err);
+	int rc = sql_check_name(st, member, name, err);
 
 	if (!rc && add)
 		rc = sql_exec(st, err,
@@ -627,76 +630,13 @@ int sql_group_del(struct sql *st, const char *actor, const char *group,
 	if (!rc)
 		rc = do_group_del(st, group, err);
 	if (!rc)
-		rc = change_rules(st, err);
+		rc = sql_change_rules(st, err);
 	if (!rc)
 		rc = sql_audit(st, actor, "group.del", group, "", now, err);
 	return sql_end(st, rc, err);
 }
 
-/* ---- networks behind members ---- */
-
-static int changed_routes(struct sql *st, int64_t member,
-			  struct sotto_errmsg *err)
-{
-	return sql_exec(st, err, "INSERT INTO policy_change(version, kind, addr, plen)"
-			" SELECT " SQL_VERSION ", 1, addr, plen FROM route WHERE member = ?",
-			"i", member);
-}
-
-static int put_route(struct sql *st, int64_t member,
-		     const struct sotto_prefix *p, struct sotto_errmsg *err)
-{
-	/* a revoked gateway's, kept so that nothing flows in the clear */
-	int rc = sql_exec(st, err, "DELETE FROM route WHERE addr = ? AND plen = ? AND member IN"
-			  " (SELECT id FROM member WHERE state = 2)", "bi",
-			  p->addr.b, (int)p->addr.len, (int64_t)p->plen);
-
-	return rc ? rc : sql_exec(st, err,
-				  "INSERT OR IGNORE INTO route VALUES(?,?,?)",
-				  "bii", p->addr.b, (int)p->addr.len,
-				  (int64_t)p->plen, member);
-}
-
-static int do_routes(struct sql *st, int64_t member,
-		     const struct sotto_prefixes *routes,
-		     struct sotto_errmsg *err)
-{
-	int i, rc = sql_policy_changed(st, err);
-
-	if (!rc)
-		rc = changed_routes(st, member, err);
-	if (!rc)
-		rc = sql_exec(st, err, "DELETE FROM route WHERE member = ?",
-			      "i", member);
-	for (i = 0; i < routes->n && !rc; i++)
-		rc = put_route(st, member, &routes->p[i], err);
-	if (!rc)
-		rc = changed_routes(st, member, err);
-	return rc ? rc : change_rules(st, err);
-}
-
-int sql_routes_set(struct sql *st, const char *actor, int64_t member,
-		     const char *name, const struct sotto_prefixes *routes,
-		     int64_t now, struct sotto_errmsg *err)
-{
-	char detail[SOTTO_ROUTES_MAX * (SOTTO_PREFIX_STR + 1) + 1] = "";
-	char text[SOTTO_PREFIX_STR];
-	int i, rc = sql_begin(st, err);
-
-	if (rc)
-		return rc;
-	for (i = 0; i < routes->n; i++) {
-		strcat(detail, i ? " " : "");
-		strcat(detail, sotto_prefix_str(&routes->p[i], text));
-	}
-	rc = check_name(st, member, name, err);
-	if (!rc)
-		rc = do_routes(st, member, routes, err);
-	if (!rc)
-		rc = sql_audit(st, actor, "member.routes", name, detail, now,
-			       err);
-	return sql_end(st, rc, err);
-}
+/* ---- networks behind members (changed in store_set.c) ---- */
 
 int sql_each_route(struct sql *st,
 		     int (*fn)(void *arg, const struct store_route *r),

@@ -79,9 +79,9 @@ int sql_group_member(struct sql *st, const char *actor, const char *group,
 		     struct sotto_errmsg *err);
 int sql_group_del(struct sql *st, const char *actor, const char *group,
 		  int64_t now, struct sotto_errmsg *err);
-int sql_routes_set(struct sql *st, const char *actor, int64_t member,
-		   const char *name, const struct sotto_prefixes *routes,
-		   int64_t now, struct sotto_errmsg *err);
+int sql_member_set(struct sql *st, const char *actor, int64_t member,
+		   const char *name, const struct store_set *set, int64_t now,
+		   struct sotto_errmsg *err);
 int sql_each_route(struct sql *st,
 		   int (*fn)(void *arg, const struct store_route *r),
 		   void *arg, struct sotto_errmsg *err);
@@ -164,6 +164,20 @@ int sql_policy_changed(struct sql *st, struct sotto_errmsg *err);
 
 int sql_change_addr(struct sql *st, const struct sotto_addr *a,
 		    struct sotto_errmsg *err);
+/** sql_change_rules() - nothing that members are told. */
+int sql_change_rules(struct sql *st, struct sotto_errmsg *err);
+
+/** sql_get_member() - SOTTO_E_UNKNOWN if there is none. */
+int sql_get_member(struct sql *st, int64_t id, struct store_member *m,
+		   struct sotto_errmsg *err);
+/** sql_add_addr() - SOTTO_E_EXISTS if another one has it who is not revoked. */
+int sql_add_addr(struct sql *st, int64_t member, const struct sotto_addr *a,
+		 struct sotto_errmsg *err);
+/** sql_check_name() - @member is called @name: else the audit log would say what is not so. */
+int sql_check_name(struct sql *st, int64_t member, const char *name,
+		   struct sotto_errmsg *err);
+/** sql_check_nets() - the policy has no more lines for networks than can be loaded. */
+int sql_check_nets(struct sql *st, struct sotto_errmsg *err);
 
 /** STORE_AUDIT_END - what the audit log's file is called behind the database's */
 #define STORE_AUDIT_END	".audit"

@@ -19,10 +19,12 @@ static const char usage[] =
 "       sotto member code NAME [ --expires TIME ]     a new line for a host\n"
 "       sotto member rekey NAME [ --expires TIME ]    the same for new keys of a member\n"
 "       sotto member show NAME\n"
-"       sotto member set NAME { --route PREFIX [ --route PREFIX ]... | --no-routes }\n"
+"       sotto member set NAME [ --address ADDRESS ]... [ --route PREFIX ]...\n"
+"       sotto member set NAME [ --address ADDRESS ]... --no-routes\n"
 "       sotto member revoke NAME\n"
 "add prints the line that \"sotto enroll\" on the host takes. It holds a one-time code:\n"
-"hand it over as you would a password. --route makes a member the way into a network.\n"
+"hand it over as you would a password. set gives a member other addresses in the place of\n"
+"those it has, or makes it the way into networks.\n"
 " TIME := 90s, 15m, 2h, 1d.\n";
 
 static const char a_name[] = "a member's name";
@@ -256,44 +258,99 @@ static int member_rekey(struct args *a)
 }
 
 static const char set_help[] =
-"Usage: sotto member set NAME { --route PREFIX [ --route PREFIX ]... | --no-routes }\n"
-"The member is the gateway of these networks, and of no others from now on.\n";
+"Usage: sotto member set NAME [ --address ADDRESS ]... [ --route PREFIX ]...\n"
+"       sotto member set NAME [ --address ADDRESS ]... --no-routes\n"
+"The addresses given take the place of all that the member has; the networks likewise: it is\n"
+"the gateway of these, and of no others from now on. What is not given stays as it is.\n";
 
-static int take_routes(struct args *a, json_t *routes)
+/* Makes the list @name in @req, if it is not there. */
+static json_t *list_in(json_t *req, const char *name)
 {
+	if (!json_object_get(req, name))
+		json_object_set_new(req, name, json_array());
+	return json_object_get(req, name);
+}
+
+static int take_route(struct args *a, json_t *req)
+{
+	const char *value = args_value(a, "--route");
 	char buf[SOTTO_PREFIX_STR];
 	struct sotto_prefix p;
-	const char *value;
 
-	if (args_is(a, "--no-routes"))
-		return args_end(a, set_help);
-	while (args_is(a, "--route")) {
-		value = args_value(a, "--route");
-		if (!value || parse_prefix(value, &p))
-			return EXIT_USAGE;
-		json_array_append_new(routes, json_string(sotto_prefix_str(&p, buf)));
+	if (!value || parse_prefix(value, &p))
+		return EXIT_USAGE;
+	json_array_append_new(list_in(req, "routes"), json_string(sotto_prefix_str(&p, buf)));
+	return 0;
+}
+
+static int take_set(struct args *a, json_t *req)
+{
+	bool none = false;
+	int ret = 0;
+
+	while (a->n && !ret) {
+		if (args_is(a, "--address"))
+			ret = take_address(a, list_in(req, "addresses"));
+		else if (args_is(a, "--route"))
+			ret = take_route(a, req);
+		else if (args_is(a, "--no-routes"))
+			none = list_in(req, "routes");
+		else
+			ret = args_end(a, set_help);
 	}
-	if (!json_array_size(routes))
-		return usage_error(set_help, "give at least one --route, or --no-routes");
-	return args_end(a, set_help);
+	if (ret)
+		return ret;
+	if (none && json_array_size(json_object_get(req, "routes")))
+		return usage_error(set_help, "--route and --no-routes contradict each other");
+	if (json_object_get(req, "addresses") || json_object_get(req, "routes"))
+		return 0;
+	return usage_error(set_help, "give at least one --address or --route, or --no-routes");
+}
+
+/* What may surprise: that nothing changed, or what goes on being protected. */
+static void print_set(const char *name, const json_t *answer)
+{
+	char *former = join(json_object_get(answer, "former"));
+
+	if (json_is_false(json_object_get(answer, "changed")))
+		printf("%s has just these addresses; nothing is changed.\n", name);
+	if (former[0])
+		printf("%s: still protected, by a line each in \"sotto realm policy\", until you delete it.\n",
+		       former);
+	free(former);
+}
+
+static int ask_set(const char *name, json_t *req)
+{
+	json_t *answer;
+	int ret = daemon_call(SERVER_SOCKET, req, &answer);
+
+	if (ret)
+		return ret;
+	json_object_del(answer, "ok");
+	if (opts.json) {
+		print_json(answer);
+		return EXIT_OK;
+	}
+	print_set(name, answer);
+	json_decref(answer);
+	return EXIT_OK;
 }
 
 static int member_set(struct args *a)
 {
 	const char *name = args_the(a, "set", a_name);
-	json_t *req, *routes;
+	json_t *req;
 	int ret;
 
 	if (!name)
 		return EXIT_USAGE;
-	routes = json_array();
-	req = json_pack("{s:s, s:s, s:o}", "cmd", "member.set", "name", name,
-			"routes", routes);
+	req = json_pack("{s:s, s:s}", "cmd", "member.set", "name", name);
 	if (!req)
 		out_of_memory();
-	ret = take_routes(a, routes);
+	ret = take_set(a, req);
 	if (!ret)
-		return daemon_call(SERVER_SOCKET, req, NULL);
+		return ask_set(name, req);
 	json_decref(req);
 	return ret;
 }

@@ -221,9 +221,15 @@ static void print_event(const json_t *o)
 	json_t *value;
 
 	printf("%s %s", human_time(at / 1000, at % 1000, when), text_of(o, "event"));
-	json_object_foreach((json_t *)o, key, value)
-		if (json_is_string(value) && strcmp(key, "event"))
+	json_object_foreach((json_t *)o, key, value) {
+		char *list = json_is_array(value) ? join(value) : NULL;
+
+		if (list)
+			printf(" %s %s", key, list);
+		else if (json_is_string(value) && strcmp(key, "event"))
 			printf(" %s %s", key, json_string_value(value));
+		free(list);
+	}
 	putchar('\n');
 }
 

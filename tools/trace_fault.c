@@ -34,9 +34,9 @@ static const struct trace_verdict verdicts[] = {
 		"\"sotto policy show\" says whose the prefix is: the realm's, or this host's" },
 	[SOTTO_VERDICT_DROP_SOURCE] = { COLOR_BAD,
 		"is dropped: its source address is not one of this host in the realm",
-		"compare \"sotto addr show\": if this host has got another address, "
-		"\"sotto member revoke\" and \"sotto member add\" it anew with that one, or give "
-		"the route a source (\"src\") that is there" },
+		"compare \"sotto addr show\": if this host has got another address, give it that one "
+		"by \"sotto member set\" on the gateway, or give the route a source (\"src\") that "
+		"is there" },
 	[SOTTO_VERDICT_DROP_FAILED] = { COLOR_BAD, "is dropped: keys were refused",
 		"it is tried again when the hold time is over; \"sotto tunnel del\" does so now" },
 	[SOTTO_VERDICT_DROP_LIMIT] = { COLOR_BAD, "is dropped: a limit is reached",

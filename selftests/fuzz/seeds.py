@@ -87,7 +87,7 @@ def requests(_):
         9: ADMIN + text("a rule") + b"\1" + number(1) + RULE + RULE,
         10: ADMIN + text("web") + number(1) + text("alice") + b"\1" + number(1),
         11: ADMIN + text("web") + number(1),
-        12: ADMIN + number(1) + text("alice") + number(1) + b"\2" + NET4 + NET6,
+        12: ADMIN + number(1) + text("alice") + number(1) + b"\7" + ADDRS + b"\2" + NET4 + NET6,
         13: b"", 14: number(0), 15: b"", 16: ADMIN + number(1), 17: b"", 18: b"",
         19: ADMIN + text("member.register.refused") + text("") + text("code-used") + number(1),
         20: struct.pack(">I", 10), 21: text("ticket_keys") + struct.pack(">H", 140),

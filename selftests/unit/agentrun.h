@@ -108,6 +108,8 @@ static struct server {
 	unsigned int policies;	/* asked for */
 	uint64_t rekey_of;	/* of the last request */
 	bool no_addrs;		/* hello-ack is without any */
+	const char *addrs[2];	/* in hello-ack; none: 10.0.0.1 */
+	unsigned int named;	/* sessions of lists that are still there */
 	unsigned int refusal;	/* the answer to requests for sessions; 0 = none */
 	uint8_t echo[SOTTO_ECHO_LEN];	/* of the last message 1 */
 	uint32_t agent_index;	/* of the last message 1 */
@@ -119,6 +121,15 @@ static inline void server_send(void *arg, const uint8_t *dgram, size_t len)
 	(void)!sendto(srv.fd, dgram, len, 0, (struct sockaddr *)&srv.peer, sizeof(srv.peer));
 }
 
+static inline void server_addrs(struct sotto_addrs *addrs)
+{
+	if (srv.no_addrs)
+		return;
+	sotto_addr_parse(&addrs->a[addrs->n++], srv.addrs[0] ? srv.addrs[0] : "10.0.0.1");
+	if (srv.addrs[1])
+		sotto_addr_parse(&addrs->a[addrs->n++], srv.addrs[1]);
+}
+
 static inline void server_hello(struct server_chan *c, uint32_t id, const struct sotto_msg_hello *h)
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_HELLO_ACK };
@@ -126,8 +137,7 @@ static inline void server_hello(struct server_chan *c, uint32_t id, const struct
 	srv.hello = *h;
 	srv.listed = 0;
 	strcpy(m.hello_ack.name, "alice");
-	m.hello_ack.addrs.n = srv.no_addrs ? 0 : 1;
-	sotto_addr_parse(&m.hello_ack.addrs.a[0], "10.0.0.1");
+	server_addrs(&m.hello_ack.addrs);
 	sotto_addr_parse(&m.hello_ack.seen_addr, "127.0.0.1");
 	m.hello_ack.seen_port = ntohs(srv.peer.sin_port);
 	m.hello_ack.keepalive_s = srv.keepalive_s ? srv.keepalive_s : 3;
@@ -163,6 +173,8 @@ static inline void server_request(void *arg, uint32_t id, const struct sotto_msg
 			server_hello(c, id, &m->hello);
 		return;
 	case SOTTO_MSG_LIVE:
+		for (unsigned int i = 0; i < m->live.live.n; i++)
+			srv.named += m->live.live.l[i].session_id != 0;
 		if (m->live.listing == srv.hello.listing)
 			srv.listed += m->live.live.n;
 		else

@@ -418,7 +418,7 @@ REASONS = dict(enumerate((
     "not-a-member", "denied", "peer-offline", "peer-refused", "pending", "limit",
     "no-common-cipher", "own-address", "bad-request", "revoked", "peer-restarted", "closed",
     "expired", "pin-mismatch", "internal", "code-expired", "code-used", "storage", "unsupported",
-    "key-in-use", "twin"), 1))
+    "key-in-use", "twin", "readdressed"), 1))
 REASON = {name: number for number, name in REASONS.items()}
 
 

@@ -484,6 +484,71 @@ static void loss_is_remembered(void)
 	end();
 }
 
+static void say_readdressed(struct server_chan *c)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	bye.bye.reason = SOTTO_REFUSAL_READDRESSED;
+	sotto_chan_note(&c->ch, &bye);
+}
+
+static bool is_ours(const char *text)
+{
+	const struct saved *s = &ag.policy.kept;
+	struct sotto_addr addr;
+	bool kept = false;
+
+	sotto_addr_parse(&addr, text);
+	for (size_t i = 0; i < s->n_addrs; i++)
+		kept |= sotto_addr_eq(&s->addrs[i].prefix.addr, &addr);
+	EXPECT_EQ(sotto_addrs_have(&ag.id->addrs, &addr), kept);
+	return kept;
+}
+
+/* The administrator changed them: no session for others is left, nor told of. */
+static void other_addresses_are_taken(void)
+{
+	struct sotto_errmsg err;
+	struct identity *id;
+
+	begin();
+	many_sessions(30);
+	agent_begin();
+	UNTIL(srv.listed == 30, 10000);
+	EXPECT_EQ(srv.named, 30);
+	/* one more */
+	srv.addrs[0] = "fd00::1";
+	srv.addrs[1] = "10.0.0.1";
+	say_readdressed(&srv.chans[0]);
+	UNTIL(srv.hellos == 2 && is_ours("fd00::1"), 3000);
+	EXPECT(is_ours("fd00::1") && is_ours("10.0.0.1"));
+	EXPECT_EQ(ksim.n_sas, 0);
+	EXPECT_EQ(session_count(&ag), 0);
+	UNTIL(srv.listed == 30, 3000);
+	EXPECT_EQ(srv.listed, 30);	/* as many as hello had said */
+	EXPECT_EQ(srv.named, 30);
+	/* the same in another order, as a server has them that was restarted, is no change */
+	many_sessions(30);
+	EXPECT(!kernel_resync(&ag));
+	srv.addrs[0] = "10.0.0.1";
+	srv.addrs[1] = "fd00::1";
+	say_readdressed(&srv.chans[1]);
+	UNTIL(srv.hellos == 3 && srv.named == 60, 3000);
+	EXPECT_EQ(srv.named, 60);
+	EXPECT_EQ(session_count(&ag), 30);
+	/* in the place of those that it had; an agent that starts later has them, too */
+	srv.addrs[0] = "10.0.0.11";
+	srv.addrs[1] = NULL;
+	say_readdressed(&srv.chans[2]);
+	UNTIL(srv.hellos == 4 && is_ours("10.0.0.11"), 3000);
+	EXPECT(is_ours("10.0.0.11") && !is_ours("10.0.0.1") && !is_ours("fd00::1"));
+	EXPECT_EQ(ksim.n_sas, 0);
+	end();
+	EXPECT_EQ(identity_load(&id, &err), 0);
+	EXPECT(id && id->addrs.n == 1 && id->addrs.a[0].b[3] == 11);
+	identity_free(id);
+}
+
 /* A member without addresses could not be read from the disk any more. */
 static void no_addresses_are_not_believed(void)
 {
@@ -797,6 +862,7 @@ static const struct ktap_test tests[] = {
 	{ "forged_cookies_cost_little", forged_cookies_cost_little },
 	{ "absurd_times_are_not_taken", absurd_times_are_not_taken },
 	{ "loss_is_remembered", loss_is_remembered },
+	{ "other_addresses_are_taken", other_addresses_are_taken },
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },

@@ -224,6 +224,7 @@ static int set_rules(const char *text)
 static void audited_truly(void)
 {
 	struct sotto_prefixes routes = { .n = 1 };
+	struct store_set set = { .routes = &routes };
 	struct code c;
 	int64_t id, other;
 
@@ -234,7 +235,7 @@ static void audited_truly(void)
 	EXPECT_EQ(store_group_member(st, "test", "web", id, "bob", true, 1, &err), SOTTO_E_UNKNOWN);
 	EXPECT_EQ(store_group_member(st, "test", "web", id, "alice", true, 1, &err), 0);
 	EXPECT_EQ(store_group_member(st, "test", "web", id, "bob", false, 1, &err), SOTTO_E_UNKNOWN);
-	EXPECT_EQ(store_routes_set(st, "test", other, "alice", &routes, 1, &err), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_member_set(st, "test", other, "alice", &set, 1, &err), SOTTO_E_UNKNOWN);
 	EXPECT_EQ(store_group_member(st, "test", "web", 77, "bob", true, 1, &err), SOTTO_E_UNKNOWN);
 	EXPECT(!strcmp(audit(), "group.add web: alice"));
 	EXPECT_EQ(set_rules("deny alice all"), 0);
@@ -252,6 +253,139 @@ static void audited_truly(void)
 	store_close(st);
 }
 
+static int set_addrs(int64_t id, const char *name, const char *one, const char *two,
+		     const struct sotto_prefixes *routes)
+{
+	struct sotto_addrs addrs = { .n = two ? 2 : 1 };
+	const struct store_set set = { .addrs = &addrs, .routes = routes, .protect = true };
+
+	EXPECT_EQ(sotto_addr_parse(&addrs.a[0], one), 0);
+	EXPECT(!two || !sotto_addr_parse(&addrs.a[1], two));
+	return store_member_set(st, "test", id, name, &set, 1, &err);
+}
+
+static int is_change(void *arg, const struct store_change *c)
+{
+	int *n = arg;
+
+	*n += (c->kind == CHANGE_ADDRESS || c->kind == CHANGE_NET) && c->prefix.addr.len == 4;
+	return 0;
+}
+
+/* Prefixes of IPv4 that were changed since then. */
+static int changed_since(uint64_t version)
+{
+	int n = 0;
+
+	EXPECT_EQ(store_each_change(st, version, is_change, &n, &err), 0);
+	return n;
+}
+
+/* The line of the policy for @prefix, if there is one; else -1. */
+static int line_for(const char *prefix)
+{
+	struct sotto_prefix p;
+	struct policy_doc doc;
+	int action = -1;
+
+	EXPECT_EQ(sotto_prefix_parse(&p, prefix), 0);
+	EXPECT_EQ(store_policy_load(st, &doc, false, &err), 0);
+	for (uint32_t i = 0; i < doc.nets_n; i++)
+		if (!memcmp(&doc.nets[i].prefix, &p, sizeof(p)) && !doc.nets[i].group[0])
+			action = doc.nets[i].action;
+	policy_doc_free(&doc);
+	return action;
+}
+
+static bool in_audit_file(const char *text)
+{
+	char name[100], line[1024];
+	bool said = false;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s.audit", path);
+	f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		said |= strstr(line, text) != NULL;
+	if (f)
+		fclose(f);
+	return said;
+}
+
+static bool has_addrs(int64_t id, int n, const char *one)
+{
+	struct sotto_addr a;
+
+	members();
+	sotto_addr_parse(&a, one);
+	return found[id - 1].addrs.n == n && sotto_addrs_have(&found[id - 1].addrs, &a);
+}
+
+/* Other addresses, all or none; what is given up stays protected until it is said otherwise. */
+static void readdressed(void)
+{
+	struct policy_net bypass = { .action = SOTTO_ACTION_BYPASS };
+	struct sotto_prefixes routes = { .n = 1 };
+	enum sotto_refusal why;
+	struct store_member m;
+	uint64_t before, after;
+	uint8_t pub[32];
+	int64_t id, other, third;
+	struct code c;
+
+	fresh();
+	EXPECT_EQ(add("alice", "10.0.0.1", &c, &id), 0);
+	/* of one that waits nobody was told */
+	EXPECT_EQ(store_policy_version(st, &before, &err), 0);
+	EXPECT_EQ(set_addrs(id, "alice", "10.0.0.11", "fd00::1", NULL), 0);
+	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
+	EXPECT_EQ(before, after);
+	EXPECT_EQ(line_for("10.0.0.1/32"), -1);
+	EXPECT(!strcmp(audit(), "member.addresses alice: 10.0.0.1 -> 10.0.0.11 fd00::1"));
+	randombytes_buf(pub, 32);
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	EXPECT_EQ(m.addrs.n, 2);
+	EXPECT_EQ(add("bob", "10.0.0.2", &c, &other), 0);
+	randombytes_buf(pub, 32);
+	EXPECT_EQ(store_register(st, c.id, pub, 1500, &m, &why, &err), 0);
+	/* one that is taken: neither that nor the rest */
+	EXPECT_EQ(store_policy_version(st, &before, &err), 0);
+	sotto_prefix_parse(&routes.p[0], "10.8.0.0/16");
+	EXPECT_EQ(set_addrs(other, "bob", "10.0.0.3", "10.0.0.11", &routes), SOTTO_E_EXISTS);
+	EXPECT(strstr(err.text, "10.0.0.11 belongs to member 'alice'"));
+	EXPECT_EQ(set_addrs(77, "bob", "10.0.0.3", NULL, NULL), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(set_addrs(id, "bob", "10.0.0.3", NULL, NULL), SOTTO_E_UNKNOWN);
+	EXPECT_EQ(store_policy_version(st, &after, &err), 0);
+	EXPECT_EQ(before, after);
+	EXPECT(has_addrs(other, 1, "10.0.0.2"));
+	EXPECT_EQ(sql_int("SELECT count(*) FROM route"), 0);
+	EXPECT(strstr(audit(), "member.register bob"));
+	/* both, and what members are told of it: the new one, the former one, its line; the net */
+	EXPECT_EQ(set_addrs(other, "bob", "10.0.0.3", NULL, &routes), 0);
+	EXPECT(!strcmp(audit(), "member.routes bob: 10.8.0.0/16"));
+	EXPECT(in_audit_file("\"event\":\"member.addresses\",\"subject\":\"bob\","
+			     "\"detail\":\"10.0.0.2 -> 10.0.0.3\""));
+	EXPECT_EQ(changed_since(before), 4);
+	EXPECT_EQ(line_for("10.0.0.2/32"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(reopen(), 0);
+	EXPECT(has_addrs(other, 1, "10.0.0.3"));
+	EXPECT_EQ(sql_int("SELECT count(*) FROM route"), 1);
+	/* what the administrator has said of the former one stands */
+	sotto_prefix_parse(&bypass.prefix, "10.0.0.3/32");
+	EXPECT_EQ(store_policy_net(st, "test", &bypass, true, 1, &err), 0);
+	EXPECT_EQ(set_addrs(other, "bob", "10.0.0.4", NULL, NULL), 0);
+	EXPECT_EQ(line_for("10.0.0.3/32"), SOTTO_ACTION_BYPASS);
+	/* it goes to another one, and comes back from a revoked one */
+	EXPECT_EQ(add("carol", "10.0.0.2", &c, &third), 0);
+	EXPECT_EQ(set_addrs(other, "bob", "10.0.0.2", NULL, NULL), SOTTO_E_EXISTS);
+	EXPECT_EQ(store_member_revoke(st, "test", third, 1, &err), 0);
+	EXPECT_EQ(set_addrs(third, "carol", "10.0.0.9", NULL, NULL), SOTTO_E_STATE);
+	EXPECT_EQ(set_addrs(other, "bob", "10.0.0.2", NULL, NULL), 0);
+	EXPECT(has_addrs(other, 1, "10.0.0.2"));
+	EXPECT_EQ(sql_int("SELECT count(*) FROM address"), 3);
+	store_close(st);
+}
+
 static int same_route(void *arg, const struct store_route *r)
 {
 	int *n = arg;
@@ -264,6 +398,7 @@ static int same_route(void *arg, const struct store_route *r)
 static void small_things(void)
 {
 	struct sotto_prefixes routes = { .n = 2 };
+	struct store_set set = { .routes = &routes };
 	uint8_t secret[100], back[100];
 	struct code c;
 	int64_t id;
@@ -279,8 +414,7 @@ static void small_things(void)
 	EXPECT_EQ(store_group_del(st, "test", "web", 1, &err), SOTTO_E_UNKNOWN);
 	sotto_prefix_parse(&routes.p[0], "10.8.0.0/16");
 	sotto_prefix_parse(&routes.p[1], "fd00:8::/16");
-	EXPECT_EQ(store_routes_set(st, "test", id, "alice", &routes, 1, &err),
-		  0);
+	EXPECT_EQ(store_member_set(st, "test", id, "alice", &set, 1, &err), 0);
 	EXPECT_EQ(store_each_route(st, same_route, &n, &err), 0);
 	EXPECT_EQ(n, 2);
 	randombytes_buf(secret, sizeof(secret));
@@ -318,6 +452,11 @@ static void full_realm(void)
 	sotto_prefix_parse(&p.prefix, "fd00::/16");
 	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), SOTTO_E_LIMIT);
 	EXPECT(strstr(err.text, "65536 networks"));
+	/* no room for the line of a former address: it is not given up */
+	sql_int("UPDATE member SET registered = 1");
+	EXPECT_EQ(set_addrs(id, "alice", "10.0.0.9", NULL, NULL), SOTTO_E_LIMIT);
+	EXPECT(strstr(err.text, "65536 networks"));
+	EXPECT(has_addrs(id, 1, "10.0.0.1"));
 	/* another action for one that there is */
 	sotto_prefix_parse(&p.prefix, "1.1.2.1/32");
 	EXPECT_EQ(store_policy_net(st, "test", &p, true, 1, &err), 0);
@@ -687,6 +826,7 @@ FAR(whole_policy)
 FAR(small_things)
 FAR(full_realm)
 FAR(audited_truly)
+FAR(readdressed)
 FAR(grants)
 FAR(clock_jumps)
 FAR(sealed_at_rest)
@@ -698,6 +838,7 @@ static const struct ktap_test tests[] = {
 	{ "small_things", small_things },
 	{ "full_realm", full_realm },
 	{ "audited_truly", audited_truly },
+	{ "readdressed", readdressed },
 	{ "grants", grants },
 	{ "many_grants", many_grants },
 	{ "clock_jumps", clock_jumps },
@@ -713,6 +854,7 @@ static const struct ktap_test tests[] = {
 	{ "far_small_things", far_small_things },
 	{ "far_full_realm", far_full_realm },
 	{ "far_audited_truly", far_audited_truly },
+	{ "far_readdressed", far_readdressed },
 	{ "far_grants", far_grants },
 	{ "far_clock_jumps", far_clock_jumps },
 	{ "far_sealed_at_rest", far_sealed_at_rest },

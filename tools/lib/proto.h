@@ -73,7 +73,8 @@ enum sotto_msg_type {
 	_(18, STORAGE, "storage", "the server cannot write its database") \
 	_(19, UNSUPPORTED, "unsupported", "the request's type is not known here") \
 	_(20, KEY_IN_USE, "key-in-use", "this static key is registered already") \
-	_(21, TWIN, "twin", "two hosts have the peer's identity, and push each other out")
+	_(21, TWIN, "twin", "two hosts have the peer's identity, and push each other out") \
+	_(22, READDRESSED, "readdressed", "one of the two has other addresses now")
 
 #define SOTTO_REFUSAL_ENUM(n, sym, name, text) SOTTO_REFUSAL_##sym = (n),
 enum sotto_refusal { SOTTO_REFUSALS(SOTTO_REFUSAL_ENUM) };
