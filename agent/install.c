@@ -228,6 +228,7 @@ static struct session *install(struct agent *ag, struct installation *n,
 		*why = SOTTO_REFUSAL_REQUEST;
 		return NULL;
 	}
+	pins_met(ag, n->peer);
 	s = session_new(ag, n->in.session_id);
 	if (!s)
 		return NULL;
@@ -239,7 +240,6 @@ static struct session *install(struct agent *ag, struct installation *n,
 	routes_made(ag, s, &n->us->routes);
 	if (peers_note(&ag->peers, s->peer, s->peer_pub, &n->peer->addrs))
 		pins_news(ag, s->peer);
-	pins_first_use(ag, s->peer, s->peer_pub);
 	sotto_info("peer %s: session %016" PRIx64 " installed (%s, %s, spi in 0x%08x out 0x%08x)",
 		   s->peer, s->id, n->is_a ? "we asked" : "it asked",
 		   sgenl_cipher_name(s->cipher), s->spi_in, s->spi_out);
