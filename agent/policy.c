@@ -386,6 +386,7 @@ static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
 	struct realm_policy *p = &ag->policy;
 
 	if (!m->parts || m->part >= m->parts || m->parts > POLICY_PARTS_MAX) {
+		ag->counters[COUNT_POLICIES_REFUSED]++;
 		sotto_warn("policy: version %" PRIu64 " has impossible parts; left out",
 			   m->version);
 		return false;

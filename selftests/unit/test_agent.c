@@ -187,7 +187,7 @@ static void ends_are_told_later(void)
 	srv.dead = false;
 	UNTIL(srv.closed == 1 + UNTOLD_MAX && srv.hellos == 2, 5000);
 	EXPECT_EQ(srv.closed, 1 + UNTOLD_MAX);
-	EXPECT_EQ(ag.untold.left_out, 599 - UNTOLD_MAX);
+	EXPECT_EQ(ag.counters[COUNT_ENDS_LEFT_OUT], 599 - UNTOLD_MAX);
 	EXPECT_EQ(srv.hellos, 2);
 	EXPECT_EQ(srv.hello.live_count, 0);
 	end();
@@ -417,6 +417,7 @@ static void forged_answers_cost_little(void)
 	UNTIL(false, 50);
 	EXPECT(scalarmults > before);
 	EXPECT(scalarmults - before <= 2 * 4 * ASSOC_RESPS_MAX);
+	EXPECT(ag.counters[COUNT_ANSWERS_IGNORED]);
 	/* and the true one is still taken */
 	srv.no_resp = false;
 	UNTIL(associated(), 10000);
@@ -446,6 +447,7 @@ static void forged_cookies_cost_little(void)
 	UNTIL(false, 50);
 	EXPECT(srv.inits > 1);
 	EXPECT(srv.inits <= 50);
+	EXPECT(ag.counters[COUNT_COOKIES_IGNORED]);
 	srv.no_resp = false;
 	UNTIL(associated(), 10000);
 	EXPECT(associated());
@@ -667,6 +669,152 @@ static void owner_among_many_pins(void)
 	strcpy(p.name, "peer-01758.example");
 	EXPECT(!pins_owner(&ag, &p));
 	end();
+}
+
+/* ---- limits ---- */
+
+/* No more than so many wait for it. */
+static void early_offers_are_few(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	int answers[OFFERS_EARLY + 1] = { 0 };
+
+	begin();
+	srv.hold_hello = true;
+	agent_begin();
+	UNTIL(srv.hellos, 10000);
+	ASSERT(srv.hellos);
+	fill_offer(&m.offer);
+	for (int i = 0; i <= OFFERS_EARLY; i++) {
+		m.offer.session_id++;
+		EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
+					     &answers[i], NULL), 0);
+	}
+	UNTIL(answers[OFFERS_EARLY], 1000);
+	EXPECT_EQ(answers[OFFERS_EARLY], SOTTO_MSG_SESSION_REFUSAL);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_EARLY_REFUSED], 1);
+	end();
+}
+
+static void offer_by(const char *name, uint64_t id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+
+	fill_offer(&m.offer);
+	strcpy(m.offer.name, name);
+	m.offer.session_id = id;
+	handle_request(&ag, assoc_channel(&ag), id, &m);
+}
+
+static void unused_offers_are_few(void)
+{
+	char name[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (unsigned int i = 0; i <= OFFERS_FRESH_PEER; i++)
+		offer_by("bob", 1000 + i);
+	EXPECT_EQ(session_count(&ag), OFFERS_FRESH_PEER);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_PEER_REFUSED], 1);
+	for (unsigned int i = OFFERS_FRESH_PEER; i <= OFFERS_FRESH_MAX; i++) {
+		snprintf(name, sizeof(name), "peer-%u", i);
+		offer_by(name, 2000 + i);
+	}
+	EXPECT_EQ(session_count(&ag), OFFERS_FRESH_MAX);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_REFUSED], 1);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_PEER_REFUSED], 1);
+	end();
+}
+
+static unsigned int refused;
+
+static void on_asked(struct agent *a, void *arg, enum sotto_reason reason, uint32_t hold_ms)
+{
+	(void)a;
+	(void)hold_ms;
+	(void)arg;
+	refused += reason == SOTTO_REASON_LIMIT;
+}
+
+static void questions_are_few(void)
+{
+	begin();
+	refused = 0;
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (unsigned int i = 0; i <= ASKS_MAX; i++) {
+		struct sotto_addr dst = { .len = 4, .b = { 10, 2, i >> 8, i } };
+
+		ask_session(&ag, &dst, 0, 10000, 0, on_asked, NULL);
+	}
+	EXPECT_EQ(refused, 1);
+	EXPECT_EQ(ag.counters[COUNT_ASKS_REFUSED], 1);
+	ask_retry(&ag);
+	EXPECT_EQ(ag.counters[COUNT_ASKS_PUT_OFF], ASKS_MAX - ASKS_IN_FLIGHT);
+	end();
+}
+
+/* What the network, the kernel or the server can say more often than is of use. */
+static void other_limits_are_counted(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_POLICY, .policy = { .parts = POLICY_PARTS_MAX + 1 } };
+	struct sotto_party many = { .name = "bob" };
+	struct sotto_addr src = { .len = 4, .b = { 10, 0, 0, 2 } };
+	uint8_t key[32] = { 1 };
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (int i = 0; i <= SPI_REPORT_BURST; i++)
+		report_spi_unknown(&ag, 1000, &src);
+	EXPECT_EQ(ag.counters[COUNT_SPI_REPORTS_LEFT_OUT], 1);
+	for (int i = 0; i <= SHUNNED_MAX; i++)
+		session_shun(&ag, key);
+	EXPECT_EQ(ag.counters[COUNT_REVOKED_FORGOTTEN], 1);
+	policy_take(&ag, &m.policy);
+	EXPECT_EQ(ag.counters[COUNT_POLICIES_REFUSED], 1);
+	many.addrs.n = SOTTO_ADDRS_MAX;
+	for (int i = 0; i < SOTTO_ADDRS_MAX; i++)
+		many.addrs.a[i] = (struct sotto_addr){ .len = 4, .b = { 10, 0, 1, i } };
+	key[0]++;
+	peers_note(&ag.peers, "bob", key, &many.addrs);
+	ASSERT(offered_with(key));
+	EXPECT_EQ(ag.counters[COUNT_ADDRESSES_LEFT_OUT], 1);
+	EXPECT_EQ(ag.counters[COUNT_ENDS_LEFT_OUT], 0);
+	end();
+}
+
+/* An ICMP error for each datagram: anybody can send these. */
+static void refused_datagrams_cost_little(void)
+{
+	uint8_t key[32] = { 0 };
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	close(srv.fd);
+	srv.dead = true;
+	for (int i = 0; i < 20; i++) {
+		assoc_send(ag.assoc.sock, key, sizeof(key));
+		usleep(1000);
+		ev_run(ag.loop, EVRUN_NOWAIT);
+	}
+	EXPECT(ag.counters[COUNT_HINTS_IGNORED] >= 10);
+	srv.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	end();
+}
+
+static void all_counters_have_names(void)
+{
+	json_t *o = counters_json(&ag);
+
+	EXPECT_EQ(json_object_size(o), COUNTERS);
+	json_decref(o);
 }
 
 /* ---- pins on the disk ---- */
@@ -1013,6 +1161,12 @@ static const struct ktap_test tests[] = {
 	{ "offer_waits_for_hello", offer_waits_for_hello },
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "owner_among_many_pins", owner_among_many_pins },
+	{ "early_offers_are_few", early_offers_are_few },
+	{ "unused_offers_are_few", unused_offers_are_few },
+	{ "questions_are_few", questions_are_few },
+	{ "other_limits_are_counted", other_limits_are_counted },
+	{ "refused_datagrams_cost_little", refused_datagrams_cost_little },
+	{ "all_counters_have_names", all_counters_have_names },
 	{ "first_use_costs_a_line", first_use_costs_a_line },
 	{ "addresses_of_the_pinned_are_kept", addresses_of_the_pinned_are_kept },
 	{ "half_a_pin_is_no_pin", half_a_pin_is_no_pin },
