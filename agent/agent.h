@@ -10,6 +10,7 @@
  *   pins.c         keys that are believed whatever the server says
  *   policy.c       what the realm wants protected
  *   keep.c         what the disk would not take, later
+ *   counters.c     what limits cost
  *   ctl.c          the local socket
  */
 #ifndef SOTTO_AGENT_H
@@ -21,6 +22,7 @@
 #include "../tools/lib/loop.h"
 #include "association.h"
 #include "conf.h"
+#include "counters.h"
 #include "identity.h"
 #include "kernel.h"
 #include "netwatch.h"
@@ -51,7 +53,6 @@ struct untold {
 		enum sotto_refusal why;
 	} v[UNTOLD_MAX];
 	unsigned int n;
-	uint64_t left_out;		/* ever: had no room here, so the next list tells them */
 	uint64_t retry_ms;
 };
 
@@ -90,6 +91,7 @@ struct agent {
 	uint64_t keep_ms;		/* what it did not take is not tried before this time */
 	uint64_t started_ms;
 	uint64_t spi_report_ms;		/* unknown SPIs: none before this time */
+	uint64_t counters[COUNTERS];
 	bool leaving;			/* nothing new is begun */
 	struct leaving leave;
 	int exit_code;

@@ -40,6 +40,7 @@ struct ask {
 	uint64_t made_ms, deadline_ms, sent_ms;
 	uint64_t offer_id;		/* OFFERED: the session to come */
 	bool over;			/* nobody waits: freed with the answer */
+	bool put_off;			/* counted: others have to be answered first */
 	struct sotto_msg_session_request request;
 	uint8_t eph_priv[SOTTO_SECRET_LEN];
 	uint64_t spi_ms;		/* when the SPI was reserved; 0 = none */
@@ -272,13 +273,24 @@ static void wait_more(struct ask *a)
 			  UINT64_MAX);
 }
 
+static void put_off(struct ask *a)
+{
+	if (!a->put_off)
+		a->ag->counters[COUNT_ASKS_PUT_OFF]++;
+	a->put_off = true;
+	wait_more(a);
+}
+
 static void ask_again(struct ask *a)
 {
 	struct agent *ag = a->ag;
 
-	if (ag->assoc.down_ms || !assoc_channel(ag) ||
-	    ag->sessions.in_flight >= ASKS_IN_FLIGHT) {
+	if (ag->assoc.down_ms || !assoc_channel(ag)) {
 		wait_more(a);
+		return;
+	}
+	if (ag->sessions.in_flight >= ASKS_IN_FLIGHT) {
+		put_off(a);
 		return;
 	}
 	if (make_keys(a)) {
@@ -286,7 +298,7 @@ static void ask_again(struct ask *a)
 		return;
 	}
 	if (send_request(a))
-		wait_more(a);
+		put_off(a);
 }
 
 /*
@@ -355,8 +367,10 @@ static struct ask *make(struct agent *ag, const struct sotto_addr *dst,
 {
 	struct ask *a;
 
-	if (ag->sessions.n_asks >= ASKS_MAX)
+	if (ag->sessions.n_asks >= ASKS_MAX) {
+		ag->counters[COUNT_ASKS_REFUSED]++;
 		return NULL;
+	}
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return NULL;

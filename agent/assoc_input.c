@@ -11,22 +11,33 @@
 
 #define DGRAMS_PER_WAKE		64	/* then others in the loop have their turn */
 
+/* Anybody can send what makes it look whether the server is there. */
+static bool may_look(struct agent *ag)
+{
+	uint64_t now = sotto_now_ms();
+
+	if (now - ag->assoc.hint_ms < SOTTO_HINT_MS) {
+		ag->counters[COUNT_HINTS_IGNORED]++;
+		return false;
+	}
+	ag->assoc.hint_ms = now;
+	return true;
+}
+
 /* "No such association": only an echo of what we sent last is looked at. */
 static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t index)
 {
 	struct association *a = &ag->assoc;
 	const struct assoc_chan *c = &a->chans[a->current];
 	uint8_t echo[SOTTO_ECHO_LEN], low, high;
-	uint64_t now = sotto_now_ms();
 	enum sotto_hint hint;
 
 	if (!c->open || index != c->ch.keys.remote_index ||
 	    !sotto_hint_parse(dgram, len, &hint, echo, &low, &high) ||
 	    hint != SOTTO_HINT_INDEX || !sotto_sent_last(&c->sent, echo))
 		return;
-	if (now - a->hint_ms < SOTTO_HINT_MS)
+	if (!may_look(ag))
 		return;
-	a->hint_ms = now;
 	sotto_info("server %s: has forgotten this association (restarted?)", a->server_text);
 	assoc_doubt(ag);
 }
@@ -35,13 +46,11 @@ static void on_hint(struct agent *ag, const uint8_t *dgram, size_t len, uint32_t
 static void on_refused(struct agent *ag)
 {
 	struct association *a = &ag->assoc;
-	uint64_t now = sotto_now_ms();
 
 	assoc_trouble(ag, "refused", "start sotto-authd on the gateway",
 		      "nothing listens on %s", a->server_text);
-	if (now - a->hint_ms < SOTTO_HINT_MS)
+	if (!may_look(ag))
 		return;
-	a->hint_ms = now;
 	assoc_doubt(ag);
 }
 

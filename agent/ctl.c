@@ -70,7 +70,7 @@ static json_t *status_json(struct agent *ag)
 {
 	char key[44];
 
-	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:o, s:o, s:i, s:i, s:I, s:I}",
+	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:o, s:o, s:i, s:i, s:o, s:I}",
 			 "pid", (int)getpid(), "version", SOTTO_VERSION,
 			 "uptime_ms", (json_int_t)(sotto_now_ms() - ag->started_ms),
 			 "name", ag->id->name,
@@ -79,7 +79,7 @@ static json_t *status_json(struct agent *ag)
 			 "association", association_json(ag),
 			 "sessions", (int)session_count(ag),
 			 "asks", (int)ask_count(ag),
-			 "ends_left_out", (json_int_t)ag->untold.left_out,
+			 "limits", counters_json(ag),
 			 "policy_version", (json_int_t)ag->policy.kept.realm_version);
 }
 

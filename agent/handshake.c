@@ -263,8 +263,10 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 	struct sotto_hs_result res;
 
 	/* whoever has seen message 1 can send as many as he likes */
-	if (dgram[0] == SOTTO_DGRAM_RESP && a->hs_resps++ >= ASSOC_RESPS_MAX)
+	if (dgram[0] == SOTTO_DGRAM_RESP && a->hs_resps++ >= ASSOC_RESPS_MAX) {
+		ag->counters[COUNT_ANSWERS_IGNORED]++;
 		return;
+	}
 	switch (sotto_hs_client_input(&a->hs, dgram, len, &res)) {
 	case SOTTO_HS_DONE:
 		handshake_done(ag, &res);
@@ -274,6 +276,8 @@ void handshake_input(struct agent *ag, const uint8_t *dgram, size_t len)
 		/* it is longer than what asked for it, which may be forged */
 		if (a->hs_cookies++ < ASSOC_COOKIES_MAX)
 			assoc_send(a->sock, a->hs.dgram, a->hs.len);
+		else
+			ag->counters[COUNT_COOKIES_IGNORED]++;
 		break;
 	case SOTTO_HS_HINTED:
 		take_hint(ag, &res);

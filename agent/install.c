@@ -212,6 +212,18 @@ static void fill_session(struct agent *ag, const struct installation *n, struct 
 	memcpy(s->eph_pub, n->us->eph_pub, SOTTO_PUB_LEN);
 }
 
+static void note_peer(struct agent *ag, const struct sotto_party *peer)
+{
+	const struct sotto_addrs *held;
+
+	if (peers_note(&ag->peers, peer->name, peer->static_pub, &peer->addrs))
+		pins_news(ag, peer->name);
+	held = peers_addrs(&ag->peers, peer->name, peer->static_pub);
+	for (unsigned int i = 0; held && i < peer->addrs.n; i++)
+		if (!sotto_addrs_have(held, &peer->addrs.a[i]))
+			ag->counters[COUNT_ADDRESSES_LEFT_OUT]++;
+}
+
 /* Everything that both sides do alike. */
 static struct session *install(struct agent *ag, struct installation *n,
 			       const uint8_t eph_priv[SOTTO_SECRET_LEN],
@@ -228,6 +240,7 @@ static struct session *install(struct agent *ag, struct installation *n,
 		*why = SOTTO_REFUSAL_REQUEST;
 		return NULL;
 	}
+	pins_met(ag, n->peer);
 	s = session_new(ag, n->in.session_id);
 	if (!s)
 		return NULL;
@@ -237,9 +250,7 @@ static struct session *install(struct agent *ag, struct installation *n,
 		return NULL;
 	}
 	routes_made(ag, s, &n->us->routes);
-	if (peers_note(&ag->peers, s->peer, s->peer_pub, &n->peer->addrs))
-		pins_news(ag, s->peer);
-	pins_first_use(ag, s->peer, s->peer_pub);
+	note_peer(ag, n->peer);
 	sotto_info("peer %s: session %016" PRIx64 " installed (%s, %s, spi in 0x%08x out 0x%08x)",
 		   s->peer, s->id, n->is_a ? "we asked" : "it asked",
 		   sgenl_cipher_name(s->cipher), s->spi_in, s->spi_out);

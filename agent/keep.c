@@ -25,6 +25,8 @@ void keep_again(struct agent *ag)
 {
 	uint64_t now = sotto_now_ms();
 
+	if (ag->policy.late)
+		policy_keep(ag);
 	if (!is_unsaved(ag) || now < ag->keep_ms)
 		return;
 	ag->keep_ms = now + KEEP_RETRY_MS;

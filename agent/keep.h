@@ -13,7 +13,7 @@ struct agent;
 /** keep_identity() - write it, for the sake of @what; or else later */
 void keep_identity(struct agent *ag, const char *what);
 
-/** keep_again() - what could not be written: identity, policy, peers and pins */
+/** keep_again() - what could not be written, or was not yet: identity, policy, peers and pins */
 void keep_again(struct agent *ag);
 
 #endif /* SOTTO_AGENT_KEEP_H */

@@ -167,6 +167,7 @@ static int start(struct agent *ag, struct sotto_errmsg *err)
 		return ret;
 	if (peers_load(&ag->peers, PEERS_FILE))
 		sotto_warn("%s cannot be read as a whole", PEERS_FILE);
+	policy_all_pinned(ag);
 	ret = sandbox_enter(err);
 	return ret ? ret : kernel_resync(ag);
 }
@@ -182,6 +183,8 @@ static void stop(struct agent *ag)
 	if (ag->ctl)
 		daemon_remove_pid();
 	ctl_stop(ag);
+	if (ag->policy.late)
+		policy_keep(ag);
 	policy_free(ag);
 	peers_free(&ag->peers);
 	peers_free(&ag->pins);

@@ -67,8 +67,10 @@ static bool wait_for_hello(struct agent *ag, uint32_t id,
 {
 	struct early_offers *early = &ag->early;
 
-	if (early->n == OFFERS_EARLY)
+	if (early->n == OFFERS_EARLY) {
+		ag->counters[COUNT_OFFERS_EARLY_REFUSED]++;
 		return false;
+	}
 	early->v[early->n].id = id;
 	early->v[early->n++].offer = *o;
 	return true;
@@ -84,6 +86,17 @@ void offers_now(struct agent *ag, struct sotto_chan *ch)
 	for (unsigned int i = 0; i < ag->early.n; i++)
 		offer_take(ag, ch, ag->early.v[i].id, &ag->early.v[i].offer);
 	offers_forget(ag);
+}
+
+static bool too_many(struct agent *ag, const char *name)
+{
+	if (ag->sessions.n_fresh >= OFFERS_FRESH_MAX)
+		ag->counters[COUNT_OFFERS_REFUSED]++;
+	else if (session_fresh_with(ag, name) >= OFFERS_FRESH_PEER)
+		ag->counters[COUNT_OFFERS_PEER_REFUSED]++;
+	else
+		return false;
+	return true;
 }
 
 void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
@@ -107,8 +120,7 @@ void offer_take(struct agent *ag, struct sotto_chan *ch, uint32_t id,
 		refuse(ag, ch, id, o, SOTTO_REFUSAL_CLOSED);
 		return;
 	}
-	if (ag->sessions.n_fresh >= OFFERS_FRESH_MAX ||
-	    session_fresh_with(ag, o->name) >= OFFERS_FRESH_PEER) {
+	if (too_many(ag, o->name)) {
 		refuse(ag, ch, id, o, SOTTO_REFUSAL_LIMIT);
 		return;
 	}

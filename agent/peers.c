@@ -127,12 +127,13 @@ static int take_addrs(struct sotto_addrs *addrs, char *list)
 	return 0;
 }
 
-static int take_line(struct peers *p, char *line)
+/* Of a line that was cut off the last address may be a part of one. */
+static int take_line(struct peers *p, char *line, bool cut)
 {
 	char *save = NULL;
 	char *name = strtok_r(line, " \n", &save);
 	char *key = strtok_r(NULL, " \n", &save);
-	char *list = strtok_r(NULL, " \n", &save);
+	char *list = cut ? NULL : strtok_r(NULL, " \n", &save);
 	struct sotto_addrs addrs = { 0 };
 	uint8_t pub[SOTTO_PUB_LEN];
 	int ret;
@@ -162,14 +163,22 @@ int peers_load(struct peers *p, const char *file)
 {
 	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
 	FILE *f = fopen(sotto_path(path, SOTTO_STATE, file), "re");
+	bool cut = false;
 	int ret = 0;
 
 	if (!f)
 		return errno == ENOENT ? 0 : SOTTO_E_IO;
-	while (fgets(line, sizeof(line), f))
-		if (take_line(p, line))
+	while (fgets(line, sizeof(line), f)) {
+		cut = !strchr(line, '\n') && feof(f);
+		if (take_line(p, line, cut) && !cut)
 			ret = SOTTO_E_IO;
+	}
 	fclose(f);
+	if (cut) {
+		sotto_warn("%s: the last line was cut off, by a power failure perhaps; what is not whole is left out",
+			   path);
+		p->unsaved = true;
+	}
 	return ret;
 }
 
@@ -218,31 +227,47 @@ static bool end_line(int fd)
 	return last == '\n' || write(fd, "\n", 1) == 1;
 }
 
-static bool append(const struct peer *peer)
+static bool append(const struct peer *peer, const char *path, bool sync)
 {
-	char path[SOTTO_PATH_MAX], line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES];
 	int len = put_line(peer, line);
-	int fd = open(sotto_path(path, SOTTO_STATE, PEERS_FILE),
-		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	bool written = fd >= 0 && end_line(fd) && write(fd, line, len) == len &&
+		       (!sync || !fdatasync(fd));
+	int why = errno;
 
-	bool written = fd >= 0 && end_line(fd) && write(fd, line, len) == len;
-
-	if (!written)
-		sotto_warn("cannot write %s; after a restart the key of %s is not known",
-			   path, peer->name);
 	if (fd >= 0)
 		close(fd);
+	errno = why;
 	return written;
+}
+
+/* A file that is new needs its folder written, too, and one that lacks some all of it. */
+int peers_append(struct peers *p, const char *file, const char *name, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX];
+
+	if (p->unsaved || access(sotto_path(path, SOTTO_STATE, file), F_OK))
+		return peers_write(p, file, err);
+	if (append(find(p, name), path, true))
+		return 0;
+	p->unsaved = true;
+	return sotto_err_errno(err, path);
 }
 
 bool peers_note(struct peers *p, const char *name, const uint8_t pub[SOTTO_PUB_LEN],
 		const struct sotto_addrs *addrs)
 {
 	bool known = peers_addrs(p, name, pub);
+	char path[SOTTO_PATH_MAX];
 
 	if (peers_set(p, name, pub) || (!peers_add_addrs(p, name, addrs) && known))
 		return false;
-	p->unsaved |= !append(find(p, name));
+	if (!append(find(p, name), sotto_path(path, SOTTO_STATE, PEERS_FILE), false)) {
+		sotto_warn("cannot write %s; after a restart the key of %s is not known",
+			   path, name);
+		p->unsaved = true;
+	}
 	return true;
 }
 

@@ -32,7 +32,8 @@ struct peers {
 /**
  * peers_load() - read @file, under $SOTTO_STATE; an absent one is empty
  * Returns 0, or SOTTO_E_IO if it cannot be read or has a line that makes no
- * sense; the other lines are there all the same.
+ * sense; the other lines are there all the same. A last line without an end was
+ * being written when the machine stopped: what is whole of it counts.
  */
 int peers_load(struct peers *p, const char *file);
 
@@ -55,6 +56,9 @@ bool peers_add_addrs(struct peers *p, const char *name, const struct sotto_addrs
 
 /** peers_write() - all of it in the place of @file */
 int peers_write(struct peers *p, const char *file, struct sotto_errmsg *err);
+
+/** peers_append() - @name, who has news, at the end of @file; on the disk when this returns 0 */
+int peers_append(struct peers *p, const char *file, const char *name, struct sotto_errmsg *err);
 
 /** peers_keep() - write @file, if that failed before */
 void peers_keep(struct peers *p, const char *file);

@@ -19,6 +19,7 @@ int pins_load(struct agent *ag, struct sotto_errmsg *err)
 	if (peers_load(&ag->pins, PINS_FILE))
 		return sotto_err(err, SOTTO_E_IO,
 				 "cannot read the pins: " PINS_FILE " is damaged or not readable");
+	peers_keep(&ag->pins, PINS_FILE);	/* its last line was cut off */
 	return 0;
 }
 
@@ -181,16 +182,26 @@ void pins_news(struct agent *ag, const char *name)
 	session_each(ag, look_back, &pin);
 }
 
-void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN])
+void pins_met(struct agent *ag, const struct sotto_party *peer)
 {
+	bool known = peers_find(&ag->pins, peer->name);
+	const char *name = peer->name;
 	struct sotto_errmsg err;
 
-	if (!(ag->conf.first_use || ag->realm_first_use) || pinned(ag, name))
+	if (conf_pin(&ag->conf, name) ||
+	    (!known && !ag->conf.first_use && !ag->realm_first_use))
 		return;
-	if (pins_add(ag, name, pub, NULL, &err))
-		sotto_err_log("peer %s: cannot be pinned on first use: %s", name, err.text);
-	else
+	if (peers_set(&ag->pins, name, peer->static_pub)) {
+		sotto_err_log("peer %s: cannot be pinned on first use: out of memory", name);
+		return;
+	}
+	if (!peers_add_addrs(&ag->pins, name, &peer->addrs) && known)
+		return;
+	if (peers_append(&ag->pins, PINS_FILE, name, &err))
+		sotto_err_log("peer %s: its pin is not on the disk yet: %s", name, err.text);
+	if (!known)
 		sotto_notice("peer %s: pinned on first use", name);
+	pins_news(ag, name);
 }
 
 void pins_realm(struct agent *ag, bool first_use)

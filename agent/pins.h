@@ -3,7 +3,7 @@
  * Pins: the static keys that this host believes in, whatever the server says.
  * Those of sotto.conf come first; "sotto peer pin" and trust on first use keep
  * theirs in $SOTTO_STATE/agent/pins, which only the user takes away from: lines as in the
- * list of peers, with the addresses that the user gave.
+ * list of peers, with the addresses that the user gave, or that were met since.
  */
 #ifndef SOTTO_AGENT_PINS_H
 #define SOTTO_AGENT_PINS_H
@@ -50,8 +50,13 @@ int pins_each_addr(struct agent *ag, int (*fn)(void *arg, const struct sotto_add
  */
 void pins_news(struct agent *ag, const char *name);
 
-/** pins_first_use() - @name was met: pin it, if the realm or this host wants that */
-void pins_first_use(struct agent *ag, const char *name, const uint8_t pub[SOTTO_PUB_LEN]);
+/**
+ * pins_met() - a session with @peer is about to be: pin it, if the realm or this host wants that
+ * What it is held to is on the disk before anything is believed by it: a host that loses its
+ * power has not forgotten whom it spoke to. One line is written, and only for news. A disk that
+ * takes nothing does not keep sessions from being: see keep.h.
+ */
+void pins_met(struct agent *ag, const struct sotto_party *peer);
 
 /** pins_realm() - what the server says of trust on first use */
 void pins_realm(struct agent *ag, bool first_use);

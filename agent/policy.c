@@ -117,6 +117,7 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 	if (ret && ret != -ENOSPC)
 		stay_with_both(p, now);
 	p->unsaved = saved_write(now, &err);
+	p->late = false;
 	if (p->unsaved)
 		sotto_err_log("cannot keep the policy for the next start: %s", err.text);
 	look_at_file(&p->file);
@@ -312,17 +313,60 @@ static bool all_protected(const struct saved *s, const struct sotto_addrs *addrs
 	return true;
 }
 
+/*
+ * Returns whether that is news. What the kernel does not take is not kept either: with the
+ * next news it is tried again.
+ */
+static bool protect_addr(struct agent *ag, const struct sotto_addr *addr)
+{
+	struct sgenl_policy policy = {
+		.prefix = sotto_prefix_host(addr),
+		.action = SOTTO_ACTION_PROTECT,
+	};
+	const struct saved_policy *sp = saved_find_policy(&ag->policy.kept, &policy.prefix);
+	char buf[SOTTO_ADDR_STR];
+
+	if (sp && (sp->origin != SAVED_REALM || sp->policy.action == SOTTO_ACTION_BLOCK ||
+		   sp->policy.action == SOTTO_ACTION_PROTECT))
+		return false;
+	if (sgenl_policy_add(ag->kernel.req, &policy, true)) {
+		sotto_err_log("pinned address %s: protected as the realm says, not more: %s",
+			      sotto_addr_str(addr, buf), sgenl_error(ag->kernel.req));
+		return false;
+	}
+	return !saved_add_policy(&ag->policy.kept, &policy, SAVED_REALM);
+}
+
 void policy_pinned(struct agent *ag, const struct sotto_addrs *addrs)
+{
+	struct realm_policy *p = &ag->policy;
+
+	if (all_protected(&p->kept, addrs))
+		return;
+	take_local(p, &p->kept);
+	for (unsigned int i = 0; i < addrs->n; i++)
+		p->late |= protect_addr(ag, &addrs->a[i]);
+}
+
+static bool same_policies(const struct saved *a, const struct saved *b)
+{
+	if (a->n_policies != b->n_policies)
+		return false;
+	for (size_t i = 0; i < a->n_policies; i++)
+		if (a->policies[i].policy.action != b->policies[i].policy.action)
+			return false;
+	return true;
+}
+
+void policy_all_pinned(struct agent *ag)
 {
 	struct saved now;
 
-	if (all_protected(&ag->policy.kept, addrs))
-		return;
-	if (copy(&now, &ag->policy.kept) || protect_pinned(ag, &now)) {
+	if (copy(&now, &ag->policy.kept) || protect_pinned(ag, &now))
 		sotto_err_log("out of memory: pinned peers are protected as the realm says, not more");
-		return;
-	}
-	put_in_force(ag, &now, false);
+	else if (!same_policies(&now, &ag->policy.kept))
+		put_in_force(ag, &now, false);
+	saved_free(&now);
 }
 
 static void finish(struct agent *ag)
@@ -342,6 +386,7 @@ static bool usable(struct agent *ag, const struct sotto_msg_policy *m)
 	struct realm_policy *p = &ag->policy;
 
 	if (!m->parts || m->part >= m->parts || m->parts > POLICY_PARTS_MAX) {
+		ag->counters[COUNT_POLICIES_REFUSED]++;
 		sotto_warn("policy: version %" PRIu64 " has impossible parts; left out",
 			   m->version);
 		return false;
@@ -406,10 +451,11 @@ void policy_keep(struct agent *ag)
 {
 	struct realm_policy *p = &ag->policy;
 
-	if (!p->unsaved)
+	if (!p->unsaved && !p->late)
 		return;
 	take_local(p, &p->kept);
 	p->unsaved = saved_write(&p->kept, NULL);
+	p->late = false;
 	look_at_file(&p->file);
 }
 

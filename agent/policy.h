@@ -26,6 +26,7 @@ struct realm_policy {
 	struct saved next;
 	struct stat file;
 	bool unsaved;				/* the disk did not take it */
+	bool late;				/* the file lacks what pins added; they have it */
 	uint64_t next_base;			/* 0: it is whole, not a change */
 	uint64_t newest;			/* version seen since hello, or policy-get */
 	size_t n_local;				/* entries that it began with */
@@ -51,10 +52,17 @@ void policy_hello(struct agent *ag, uint64_t version);
 /** policy_own_addrs() - the identity's addresses changed */
 void policy_own_addrs(struct agent *ag);
 
-/** policy_pinned() - a pinned peer has @addrs: they are protected from now on */
+/**
+ * policy_pinned() - a pinned peer has @addrs: they are protected from now on
+ * In the kernel at once; the file is long, and has them with the next policy_keep(). If the
+ * machine stops before, the pins have them.
+ */
 void policy_pinned(struct agent *ag, const struct sotto_addrs *addrs);
 
-/** policy_keep() - write it, if that failed before */
+/** policy_all_pinned() - at the start: what the kept policy does not know of pins */
+void policy_all_pinned(struct agent *ag);
+
+/** policy_keep() - write it, if that failed before, or is late */
 void policy_keep(struct agent *ag);
 
 void policy_free(struct agent *ag);

@@ -197,8 +197,10 @@ static bool may_report_spi(struct agent *ag, uint64_t now)
 	/* the time at which all that was reported would have been permitted */
 	if (ag->spi_report_ms < now)
 		ag->spi_report_ms = now;
-	if (ag->spi_report_ms - now > (SPI_REPORT_BURST - 1) * SPI_REPORT_MS)
+	if (ag->spi_report_ms - now > (SPI_REPORT_BURST - 1) * SPI_REPORT_MS) {
+		ag->counters[COUNT_SPI_REPORTS_LEFT_OUT]++;
 		return false;
+	}
 	ag->spi_report_ms += SPI_REPORT_MS;
 	return true;
 }
@@ -271,7 +273,7 @@ static void add_untold(struct agent *ag, uint64_t session, enum sotto_refusal wh
 	if (u->n == UNTOLD_MAX)
 		report_untold(ag);
 	if (u->n == UNTOLD_MAX) {
-		u->left_out++;
+		ag->counters[COUNT_ENDS_LEFT_OUT]++;
 		assoc_doubt(ag);	/* the next list tells it */
 		return;
 	}

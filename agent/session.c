@@ -348,6 +348,8 @@ unsigned int session_peer_gone(struct agent *ag, const char *name,
 
 void session_shun(struct agent *ag, const uint8_t pub[SOTTO_PUB_LEN])
 {
+	if (ag->sessions.n_shunned >= SHUNNED_MAX)
+		ag->counters[COUNT_REVOKED_FORGOTTEN]++;
 	memcpy(ag->sessions.shunned[ag->sessions.n_shunned++ % SHUNNED_MAX], pub,
 	       SOTTO_PUB_LEN);
 }

@@ -141,6 +141,16 @@ static void show_module(const struct status *s)
 	       s->ns.keylog ? ", keys can be logged" : "");
 }
 
+/* What the agent refused, put off or forgot for its limits: sottod(8) has which. */
+static void show_counters(json_t *limits)
+{
+	const char *name;
+	json_t *n;
+
+	json_object_foreach(limits, name, n)
+		printf("beyond   %s %lld\n", name, (long long)json_integer_value(n));
+}
+
 static void show_agent(const struct status *s)
 {
 	if (!s->agent)
@@ -151,8 +161,7 @@ static void show_agent(const struct status *s)
 		       number_of(s->agent, "pid"), text_of(s->agent, "version"),
 		       text_of(s->agent, "name"), text_of(s->agent, "static_key"));
 	if (s->agent && opts.details)
-		printf("ends     %lld of sessions left out: no room for what the server is to be told\n",
-		       number_of(s->agent, "ends_left_out"));
+		show_counters(json_object_get(s->agent, "limits"));
 }
 
 static void show_server(const struct status *s)

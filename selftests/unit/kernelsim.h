@@ -41,6 +41,7 @@ static struct ksim {
 	uint32_t spi;
 	unsigned int exemptions;	/* registrations with a flow */
 	void (*on_exempt)(void);	/* an event that comes before the answer to the next one */
+	void (*on_sa)(void);		/* called before the next one is taken */
 } ksim = { .instance = 1, .spi = 1000 };
 
 bool sgenl_loaded(void)
@@ -174,6 +175,11 @@ static inline int ksim_action(const char *text)
 
 static int ksim_sa_add(struct nlattr *nest)
 {
+	void (*hook)(void) = ksim.on_sa;
+
+	ksim.on_sa = NULL;
+	if (hook)
+		hook();
 	if (ksim.n_sas == KSIM_SAS)
 		return -ENOSPC;
 	return sgenl_parse_sa(nest, &ksim.sas[ksim.n_sas++]);

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 
+#include "enrol.h"
+
 /* ---- what the kernel holds is told to the server ---- */
 
 static void many_sessions(unsigned int n)
@@ -185,7 +187,7 @@ static void ends_are_told_later(void)
 	srv.dead = false;
 	UNTIL(srv.closed == 1 + UNTOLD_MAX && srv.hellos == 2, 5000);
 	EXPECT_EQ(srv.closed, 1 + UNTOLD_MAX);
-	EXPECT_EQ(ag.untold.left_out, 599 - UNTOLD_MAX);
+	EXPECT_EQ(ag.counters[COUNT_ENDS_LEFT_OUT], 599 - UNTOLD_MAX);
 	EXPECT_EQ(srv.hellos, 2);
 	EXPECT_EQ(srv.hello.live_count, 0);
 	end();
@@ -415,6 +417,7 @@ static void forged_answers_cost_little(void)
 	UNTIL(false, 50);
 	EXPECT(scalarmults > before);
 	EXPECT(scalarmults - before <= 2 * 4 * ASSOC_RESPS_MAX);
+	EXPECT(ag.counters[COUNT_ANSWERS_IGNORED]);
 	/* and the true one is still taken */
 	srv.no_resp = false;
 	UNTIL(associated(), 10000);
@@ -444,6 +447,7 @@ static void forged_cookies_cost_little(void)
 	UNTIL(false, 50);
 	EXPECT(srv.inits > 1);
 	EXPECT(srv.inits <= 50);
+	EXPECT(ag.counters[COUNT_COOKIES_IGNORED]);
 	srv.no_resp = false;
 	UNTIL(associated(), 10000);
 	EXPECT(associated());
@@ -634,18 +638,34 @@ static void offer_waits_for_hello(void)
 	end();
 }
 
+static bool offer(const struct sotto_msg *m)
+{
+	int answer = 0;
+
+	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), m, 0, on_offered,
+				     &answer, NULL), 0);
+	UNTIL(answer, 10000);
+	return answer == SOTTO_MSG_SESSION_ACCEPT;
+}
+
 /* A session that bob asked for, with the key that he said. */
 static bool offered(uint8_t key[32])
 {
 	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
-	int answer = 0;
 
 	fill_offer(&m.offer);
 	memcpy(key, m.offer.static_pub, 32);
-	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
-				     &answer, NULL), 0);
-	UNTIL(answer, 10000);
-	return answer == SOTTO_MSG_SESSION_ACCEPT;
+	return offer(&m);
+}
+
+/* The same with the key that he had before. */
+static bool offered_with(const uint8_t key[32])
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+
+	fill_offer(&m.offer);
+	memcpy(m.offer.static_pub, key, 32);
+	return offer(&m);
 }
 
 /* Whose key is pinned now, and is another than the one of the session that stands. */
@@ -713,6 +733,351 @@ static void owner_among_many_pins(void)
 	sotto_addr_parse(&p.addrs.a[1], "10.1.7.9");
 	strcpy(p.name, "peer-01758.example");
 	EXPECT(!pins_owner(&ag, &p));
+	end();
+}
+
+/* ---- limits ---- */
+
+/* No more than so many wait for it. */
+static void early_offers_are_few(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	int answers[OFFERS_EARLY + 1] = { 0 };
+
+	begin();
+	srv.hold_hello = true;
+	agent_begin();
+	UNTIL(srv.hellos, 10000);
+	ASSERT(srv.hellos);
+	fill_offer(&m.offer);
+	for (int i = 0; i <= OFFERS_EARLY; i++) {
+		m.offer.session_id++;
+		EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
+					     &answers[i], NULL), 0);
+	}
+	UNTIL(answers[OFFERS_EARLY], 1000);
+	EXPECT_EQ(answers[OFFERS_EARLY], SOTTO_MSG_SESSION_REFUSAL);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_EARLY_REFUSED], 1);
+	end();
+}
+
+static void offer_by(const char *name, uint64_t id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+
+	fill_offer(&m.offer);
+	strcpy(m.offer.name, name);
+	m.offer.session_id = id;
+	handle_request(&ag, assoc_channel(&ag), id, &m);
+}
+
+static void unused_offers_are_few(void)
+{
+	char name[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (unsigned int i = 0; i <= OFFERS_FRESH_PEER; i++)
+		offer_by("bob", 1000 + i);
+	EXPECT_EQ(session_count(&ag), OFFERS_FRESH_PEER);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_PEER_REFUSED], 1);
+	for (unsigned int i = OFFERS_FRESH_PEER; i <= OFFERS_FRESH_MAX; i++) {
+		snprintf(name, sizeof(name), "peer-%u", i);
+		offer_by(name, 2000 + i);
+	}
+	EXPECT_EQ(session_count(&ag), OFFERS_FRESH_MAX);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_REFUSED], 1);
+	EXPECT_EQ(ag.counters[COUNT_OFFERS_PEER_REFUSED], 1);
+	end();
+}
+
+static unsigned int refused;
+
+static void on_asked(struct agent *a, void *arg, enum sotto_reason reason, uint32_t hold_ms)
+{
+	(void)a;
+	(void)hold_ms;
+	(void)arg;
+	refused += reason == SOTTO_REASON_LIMIT;
+}
+
+static void questions_are_few(void)
+{
+	begin();
+	refused = 0;
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (unsigned int i = 0; i <= ASKS_MAX; i++) {
+		struct sotto_addr dst = { .len = 4, .b = { 10, 2, i >> 8, i } };
+
+		ask_session(&ag, &dst, 0, 10000, 0, on_asked, NULL);
+	}
+	EXPECT_EQ(refused, 1);
+	EXPECT_EQ(ag.counters[COUNT_ASKS_REFUSED], 1);
+	ask_retry(&ag);
+	EXPECT_EQ(ag.counters[COUNT_ASKS_PUT_OFF], ASKS_MAX - ASKS_IN_FLIGHT);
+	end();
+}
+
+/* What the network, the kernel or the server can say more often than is of use. */
+static void other_limits_are_counted(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_POLICY, .policy = { .parts = POLICY_PARTS_MAX + 1 } };
+	struct sotto_party many = { .name = "bob" };
+	struct sotto_addr src = { .len = 4, .b = { 10, 0, 0, 2 } };
+	uint8_t key[32] = { 1 };
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (int i = 0; i <= SPI_REPORT_BURST; i++)
+		report_spi_unknown(&ag, 1000, &src);
+	EXPECT_EQ(ag.counters[COUNT_SPI_REPORTS_LEFT_OUT], 1);
+	for (int i = 0; i <= SHUNNED_MAX; i++)
+		session_shun(&ag, key);
+	EXPECT_EQ(ag.counters[COUNT_REVOKED_FORGOTTEN], 1);
+	policy_take(&ag, &m.policy);
+	EXPECT_EQ(ag.counters[COUNT_POLICIES_REFUSED], 1);
+	many.addrs.n = SOTTO_ADDRS_MAX;
+	for (int i = 0; i < SOTTO_ADDRS_MAX; i++)
+		many.addrs.a[i] = (struct sotto_addr){ .len = 4, .b = { 10, 0, 1, i } };
+	key[0]++;
+	peers_note(&ag.peers, "bob", key, &many.addrs);
+	ASSERT(offered_with(key));
+	EXPECT_EQ(ag.counters[COUNT_ADDRESSES_LEFT_OUT], 1);
+	EXPECT_EQ(ag.counters[COUNT_ENDS_LEFT_OUT], 0);
+	end();
+}
+
+/* An ICMP error for each datagram: anybody can send these. */
+static void refused_datagrams_cost_little(void)
+{
+	uint8_t key[32] = { 0 };
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	close(srv.fd);
+	srv.dead = true;
+	for (int i = 0; i < 20; i++) {
+		assoc_send(ag.assoc.sock, key, sizeof(key));
+		usleep(1000);
+		ev_run(ag.loop, EVRUN_NOWAIT);
+	}
+	EXPECT(ag.counters[COUNT_HINTS_IGNORED] >= 10);
+	srv.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	end();
+}
+
+static void all_counters_have_names(void)
+{
+	json_t *o = counters_json(&ag);
+
+	EXPECT_EQ(json_object_size(o), COUNTERS);
+	json_decref(o);
+}
+
+/* ---- pins on the disk ---- */
+
+static void later(void)
+{
+	ahead_ms += 60000;
+	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
+}
+
+static bool pin_in_time;
+
+/* All that is read, of a file that was there: so nothing else of the agent counts. */
+static bool on_disk(const char *name, const char *addr)
+{
+	struct sotto_addr a;
+	struct peers p = { 0 };
+	const uint8_t *key;
+	bool there;
+
+	sotto_addr_parse(&a, addr);
+	peers_load(&p, PINS_FILE);
+	key = peers_find(&p, name);
+	there = key && sotto_addrs_have(peers_addrs(&p, name, key), &a);
+	peers_free(&p);
+	return there;
+}
+
+static void look_for_bob(void)
+{
+	pin_in_time = on_disk("bob", "10.0.0.2");
+}
+
+static struct stat file_of(const char *file)
+{
+	struct stat st = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", top, file);
+	EXPECT(!stat(path, &st));
+	return st;
+}
+
+static void many_pins(void)
+{
+	struct sotto_errmsg err;
+	uint8_t key[32] = { 1 };
+	char name[32];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "peer-%05d.example", i);
+		peers_set(&ag.pins, name, key);
+	}
+	EXPECT_EQ(peers_write(&ag.pins, PINS_FILE, &err), 0);
+}
+
+static unsigned int action_of(const char *prefix)
+{
+	struct sotto_prefix p;
+	unsigned int i;
+
+	sotto_prefix_parse(&p, prefix);
+	i = ksim_policy_at(&p);
+	return i < ksim.n_policies ? ksim.policies[i].action : SOTTO_ACTION_BYPASS;
+}
+
+static bool kept_policy(const char *prefix)
+{
+	struct sotto_prefix p;
+	struct sotto_errmsg err;
+	struct saved s;
+	bool there;
+
+	sotto_prefix_parse(&p, prefix);
+	EXPECT_EQ(saved_read(&s, &err), 0);
+	there = saved_find_policy(&s, &p);
+	saved_free(&s);
+	return there;
+}
+
+/*
+ * Whoever is met for the first time costs a line, not the whole file, and no session is
+ * believed that a power failure could make the first one once more.
+ */
+static void first_use_costs_a_line(void)
+{
+	struct stat pins, policy;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	many_pins();
+	ag.conf.first_use = true;
+	pins = file_of(PINS_FILE);
+	policy = file_of(SAVED_FILE);
+	ksim.on_sa = look_for_bob;
+	pin_in_time = false;
+	ASSERT(offered(key));
+	EXPECT(pin_in_time);
+	EXPECT_EQ(file_of(PINS_FILE).st_ino, pins.st_ino);
+	EXPECT_EQ(file_of(PINS_FILE).st_size - pins.st_size, strlen("bob 10.0.0.2\n") + 44);
+	/* protected at once, and on the disk once for all that come in a while */
+	EXPECT_EQ(file_of(SAVED_FILE).st_ino, policy.st_ino);
+	EXPECT_EQ(action_of("10.0.0.2/32"), SOTTO_ACTION_PROTECT);
+	later();
+	EXPECT(kept_policy("10.0.0.2/32"));
+	end();
+}
+
+/* One that was pinned before is held to what it is met with; that is kept in the same way. */
+static void addresses_of_the_pinned_are_kept(void)
+{
+	struct stat pins;
+	struct sotto_errmsg err;
+	uint8_t key[32];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(offered(key));
+	EXPECT_EQ(pins_add(&ag, "bob", NULL, NULL, &err), 0);
+	session_drop_all(&ag);
+	pins = file_of(PINS_FILE);
+	ASSERT(offered_with(key));
+	EXPECT(on_disk("bob", "10.0.0.2"));
+	EXPECT_EQ(file_of(PINS_FILE).st_ino, pins.st_ino);
+	pins = file_of(PINS_FILE);
+	session_drop_all(&ag);
+	ASSERT(offered_with(key));
+	EXPECT_EQ(file_of(PINS_FILE).st_size, pins.st_size);
+	end();
+}
+
+static void add_to_pins(const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/" PINS_FILE, top);
+	f = fopen(path, "a");
+	EXPECT(f && fputs(text, f) >= 0 && !fclose(f));
+}
+
+/* The machine lost its power while a line was written: nothing rests on that one yet. */
+static void half_a_pin_is_no_pin(void)
+{
+	static const char *const half[] = { "r", "rose", "rose ", "rose AAAAAAAAAAAAAA" };
+	char line[128], key[44];
+	struct sotto_errmsg err;
+	uint8_t pub[32] = { 7 };
+
+	begin();
+	agent_begin();
+	for (unsigned int i = 0; i < sizeof(half) / sizeof(half[0]); i++) {
+		peers_free(&ag.pins);
+		many_pins();
+		add_to_pins(half[i]);
+		peers_free(&ag.pins);
+		EXPECT_EQ(pins_load(&ag, &err), 0);
+		EXPECT_EQ(ag.pins.n, 1000);
+		/* and the next one is not written behind it */
+		EXPECT_EQ(peers_set(&ag.pins, "zoe", pub), 0);
+		EXPECT_EQ(peers_append(&ag.pins, PINS_FILE, "zoe", &err), 0);
+		peers_free(&ag.pins);
+		EXPECT_EQ(pins_load(&ag, &err), 0);
+		EXPECT_EQ(ag.pins.n, 1001);
+	}
+	/* a key that is whole counts; an address may be a part of one */
+	snprintf(line, sizeof(line), "rose %s 10.0.0.2", sotto_key_text(key, pub));
+	add_to_pins(line);
+	peers_free(&ag.pins);
+	EXPECT_EQ(pins_load(&ag, &err), 0);
+	ASSERT(peers_find(&ag.pins, "rose"));
+	EXPECT_EQ(peers_addrs(&ag.pins, "rose", pub)->n, 0);
+	/* damage elsewhere is no accident of that kind */
+	add_to_pins("carol AAAAAAAA\n");
+	peers_free(&ag.pins);
+	EXPECT_EQ(pins_load(&ag, &err), SOTTO_E_IO);
+	end();
+}
+
+/* The kept policy may be older than the pins: by a power failure, or a change of sotto.conf. */
+static void pins_protect_from_the_start(void)
+{
+	char line[128], key[44];
+	struct sotto_errmsg err;
+	uint8_t pub[32] = { 7 };
+
+	begin();
+	agent_begin();
+	snprintf(line, sizeof(line), "rose %s 10.0.0.2\n", sotto_key_text(key, pub));
+	add_to_pins(line);
+	EXPECT_EQ(pins_load(&ag, &err), 0);
+	EXPECT_EQ(action_of("10.0.0.2/32"), SOTTO_ACTION_BYPASS);
+	policy_all_pinned(&ag);
+	EXPECT_EQ(action_of("10.0.0.2/32"), SOTTO_ACTION_PROTECT);
+	EXPECT(kept_policy("10.0.0.2/32"));
 	end();
 }
 
@@ -798,12 +1163,6 @@ static void half_a_line_spoils_no_other(void)
 
 /* ---- a full disk ---- */
 
-static void later(void)
-{
-	ahead_ms += 60000;
-	ev_invoke(ag.loop, &ag.kernel.check, EV_TIMER);
-}
-
 static void kept_when_there_is_room(void)
 {
 	struct peers p = { 0 };
@@ -868,6 +1227,16 @@ static const struct ktap_test tests[] = {
 	{ "offer_waits_for_hello", offer_waits_for_hello },
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "owner_among_many_pins", owner_among_many_pins },
+	{ "early_offers_are_few", early_offers_are_few },
+	{ "unused_offers_are_few", unused_offers_are_few },
+	{ "questions_are_few", questions_are_few },
+	{ "other_limits_are_counted", other_limits_are_counted },
+	{ "refused_datagrams_cost_little", refused_datagrams_cost_little },
+	{ "all_counters_have_names", all_counters_have_names },
+	{ "first_use_costs_a_line", first_use_costs_a_line },
+	{ "addresses_of_the_pinned_are_kept", addresses_of_the_pinned_are_kept },
+	{ "half_a_pin_is_no_pin", half_a_pin_is_no_pin },
+	{ "pins_protect_from_the_start", pins_protect_from_the_start },
 	{ "whatever_the_server_says", whatever_the_server_says },
 	{ "half_a_line_spoils_no_other", half_a_line_spoils_no_other },
 	{ "kept_when_there_is_room", kept_when_there_is_room },
