@@ -45,6 +45,7 @@
 #define AUTHD_GONE_TURN		64	/* messages about ended sessions in one turn */
 #define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
 #define AUTHD_POLICY_TURN	64	/* members that get a change in one turn of the loop */
+#define AUTHD_POLICY_FEW	512	/* changes whose members are sought one by one */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
 #define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */
