@@ -61,6 +61,8 @@
 #define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
 #define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
 #define AUTHD_WATCHERS_MAX	8	/* sotto realm monitor at a time */
+#define AUTHD_TEXT_MAX		(16 << 20) /* bytes of a policy as a text */
+#define AUTHD_TEXTS_MAX		4	/* such that come in pieces, at a time */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
 #define AUTHD_LIST_LOOK		65536	/* members that are looked at for one */
 
