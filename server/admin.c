@@ -299,7 +299,7 @@ static const struct admin_cmd {
 	{ "policy.add", { "prefix", "action", "group" }, admin_policy_add },
 	{ "policy.del", { "prefix", "group" }, admin_policy_del },
 	{ "policy.export", { NULL }, admin_policy_export },
-	{ "policy.apply", { "text", "confirm" }, admin_policy_apply },
+	{ "policy.apply", { "text", "at", "more", "confirm" }, admin_policy_apply },
 	{ "policy.confirm", { NULL }, admin_policy_confirm },
 	{ "policy.revert", { NULL }, admin_policy_revert },
 	{ "policy.check", { "from", "to" }, admin_policy_check },
@@ -351,7 +351,7 @@ static void on_request(void *arg, struct sotto_usock_conn *conn,
 
 static const struct sotto_usock_ops ops = {
 	.request = on_request,
-	.closed = monitor_closed,
+	.closed = admin_closed,
 };
 
 int admin_open(struct authd *ad, struct sotto_errmsg *err)

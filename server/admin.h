@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The administrator's socket: what its two parts share. Each function answers
+ * The administrator's socket: what its parts share. Each function answers
  * on @conn and returns 0, or returns an error to be answered by the caller.
  */
 #ifndef SOTTO_AUTHD_ADMIN_H
@@ -50,11 +50,8 @@ int admin_get_addrs(const json_t *req, struct sotto_addrs *out,
 int admin_member_set(struct authd *ad, struct sotto_usock_conn *conn,
 		     const json_t *req, struct sotto_errmsg *err);
 
-/* admin_policy.c */
-int admin_policy_add(struct authd *ad, struct sotto_usock_conn *conn,
-		     const json_t *req, struct sotto_errmsg *err);
-int admin_policy_del(struct authd *ad, struct sotto_usock_conn *conn,
-		     const json_t *req, struct sotto_errmsg *err);
+/* admin_doc.c */
+void admin_closed(void *arg, struct sotto_usock_conn *conn);
 int admin_policy_export(struct authd *ad, struct sotto_usock_conn *conn,
 			const json_t *req, struct sotto_errmsg *err);
 int admin_policy_apply(struct authd *ad, struct sotto_usock_conn *conn,
@@ -63,6 +60,12 @@ int admin_policy_confirm(struct authd *ad, struct sotto_usock_conn *conn,
 			 const json_t *req, struct sotto_errmsg *err);
 int admin_policy_revert(struct authd *ad, struct sotto_usock_conn *conn,
 			const json_t *req, struct sotto_errmsg *err);
+
+/* admin_policy.c */
+int admin_policy_add(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
+int admin_policy_del(struct authd *ad, struct sotto_usock_conn *conn,
+		     const json_t *req, struct sotto_errmsg *err);
 int admin_policy_check(struct authd *ad, struct sotto_usock_conn *conn,
 		       const json_t *req, struct sotto_errmsg *err);
 int admin_rule_list(struct authd *ad, struct sotto_usock_conn *conn,

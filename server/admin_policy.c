@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The administrator's socket: groups, rules, networks, trials, verdicts.
+ * The administrator's socket: groups, rules, networks, verdicts.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,80 +75,6 @@ int admin_policy_del(struct authd *ad, struct sotto_usock_conn *conn,
 	int rc = sotto_jx_prefix(req, "prefix", &n.prefix, err);
 
 	return rc ? rc : change_net(ad, conn, req, &n, false, err);
-}
-
-/* ---- the whole as a text, and trials ---- */
-
-int admin_policy_export(struct authd *ad, struct sotto_usock_conn *conn,
-			const json_t *req, struct sotto_errmsg *err)
-{
-	struct policy_doc doc;
-	char *text;
-	int rc = store_policy_load(ad->store, &doc, true, err);
-
-	(void)req;
-	if (rc)
-		return rc;
-	text = policy_doc_text(&doc);
-	policy_doc_free(&doc);
-	if (!text)
-		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	sotto_usock_ok(conn, json_pack("{s:s}", "text", text));
-	free(text);
-	return 0;
-}
-
-static bool is_member(void *arg, const char *name)
-{
-	return member_by_name(arg, name) != NULL;
-}
-
-int admin_policy_apply(struct authd *ad, struct sotto_usock_conn *conn,
-		       const json_t *req, struct sotto_errmsg *err)
-{
-	const struct policy_names names = { is_member, ad };
-	struct policy_doc doc;
-	uint64_t seconds = 0;
-	const char *text;
-	int rc = sotto_jx_string(req, "text", &text, err);
-
-	if (!rc && json_object_get(req, "confirm") &&
-	    sotto_jx_u64(req, "confirm", 5, 86400, &seconds, err))
-		rc = sotto_err(err, SOTTO_E_BAD, "a trial lasts from 5 seconds to 1 day");
-	if (!rc)
-		rc = policy_doc_parse(&doc, text, &names, err);
-	if (rc)
-		return rc;
-	rc = trial_apply(ad, ADMIN_ACTOR, &doc, seconds, err);
-	if (!rc)
-		sotto_usock_ok(conn, json_pack("{s:i, s:i, s:i}",
-					       "groups", (int)doc.groups_n,
-					       "rules", (int)doc.rules_n,
-					       "networks", (int)doc.nets_n));
-	policy_doc_free(&doc);
-	return rc;
-}
-
-int admin_policy_confirm(struct authd *ad, struct sotto_usock_conn *conn,
-			 const json_t *req, struct sotto_errmsg *err)
-{
-	int rc = trial_confirm(ad, ADMIN_ACTOR, err);
-
-	(void)req;
-	if (!rc)
-		sotto_usock_ok(conn, NULL);
-	return rc;
-}
-
-int admin_policy_revert(struct authd *ad, struct sotto_usock_conn *conn,
-			const json_t *req, struct sotto_errmsg *err)
-{
-	int rc = trial_revert(ad, ADMIN_ACTOR, err);
-
-	(void)req;
-	if (!rc)
-		sotto_usock_ok(conn, NULL);
-	return rc;
 }
 
 /* ---- rules ---- */

@@ -118,6 +118,7 @@ struct authd {
 	struct metrics *metrics;
 	struct sotto_usock_conn *watchers[AUTHD_WATCHERS_MAX];
 	unsigned int watchers_n;
+	unsigned int texts_n;		/* policies that are just coming in pieces */
 	struct sotto_signals signals;
 	uint64_t now_ms;		/* monotonic, when the lock was taken */
 	uint64_t started_ms;

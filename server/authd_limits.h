@@ -45,6 +45,7 @@
 #define AUTHD_GONE_TURN		64	/* messages about ended sessions in one turn */
 #define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
 #define AUTHD_POLICY_TURN	64	/* members that get a change in one turn of the loop */
+#define AUTHD_POLICY_FEW	512	/* changes whose members are sought one by one */
 #define AUTHD_DELTA_MAX		4096	/* prefixes; beyond it a member gets all of the policy */
 #define AUTHD_VIEWS_MAX		16	/* whole policies that are kept ready */
 #define AUTHD_VIEW_BEHIND	1024	/* versions that such a one may be behind */
@@ -61,6 +62,8 @@
 #define AUTHD_GRANT_LOG_DAYS	30	/* then they are deleted */
 #define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
 #define AUTHD_WATCHERS_MAX	8	/* sotto realm monitor at a time */
+#define AUTHD_TEXT_MAX		(16 << 20) /* bytes of a policy as a text */
+#define AUTHD_TEXTS_MAX		4	/* such that come in pieces, at a time */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
 #define AUTHD_LIST_LOOK		65536	/* members that are looked at for one */
 

@@ -724,11 +724,15 @@ static void push_group(struct authd *ad, const struct group *g)
 		push_more(ad, g->members[i], false);
 }
 
-/* To those whom the changes from @i on concern, and to nobody else. */
+/* To those whom the changes from @i on concern, and to nobody else: all have their turn if many do. */
 static void push_changes(struct authd *ad, uint32_t i)
 {
 	const struct policy *ps = ad->policy;
 
+	if (ps->log_n - i > AUTHD_POLICY_FEW) {
+		push_all(ad);
+		return;
+	}
 	for (; i < ps->log_n; i++) {
 		const struct store_change *c = &ps->log[i];
 		struct member *m = c->kind == CHANGE_MEMBERSHIP ?

@@ -152,7 +152,7 @@ int policy_side_parse(struct policy_side *s, const char *text, bool net,
 struct reading {
 	struct policy_doc *doc;
 	const struct policy_names *names;
-	uint32_t line;
+	uint32_t line, members_n;
 };
 
 static int check_member(const struct reading *r, const char *name,
@@ -175,13 +175,16 @@ static int read_default(struct policy_doc *doc, char **save,
 	return 0;
 }
 
-static int read_names(const struct reading *r, struct policy_group *g,
+static int read_names(struct reading *r, struct policy_group *g,
 		      char **save, struct sotto_errmsg *err)
 {
 	const char *word;
 	int rc;
 
 	while ((word = strtok_r(NULL, WORDS, save))) {
+		if (r->names && r->members_n++ == POLICY_NAMES_MAX)
+			return sotto_err(err, SOTTO_E_LIMIT, "more than %d members of groups",
+					 POLICY_NAMES_MAX);
 		if (!sotto_name_valid(word))
 			return sotto_err(err, SOTTO_E_BAD,
 					 "'%.70s' is not a member's name", word);
@@ -194,7 +197,7 @@ static int read_names(const struct reading *r, struct policy_group *g,
 	return 0;
 }
 
-static int read_group(const struct reading *r, char **save,
+static int read_group(struct reading *r, char **save,
 		      struct sotto_errmsg *err)
 {
 	const char *word = strtok_r(NULL, WORDS, save);
@@ -204,7 +207,10 @@ static int read_group(const struct reading *r, char **save,
 	if (!word || !sotto_name_valid(word))
 		return sotto_err(err, SOTTO_E_BAD,
 				 "behind 'group' stand its name and its members");
-	g = policy_doc_find(doc, word);
+	/* a large group has many lines, one behind the other */
+	g = doc->groups_n ? &doc->groups[doc->groups_n - 1] : NULL;
+	if (!g || strcmp(g->name, word))
+		g = policy_doc_find(doc, word);
 	if (!g)
 		g = policy_doc_group(doc, word);
 	if (!g)
@@ -291,7 +297,7 @@ static int read_net(const struct reading *r, int action, char **save,
 	return parse_net(&n->prefix, prefix, err);
 }
 
-static int read_line(const struct reading *r, char *line,
+static int read_line(struct reading *r, char *line,
 		     struct sotto_errmsg *err)
 {
 	const char *word, *more;

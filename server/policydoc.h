@@ -25,6 +25,7 @@
 #define POLICY_RULES_MAX	1024	/* in a realm */
 #define POLICY_GROUPS_MAX	1024
 #define POLICY_NETS_MAX		65536
+#define POLICY_NAMES_MAX	(1 << 20) /* members of groups, in a text of an administrator's */
 
 enum policy_side_kind {
 	SIDE_ALL,
@@ -78,7 +79,7 @@ struct policy_names {
 
 /**
  * policy_doc_parse() - @text is not changed; errors name the line.
- * @names: others are refused; NULL: everybody may be a member
+ * @names: others are refused; NULL: everybody may be a member, and groups are of any size
  */
 int policy_doc_parse(struct policy_doc *doc, const char *text,
 		     const struct policy_names *names, struct sotto_errmsg *err);

@@ -224,31 +224,104 @@ static int put_rules(struct sql *st, const struct policy_rule *r, uint32_t n,
 	return rc ? rc : sql_change_rules(st, err);
 }
 
-/* What @doc wants, in tables beside the real ones. */
-static int want_group(struct sql *st, const struct policy_group *g,
-		      bool lenient, struct sotto_errmsg *err)
+/* SOTTO_E_UNKNOWN if there is no such group; "" is all members, 0. */
+static int group_id(struct sql *st, const char *name, int64_t *id,
+		    struct sotto_errmsg *err)
 {
+	sqlite3_stmt *s;
+	int rc;
+
+	*id = 0;
+	if (!*name)
+		return 0;
+	s = sql_prepare(st, err, "SELECT id FROM grp WHERE name = ?", "s", name);
+	if (!s)
+		return err->code;
+	rc = sql_step(st, s, err);
+	if (rc == 1)
+		*id = sqlite3_column_int64(s, 0);
+	else if (rc == 0)
+		rc = sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'",
+			       name);
+	sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
+#define DROP_WANT \
+	"DROP TABLE IF EXISTS temp.want_grp;" \
+	"DROP TABLE IF EXISTS temp.want_member;" \
+	"DROP TABLE IF EXISTS temp.want_net;" \
+	"DROP TABLE IF EXISTS temp.want_in;" \
+	"DROP TABLE IF EXISTS temp.want_out;"
+
+/* What @doc wants, in tables beside the real ones. Groups are large: one statement for all. */
+struct want {
+	struct sql *st;
+	sqlite3_stmt *member;
+	bool lenient;
+};
+
+static int no_member(struct sql *st, const char *group, const char *name,
+		     struct sotto_errmsg *err)
+{
+	/* named twice, or not there */
+	if (sql_has(st, "SELECT 1 FROM member WHERE name = ? AND state <> 2", name))
+		return 0;
+	return sotto_err(err, SOTTO_E_UNKNOWN, "group %s: there is no member '%s'", group,
+			 name);
+}
+
+static int want_member(const struct want *w, const char *group, const char *name,
+		       struct sotto_errmsg *err)
+{
+	int rc;
+
+	sqlite3_bind_text(w->member, 2, name, -1, SQLITE_STATIC);
+	rc = sql_step(w->st, w->member, err);
+	sqlite3_reset(w->member);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_changes(w->st->db) || w->lenient)
+		return 0;
+	return no_member(w->st, group, name, err);
+}
+
+static int want_group(const struct want *w, const struct policy_group *g,
+		      struct sotto_errmsg *err)
+{
+	struct sql *st = w->st;
 	int rc = sql_exec(st, err, "INSERT OR IGNORE INTO grp(name) VALUES(?)",
 			  "s", g->name);
+	int64_t id;
 	uint32_t i;
 
 	if (!rc)
 		rc = sql_exec(st, err, "INSERT INTO temp.want_grp VALUES(?)",
 			      "s", g->name);
-	for (i = 0; i < g->n && !rc; i++) {
-		rc = sql_exec(st, err, "INSERT OR IGNORE INTO temp.want_member"
-			      " SELECT g.id, m.id FROM grp g, member m"
-			      " WHERE g.name = ? AND m.name = ? AND m.state <> 2",
-			      "ss", g->name, g->members[i]);
-		if (rc || sqlite3_changes(st->db) || lenient)
-			continue;
-		/* named twice, or not there */
-		if (!sql_has(st, "SELECT 1 FROM member WHERE name = ? AND state <> 2",
-			     g->members[i]))
-			rc = sotto_err(err, SOTTO_E_UNKNOWN,
-				       "group %s: there is no member '%s'",
-				       g->name, g->members[i]);
-	}
+	if (!rc)
+		rc = group_id(st, g->name, &id, err);
+	if (rc)
+		return rc;
+	sqlite3_bind_int64(w->member, 1, id);
+	for (i = 0; i < g->n && !rc; i++)
+		rc = want_member(w, g->name, g->members[i], err);
+	return rc;
+}
+
+static int want_groups(struct sql *st, const struct policy_doc *doc, bool lenient,
+		       struct sotto_errmsg *err)
+{
+	struct want w = { .st = st, .lenient = lenient };
+	uint32_t i;
+	int rc = 0;
+
+	w.member = sql_prepare(st, err, "INSERT OR IGNORE INTO temp.want_member"
+			       " SELECT ?, id FROM member WHERE name = ? AND state <> 2", "");
+	if (!w.member)
+		return err->code;
+	for (i = 0; i < doc->groups_n && !rc; i++)
+		rc = want_group(&w, &doc->groups[i], err);
+	sqlite3_finalize(w.member);
 	return rc;
 }
 
@@ -270,19 +343,30 @@ static int want_net(struct sql *st, const struct policy_net *n,
 static int want(struct sql *st, const struct policy_doc *doc, bool lenient,
 		struct sotto_errmsg *err)
 {
-	int rc = sql_run(st, "DROP TABLE IF EXISTS temp.want_grp;"
-			 "DROP TABLE IF EXISTS temp.want_member;"
-			 "DROP TABLE IF EXISTS temp.want_net;"
+	int rc = sql_run(st, DROP_WANT
 			 "CREATE TEMP TABLE want_grp(name TEXT PRIMARY KEY);"
-			 "CREATE TEMP TABLE want_member(grp, member, PRIMARY KEY(grp, member));"
+			 "CREATE TEMP TABLE want_member(grp INTEGER, member INTEGER,"
+			 "  PRIMARY KEY(grp, member)) WITHOUT ROWID;"
 			 "CREATE TEMP TABLE want_net(addr, plen, grp, action);", err);
 	uint32_t i;
 
-	for (i = 0; i < doc->groups_n && !rc; i++)
-		rc = want_group(st, &doc->groups[i], lenient, err);
+	if (!rc)
+		rc = want_groups(st, doc, lenient, err);
 	for (i = 0; i < doc->nets_n && !rc; i++)
 		rc = want_net(st, &doc->nets[i], err);
 	return rc;
+}
+
+/* Who comes into a group, and who leaves it: looked for once, and then few. */
+static int find_moves(struct sql *st, struct sotto_errmsg *err)
+{
+	return sql_run(st,
+		"CREATE TEMP TABLE want_in AS SELECT grp, member FROM temp.want_member w"
+		"  WHERE NOT EXISTS (SELECT 1 FROM main.grp_member x"
+		"    WHERE x.grp = w.grp AND x.member = w.member);"
+		"CREATE TEMP TABLE want_out AS SELECT grp, member FROM main.grp_member x"
+		"  WHERE NOT EXISTS (SELECT 1 FROM temp.want_member w"
+		"    WHERE w.grp = x.grp AND w.member = x.member);", err);
 }
 
 /* The real tables become like those, and the differences are noted. */
@@ -291,9 +375,7 @@ static int become(struct sql *st, struct sotto_errmsg *err)
 	return sql_run(st,
 		"INSERT INTO policy_change(version, kind, grp, member)"
 		"  SELECT " SQL_VERSION ", 3, grp, member FROM ("
-		"    SELECT * FROM (SELECT * FROM grp_member EXCEPT SELECT * FROM temp.want_member)"
-		"    UNION"
-		"    SELECT * FROM (SELECT * FROM temp.want_member EXCEPT SELECT * FROM grp_member));"
+		"    SELECT * FROM temp.want_out UNION ALL SELECT * FROM temp.want_in);"
 		"INSERT INTO policy_change(version, kind, addr, plen, grp)"
 		"  SELECT " SQL_VERSION ", 1, addr, plen, grp FROM ("
 		"    SELECT * FROM (SELECT addr, plen, grp, action FROM policy EXCEPT SELECT * FROM temp.want_net)"
@@ -301,12 +383,9 @@ static int become(struct sql *st, struct sotto_errmsg *err)
 		"    SELECT * FROM (SELECT * FROM temp.want_net EXCEPT SELECT addr, plen, grp, action FROM policy));"
 		"DELETE FROM policy;"
 		"INSERT INTO policy(addr, plen, grp, action) SELECT * FROM temp.want_net;"
-		"DELETE FROM grp_member;"
-		"INSERT INTO grp_member SELECT * FROM temp.want_member;"
-		"DELETE FROM grp WHERE name NOT IN (SELECT name FROM temp.want_grp);"
-		"DROP TABLE temp.want_grp;"
-		"DROP TABLE temp.want_member;"
-		"DROP TABLE temp.want_net;", err);
+		"DELETE FROM grp_member WHERE (grp, member) IN temp.want_out;"
+		"INSERT INTO grp_member SELECT * FROM temp.want_in;"
+		"DELETE FROM grp WHERE name NOT IN (SELECT name FROM temp.want_grp);" DROP_WANT, err);
 }
 
 static int put_trial(struct sql *st, const struct store_trial *t,
@@ -336,6 +415,8 @@ int sql_policy_apply(struct sql *st, const char *actor, const char *event,
 	rc = sql_policy_changed(st, err);
 	if (!rc)
 		rc = want(st, doc, lenient, err);
+	if (!rc)
+		rc = find_moves(st, err);
 	if (!rc)
 		rc = become(st, err);
 	if (!rc)
@@ -441,29 +522,6 @@ int sql_check_name(struct sql *st, int64_t member, const char *name,
 	if (rc)
 		return rc < 0 ? rc : 0;
 	return sotto_err(err, SOTTO_E_UNKNOWN, "there is no member '%s'", name);
-}
-
-/* SOTTO_E_UNKNOWN if there is no such group; "" is all members, 0. */
-static int group_id(struct sql *st, const char *name, int64_t *id,
-		    struct sotto_errmsg *err)
-{
-	sqlite3_stmt *s;
-	int rc;
-
-	*id = 0;
-	if (!*name)
-		return 0;
-	s = sql_prepare(st, err, "SELECT id FROM grp WHERE name = ?", "s", name);
-	if (!s)
-		return err->code;
-	rc = sql_step(st, s, err);
-	if (rc == 1)
-		*id = sqlite3_column_int64(s, 0);
-	else if (rc == 0)
-		rc = sotto_err(err, SOTTO_E_UNKNOWN, "there is no group '%s'",
-			       name);
-	sqlite3_finalize(s);
-	return rc < 0 ? rc : 0;
 }
 
 /* What is stored must be loadable: of each thing no more than there may be in a realm. */

@@ -72,17 +72,25 @@ json_t *plain_json(json_t *o)
 	return o;
 }
 
-int daemon_call(const char *socket, json_t *req, json_t **out)
+int daemon_open(const char *socket, struct sotto_uclient **uc)
 {
 	char path[SOTTO_PATH_MAX];
+	struct sotto_errmsg err = { 0 };
+	int ret = sotto_uclient_open(sotto_path(path, SOTTO_RUN, socket), uc, &err);
+
+	return ret ? daemon_fail(socket, ret, &err) : EXIT_OK;
+}
+
+int daemon_ask(struct sotto_uclient *uc, const char *socket, json_t *req, int timeout_ms,
+	       json_t **out)
+{
 	struct sotto_errmsg err = { 0 };
 	json_t *answer = NULL;
 	int ret;
 
 	if (!req)
 		out_of_memory();
-	ret = sotto_usock_call(sotto_path(path, SOTTO_RUN, socket), req,
-			       DAEMON_CALL_MS, &answer, &err);
+	ret = sotto_uclient_call(uc, req, timeout_ms, &answer, &err);
 	json_decref(req);
 	if (ret || !out) {
 		json_decref(answer);
@@ -90,6 +98,20 @@ int daemon_call(const char *socket, json_t *req, json_t **out)
 	}
 	*out = opts.json ? answer : plain_json(answer);
 	return EXIT_OK;
+}
+
+int daemon_call(const char *socket, json_t *req, json_t **out)
+{
+	struct sotto_uclient *uc;
+	int ret = daemon_open(socket, &uc);
+
+	if (ret) {
+		json_decref(req);
+		return ret;
+	}
+	ret = daemon_ask(uc, socket, req, DAEMON_CALL_MS, out);
+	sotto_uclient_close(uc);
+	return ret;
 }
 
 json_t *agent_ask(const char *cmd)

@@ -15,6 +15,7 @@
 
 struct column;
 struct sotto_errmsg;
+struct sotto_uclient;
 struct table;
 
 /** daemon_fail() - tell why a daemon cannot be spoken to (@ret, @err); an exit code */
@@ -28,6 +29,13 @@ int daemon_fail(const char *socket, int ret, const struct sotto_errmsg *err);
  * Returns 0 or an exit code.
  */
 int daemon_call(const char *socket, json_t *req, json_t **out);
+
+/** daemon_open() - a connection for several requests; 0, or an exit code after a message */
+int daemon_open(const char *socket, struct sotto_uclient **uc);
+
+/** daemon_ask() - as daemon_call(), on such a one */
+int daemon_ask(struct sotto_uclient *uc, const char *socket, json_t *req, int timeout_ms,
+	       json_t **out);
 
 /**
  * daemon_pages() - ask the server for a list that comes in pages

@@ -57,7 +57,7 @@ static const char *verdict(const char *from, const char *to)
 
 #define IS(x, y)	EXPECT(!strcmp(x, y))
 
-static bool three(void)
+static inline bool three(void)
 {
 	return authd_start(&run, "[realm]\nprotect_members = no\n") &&
 	       sim_member(&a, &run, "alice", "10.0.0.1") &&
@@ -65,7 +65,7 @@ static bool three(void)
 	       sim_member(&c, &run, "carol", "10.0.0.3");
 }
 
-static void stop(void)
+static inline void stop(void)
 {
 	sim_free(&a);
 	sim_free(&b);

@@ -76,7 +76,7 @@
 
 /* Local sockets, bytes. */
 #define SOTTO_USOCK_LINE_MAX	65536	/* one request */
-#define SOTTO_USOCK_ANSWER_MAX	(16 << 20) /* one line of an answer */
+#define SOTTO_USOCK_ANSWER_MAX	(32 << 20) /* one line of an answer */
 #define SOTTO_USOCK_OUT_MAX	(32 << 20) /* unsent output per connection */
 #define SOTTO_USOCK_CONNS_MAX	64	/* connections */
 

@@ -207,6 +207,18 @@ static int check_ok(const json_t *ans, struct sotto_errmsg *err)
 			 message ? message : "the daemon refused");
 }
 
+int sotto_uclient_call(struct sotto_uclient *uc, const json_t *req, int timeout_ms,
+		       json_t **out, struct sotto_errmsg *err)
+{
+	int rc;
+
+	*out = NULL;
+	rc = sotto_uclient_send(uc, req, err);
+	if (!rc)
+		rc = sotto_uclient_recv(uc, timeout_ms, out, err);
+	return rc ? rc : check_ok(*out, err);
+}
+
 int sotto_usock_call(const char *path, const json_t *req, int timeout_ms,
 		     json_t **out, struct sotto_errmsg *err)
 {
@@ -217,9 +229,7 @@ int sotto_usock_call(const char *path, const json_t *req, int timeout_ms,
 	rc = sotto_uclient_open(path, &uc, err);
 	if (rc)
 		return rc;
-	rc = sotto_uclient_send(uc, req, err);
-	if (!rc)
-		rc = sotto_uclient_recv(uc, timeout_ms, out, err);
+	rc = sotto_uclient_call(uc, req, timeout_ms, out, err);
 	sotto_uclient_close(uc);
-	return rc ? rc : check_ok(*out, err);
+	return rc;
 }

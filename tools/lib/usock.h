@@ -80,10 +80,13 @@ int sotto_uclient_send(struct sotto_uclient *uc, const json_t *req,
 int sotto_uclient_recv(struct sotto_uclient *uc, int timeout_ms, json_t **out,
 		       struct sotto_errmsg *err);
 /**
- * sotto_usock_call() - open, ask, take one answer, close
+ * sotto_uclient_call() - ask, and take one answer
  * Returns 0 with *@out on {"ok":true}; SOTTO_E_REFUSED with the answer's message
  * in @err and the answer itself in *@out (so that "error" can be looked at).
  */
+int sotto_uclient_call(struct sotto_uclient *uc, const json_t *req, int timeout_ms,
+		       json_t **out, struct sotto_errmsg *err);
+/** sotto_usock_call() - the same, with a connection of its own */
 int sotto_usock_call(const char *path, const json_t *req, int timeout_ms,
 		     json_t **out, struct sotto_errmsg *err);
 
