@@ -61,7 +61,7 @@
 #define AUTHD_SOFTWARES		64	/* different versions of agents that are told apart */
 #define AUTHD_WATCHERS_MAX	8	/* sotto realm monitor at a time */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
-#define AUTHD_LIST_LOOK		65536	/* members that are looked at for one */
+#define AUTHD_LIST_LOOK		65536	/* members and sessions that are looked at for one */
 
 /* What a refused agent is told to remember it for, milliseconds. */
 #define AUTHD_HOLD_NOT_MEMBER	30000
