@@ -184,6 +184,14 @@ static void take_grant(struct ask *a, const struct sotto_msg_session_grant *g)
 	struct session *s;
 
 	a->state = ASK_WAITING;
+	if (session_was_gone(ag, g->session_id)) {
+		/* the same request makes another session, or is told why there is none */
+		if (a->over)
+			ask_free(a);
+		else
+			ask_again(a);
+		return;
+	}
 	s = install_grant(ag, &a->request, a->eph_priv, g, &why);
 	if (!s) {
 		report_closed(ag, g->session_id, why);

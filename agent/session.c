@@ -295,13 +295,26 @@ void session_gone(struct agent *ag, uint64_t id, unsigned int reason)
 {
 	struct session *s = session_find(ag, id);
 
-	if (!s)
+	if (!s) {
+		if (ag->sessions.in_flight)	/* its grant comes, perhaps */
+			ag->sessions.gone[ag->sessions.n_gone++ % GONE_MAX] = id;
 		return;
+	}
 	/* one that is retired anyway is no news */
 	sotto_log(s->retired ? SOTTO_LOG_DEBUG : SOTTO_LOG_NOTICE,
 		  "peer %s: session %016" PRIx64 " ended by the server: %s", s->peer, id,
 		  sotto_refusal_text(reason));
 	drop(s);
+}
+
+bool session_was_gone(const struct agent *ag, uint64_t id)
+{
+	const struct sessions *all = &ag->sessions;
+
+	for (unsigned int i = 0; i < all->n_gone && i < GONE_MAX; i++)
+		if (all->gone[i] == id)
+			return true;
+	return false;
 }
 
 /* Sessions to be dropped, collected first: the table must not change meanwhile. */

@@ -31,6 +31,7 @@ struct agent;
 #define SESSION_REKEY_MAX_MS	60000
 #define SESSION_LEAVE_MS	1000	/* for the server to hear that we go */
 #define SHUNNED_MAX		256	/* keys of revoked members that are remembered */
+#define GONE_MAX	1024	/* ids of sessions that ended before they came, likewise */
 #define SESSION_BUCKETS		1024	/* of the table; chains grow with the number */
 
 /** struct session - one session; no keys in here: they are in the kernel alone */
@@ -71,6 +72,8 @@ struct sessions {
 	unsigned int n_fresh;
 	uint8_t shunned[SHUNNED_MAX][SOTTO_PUB_LEN];
 	unsigned int n_shunned;		/* ever */
+	uint64_t gone[GONE_MAX];
+	unsigned int n_gone;		/* ever */
 	struct ask *asks;		/* ask.c's */
 	unsigned int n_asks;
 	unsigned int in_flight;		/* asks whose answer is not here */
@@ -117,6 +120,12 @@ void session_sa_deleted(struct agent *ag, uint64_t id, uint8_t dir);
 
 /* The server's. */
 void session_gone(struct agent *ag, uint64_t id, unsigned int reason);
+/**
+ * session_was_gone() - its end was told while it was not known
+ * Datagrams overtake each other: a grant that comes later has keys of which the other end
+ * has none. An id is never used again. The last GONE_MAX are kept.
+ */
+bool session_was_gone(const struct agent *ag, uint64_t id);
 unsigned int session_peer_gone(struct agent *ag, const char *name,
 			       const uint8_t pub[SOTTO_PUB_LEN]);
 void session_drop_all(struct agent *ag);

@@ -2,7 +2,9 @@
 /*
  * The administrator's socket: what shows and changes nothing.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin.h"
@@ -106,10 +108,25 @@ static int get_limit(const json_t *req, uint64_t *limit,
  */
 struct page {
 	uint64_t left;
+	int look;			/* so much is looked at for it */
 	struct member *m;		/* the first one that may be on it */
-	uint64_t skip;			/* of what it has, these were on the one before */
+	uint64_t id;			/* the first one of its sessions; 0: of all */
+	uint64_t skip;			/* so many were before that one, if it has ended since */
 	json_t *next;
 };
+
+static int get_id(const json_t *req, uint64_t *id, struct sotto_errmsg *err)
+{
+	const char *text;
+	char *end;
+	int rc = sotto_jx_string(req, "session", &text, err);
+
+	if (rc)
+		return rc;
+	errno = 0;
+	*id = strtoull(text, &end, 16);
+	return *end || errno ? sotto_err(err, SOTTO_E_BAD, "\"session\" is no session's id") : 0;
+}
 
 static int get_page(struct authd *ad, const json_t *req, struct page *p,
 		    struct sotto_errmsg *err)
@@ -118,11 +135,15 @@ static int get_page(struct authd *ad, const json_t *req, struct page *p,
 	int rc = get_limit(req, &p->left, err);
 
 	p->next = json_null();
+	p->look = AUTHD_LIST_LOOK;
 	p->skip = 0;
+	p->id = 0;
 	if (!rc && json_object_get(req, "from"))
 		rc = sotto_jx_u64(req, "from", 0, INT64_MAX, &from, err);
 	if (!rc && json_object_get(req, "skip"))
 		rc = sotto_jx_u64(req, "skip", 0, INT64_MAX, &p->skip, err);
+	if (!rc && json_object_get(req, "session"))
+		rc = get_id(req, &p->id, err);
 	if (rc)
 		return rc;
 	p->m = member_by_id(ad, from);
@@ -137,8 +158,8 @@ static int get_page(struct authd *ad, const json_t *req, struct page *p,
 static void end_page(struct page *p)
 {
 	if (p->m)
-		p->next = json_pack("{s:I, s:I}", "from", (json_int_t)p->m->id,
-				    "skip", (json_int_t)p->skip);
+		p->next = json_pack("{s:I, s:I, s:o}", "from", (json_int_t)p->m->id,
+				    "skip", (json_int_t)p->skip, "session", sotto_jx_id(p->id));
 }
 
 int admin_member_list(struct authd *ad, struct sotto_usock_conn *conn,
@@ -179,28 +200,44 @@ static json_t *session_json(const struct session *s)
 			 "destination", sotto_addr_str(&s->dst, dst));
 }
 
-/* Each is with the member that asked for it. False: the page is full. */
-static bool list_sessions(json_t *list, struct page *p)
+/* Where the page before ended. */
+static const struct session_link *first_link(struct authd *ad, const struct page *p)
 {
-	const struct session_link *l;
-	uint64_t n = 0;
+	const struct session *s = p->id ? session_by_id(ad, p->id) : NULL;
+	const struct session_link *l = p->m->sessions;
+	uint64_t n = p->skip;
 
-	for (l = p->m->sessions; l; l = l->next, n++) {
-		if (n < p->skip || l->session->a != p->m)
+	if (s && s->a == p->m)
+		return &s->link_a;
+	if (s && s->b == p->m)
+		return &s->link_b;
+	while (l && n--)
+		l = l->next;
+	return l;
+}
+
+/* Each is with the member that asked for it. False: the page is full. */
+static bool list_sessions(struct authd *ad, json_t *list, struct page *p)
+{
+	const struct session_link *l = first_link(ad, p);
+
+	for (; l && p->look > 0; l = l->next, p->skip++, p->look--) {
+		if (l->session->a != p->m)
 			continue;
 		if (!p->left)
 			break;
 		p->left--;
 		json_array_append_new(list, session_json(l->session));
 	}
-	p->skip = l ? n : 0;
+	p->id = l ? l->session->id : 0;
+	if (!l)
+		p->skip = 0;
 	return !l;
 }
 
 int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
 		       const json_t *req, struct sotto_errmsg *err)
 {
-	unsigned int look = AUTHD_LIST_LOOK;
 	struct page p;
 	json_t *list;
 	int rc = get_page(ad, req, &p, err);
@@ -208,7 +245,7 @@ int admin_session_list(struct authd *ad, struct sotto_usock_conn *conn,
 	if (rc)
 		return rc;
 	list = json_array();
-	while (p.m && look-- && list_sessions(list, &p))
+	while (p.m && p.look-- > 0 && list_sessions(ad, list, &p))
 		p.m = p.m->next;
 	end_page(&p);
 	sotto_usock_ok(conn, json_pack("{s:o, s:o}", "sessions", list, "next", p.next));
@@ -270,7 +307,6 @@ static void member_policy(const struct member *m, json_t *list)
 int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 		      const json_t *req, struct sotto_errmsg *err)
 {
-	unsigned int look = AUTHD_LIST_LOOK;
 	struct page p;
 	json_t *list, *o;
 	int rc = get_page(ad, req, &p, err);
@@ -284,7 +320,7 @@ int admin_policy_show(struct authd *ad, struct sotto_usock_conn *conn,
 	}
 	if (!ad->conf.protect_members)
 		p.m = NULL;
-	for (; p.m && p.left && look; p.m = p.m->next, look--) {
+	for (; p.m && p.left && p.look; p.m = p.m->next, p.look--) {
 		if (!p.m->registered)
 			continue;
 		member_policy(p.m, list);

@@ -342,6 +342,20 @@ struct assoc *assoc_half_open(struct authd *ad, struct member *m,
 	return as;
 }
 
+/* On a full disk there is no new key, and so full handshakes. Trying holds up all the others. */
+static bool tickets_ready(struct authd *ad, int64_t now)
+{
+	struct sotto_errmsg err;
+
+	if (ad->now_ms < ad->tickets_ms)
+		return false;
+	if (!tickets_turn(ad->tickets, ad->store, now, &err))
+		return true;
+	sotto_warn("no new key for tickets: %s", err.text);
+	ad->tickets_ms = ad->now_ms + AUTHD_TICKET_RETRY_MS;
+	return false;
+}
+
 bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack)
 {
 	struct ticket_content c = {
@@ -349,10 +363,8 @@ bool assoc_ticket(struct assoc *as, struct sotto_msg_hello_ack *ack)
 		.made = authd_wall(),
 	};
 	struct authd *ad = as->ad;
-	struct sotto_errmsg err;
 
-	if (!(as->chan.keys.features & SOTTO_FEATURE_RESUME) ||
-	    tickets_turn(ad->tickets, ad->store, c.made, &err))
+	if (!(as->chan.keys.features & SOTTO_FEATURE_RESUME) || !tickets_ready(ad, c.made))
 		return false;
 	ticket_make(ad->tickets, &c, &ack->ticket);
 	memcpy(ack->ticket_secret, c.secret, sizeof(c.secret));

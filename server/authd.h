@@ -137,6 +137,7 @@ struct authd {
 	struct htab half_by_echo;
 	struct half_open *half_open, **half_open_end; /* oldest first */
 	struct tickets *tickets;	/* in secret memory */
+	uint64_t tickets_ms;		/* until then none are given: there is no key */
 	unsigned int half_open_n, enrolling_n;
 	struct limiter sources, failures;
 	struct bucket inits, resumes, hints, cookies_given;

@@ -19,6 +19,7 @@
 #define AUTHD_RESUME_RATE	20000	/* and RESUMEs beside that: they cost no Diffie-Hellman */
 #define AUTHD_SOURCE_RATE	50	/* handshakes per second of one source (IPv6: /64) */
 #define AUTHD_SOURCE_BURST	4	/* seconds of that at once */
+#define AUTHD_TICKET_RETRY_MS	5000	/* no key for tickets could be stored: once more */
 #define AUTHD_FAIL_RATE_MIN	6	/* failed enrolments per minute of one source */
 #define AUTHD_FAIL_BURST	20
 #define AUTHD_HINT_RATE		200	/* hints per second */
@@ -65,7 +66,7 @@
 #define AUTHD_TEXT_MAX		(16 << 20) /* bytes of a policy as a text */
 #define AUTHD_TEXTS_MAX		4	/* such that come in pieces, at a time */
 #define AUTHD_LIST_MAX		1000	/* entries of one list answer */
-#define AUTHD_LIST_LOOK		65536	/* members that are looked at for one */
+#define AUTHD_LIST_LOOK		65536	/* members and sessions that are looked at for one */
 
 /* What a refused agent is told to remember it for, milliseconds. */
 #define AUTHD_HOLD_NOT_MEMBER	30000

@@ -60,7 +60,7 @@ int tickets_load(struct tickets *t, struct store *st, int64_t now,
 		if (rc != SOTTO_E_UNKNOWN && rc != SOTTO_E_BAD)
 			return rc;
 	}
-	/* so does a full disk: each HELLO tries again */
+	/* so does a full disk: HELLOs try again */
 	if (tickets_turn(t, st, now, err))
 		sotto_warn("no new key for tickets: %s", err->text);
 	return 0;

@@ -111,6 +111,9 @@ static struct server {
 	const char *addrs[2];	/* in hello-ack; none: 10.0.0.1 */
 	unsigned int named;	/* sessions of lists that are still there */
 	unsigned int refusal;	/* the answer to requests for sessions; 0 = none */
+	struct sotto_msg_session_request request;	/* the last one */
+	uint32_t request_at;	/* and its id on the channel */
+	unsigned int requests;
 	uint8_t echo[SOTTO_ECHO_LEN];	/* of the last message 1 */
 	uint32_t agent_index;	/* of the last message 1 */
 } srv;
@@ -195,6 +198,9 @@ static inline void server_request(void *arg, uint32_t id, const struct sotto_msg
 		break;
 	case SOTTO_MSG_SESSION_REQUEST:
 		srv.rekey_of = m->request.rekey_of;
+		srv.request = m->request;
+		srv.request_at = id;
+		srv.requests++;
 		if (srv.refusal)
 			server_refuse(c, id);
 		return;

@@ -648,6 +648,72 @@ static bool offer(const struct sotto_msg *m)
 	return answer == SOTTO_MSG_SESSION_ACCEPT;
 }
 
+static void on_asked(struct agent *a, void *arg, enum sotto_reason reason, uint32_t hold_ms)
+{
+	(void)a;
+	(void)hold_ms;
+	*(int *)arg = reason;
+}
+
+/* With bob, as it was asked for. */
+static void grant(uint64_t id)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GRANT };
+	struct sotto_msg_session_grant *g = &m.grant;
+	uint8_t priv[32];
+
+	g->session_id = id;
+	g->request_id = srv.request.request_id;
+	strcpy(g->name, "bob");
+	noise_keypair(priv, g->static_pub);
+	noise_keypair(priv, g->eph_pub);
+	g->spi = 5000;
+	g->data_port = 7689;
+	g->addrs.n = 1;
+	g->addrs.a[0] = srv.request.dst;
+	g->own_addrs.n = 1;
+	sotto_addr_parse(&g->own_addrs.a[0], "10.0.0.1");
+	g->cipher = 2;
+	g->seed[0] = 1;
+	g->life.hard_s = 3600;
+	EXPECT_EQ(sotto_chan_answer(&srv.chans[0].ch, sotto_now_ms(), srv.request_at, &m), 0);
+}
+
+/* That a session is gone arrives before its grant: there are no keys for it, and another one
+ * is asked for.
+ */
+static void gone_overtakes_grant(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_GONE };
+	struct sotto_addr dst;
+	int told = 0, asked = -1;
+
+	begin();
+	agent_begin();
+	UNTIL(associated() && srv.listed == srv.hello.live_count, 10000);
+	sotto_addr_parse(&dst, "10.0.0.2");
+	ask_session(&ag, &dst, 0, 10000, 0, on_asked, &asked);
+	UNTIL(srv.requests, 10000);
+	m.ids.reason = SOTTO_REFUSAL_CLOSED;
+	m.ids.ids.n = 1;
+	m.ids.ids.id[0] = 4711;
+	EXPECT_EQ(sotto_chan_request(&srv.chans[0].ch, sotto_now_ms(), &m, 0, on_offered,
+				     &told, NULL), 0);
+	UNTIL(told, 10000);
+	EXPECT_EQ(told, SOTTO_MSG_ACK);
+	grant(4711);
+	UNTIL(srv.requests == 2, 5000);
+	EXPECT_EQ(srv.requests, 2);
+	EXPECT_EQ(ksim.n_sas, 0);
+	EXPECT_EQ(asked, -1);
+	ASSERT(srv.requests == 2);
+	grant(4712);
+	UNTIL(asked >= 0, 10000);
+	EXPECT_EQ(asked, SOTTO_REASON_NONE);
+	EXPECT_EQ(ksim.n_sas, 2);
+	end();
+}
+
 /* A session that bob asked for, with the key that he said. */
 static bool offered(uint8_t key[32])
 {
@@ -795,7 +861,7 @@ static void unused_offers_are_few(void)
 
 static unsigned int refused;
 
-static void on_asked(struct agent *a, void *arg, enum sotto_reason reason, uint32_t hold_ms)
+static void on_refused(struct agent *a, void *arg, enum sotto_reason reason, uint32_t hold_ms)
 {
 	(void)a;
 	(void)hold_ms;
@@ -813,7 +879,7 @@ static void questions_are_few(void)
 	for (unsigned int i = 0; i <= ASKS_MAX; i++) {
 		struct sotto_addr dst = { .len = 4, .b = { 10, 2, i >> 8, i } };
 
-		ask_session(&ag, &dst, 0, 10000, 0, on_asked, NULL);
+		ask_session(&ag, &dst, 0, 10000, 0, on_refused, NULL);
 	}
 	EXPECT_EQ(refused, 1);
 	EXPECT_EQ(ag.counters[COUNT_ASKS_REFUSED], 1);
@@ -1225,6 +1291,7 @@ static const struct ktap_test tests[] = {
 	{ "no_addresses_are_not_believed", no_addresses_are_not_believed },
 	{ "due_sessions_are_replaced_after_a_restart", due_sessions_are_replaced_after_a_restart },
 	{ "offer_waits_for_hello", offer_waits_for_hello },
+	{ "gone_overtakes_grant", gone_overtakes_grant },
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "owner_among_many_pins", owner_among_many_pins },
 	{ "early_offers_are_few", early_offers_are_few },

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "hostsrun.h"
+#include "server/authd_limits.h"
 
 static void add_fails(const char *error, const char *name, const char *a1,
 		      const char *a2)
@@ -499,6 +500,36 @@ static void on_full_disk(const char *filler)
 	sim_free(&carol);
 }
 
+static int said_so_often(const char *text)
+{
+	char path[160], line[512];
+	int n = 0;
+	FILE *f;
+
+	authd_log_path(&run, path);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Hellos without a ticket, and for most of them the disk is not asked. */
+static void hellos_on_full_disk(struct sim *s)
+{
+	uint64_t begin = sotto_now_ms();
+	int i;
+
+	ASSERT(sim_open(s, false));
+	for (i = 0; i < 100; i++)
+		EXPECT(sim_hello(s, 0) && !s->ticket.n);
+	printf("# 100 hellos in %d ms\n", (int)(sotto_now_ms() - begin));
+	/* one when it started, too */
+	EXPECT(said_so_often("no new key for tickets") <=
+	       2 + (int)(sotto_now_ms() - begin) / AUTHD_TICKET_RETRY_MS);
+}
+
 /* A server that is started serves, though it can neither make keys for tickets nor take a
  * policy back: that it does once there is room.
  */
@@ -506,8 +537,11 @@ static void starts_on_full_disk(const char *filler)
 {
 	json_t *ans = authd_ask(&run, "{s:s, s:s, s:i}", "cmd", "policy.apply",
 				"text", "protect 10.0.0.0/8\n", "confirm", 5);
+	static struct sim s;
 	sqlite3 *db;
 
+	ASSERT(sim_member(&s, &run, "bob", "10.0.0.2"));
+	s.features = SOTTO_FEATURE_RESUME;
 	EXPECT(json_is_true(json_object_get(ans, "ok")));
 	json_decref(ans);
 	/* kept open: who is the first to open it would need room for SQLite's own files */
@@ -519,10 +553,14 @@ static void starts_on_full_disk(const char *filler)
 	EXPECT(authd_said(&run, "no new key for tickets"));
 	EXPECT(authd_said(&run, "cannot be taken back"));
 	EXPECT(!authd_said(&run, "is in force again"));
+	hellos_on_full_disk(&s);
 	unlink(filler);
 	SIM_UNTIL(authd_said(&run, "is in force again"), 10000);
 	EXPECT(authd_said(&run, "is in force again"));
 	EXPECT_EQ(audited("policy.expire"), 1);
+	sim_wait(AUTHD_TICKET_RETRY_MS);
+	EXPECT(sim_hello(&s, 0) && s.ticket.n);
+	sim_free(&s);
 	sqlite3_close(db);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "threerun.h"
 
+#include <inttypes.h>
 #include <sys/un.h>
 
 #include "secret.h"
@@ -381,6 +382,45 @@ static int walk(const char *cmd, const char *name, int *pages)
 	return n;
 }
 
+/* One that begins, or ends, between two pages changes nothing for the others. */
+static void pages_meet(void)
+{
+	char second[17];
+	json_t *ans, *next;
+	int i;
+
+	ASSERT(authd_start(&run, "") && sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2"));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	ans = authd_ask(&run, "{s:s, s:i}", "cmd", "session.list", "limit", 1);
+	next = json_incref(json_object_get(ans, "next"));
+	json_decref(ans);
+	snprintf(second, sizeof(second), "%016" PRIx64, a.asks[1].session_id);
+	EXPECT(!strcmp(authd_str(next, "session"), second));
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	for (i = 0; i < 2; i++) {
+		struct sotto_msg m = { .type = SOTTO_MSG_SESSION_CLOSE };
+		json_t *list;
+
+		json_object_set_new(next, "cmd", json_string("session.list"));
+		ans = authd_ask(&run, "O", next);
+		list = json_object_get(ans, "sessions");
+		/* its first one has ended meanwhile: as many are skipped as were before it */
+		EXPECT_EQ(json_array_size(list), 2);
+		EXPECT(!strcmp(authd_str(json_array_get(list, 0), "id"), second) == !i);
+		json_decref(ans);
+		m.ids.reason = SOTTO_REFUSAL_CLOSED;
+		m.ids.ids.n = 1;
+		m.ids.ids.id[0] = a.asks[1].session_id;
+		EXPECT_EQ(sim_call(&a, &m), SOTTO_MSG_ACK);
+	}
+	json_decref(next);
+	sim_free(&a);
+	sim_free(&b);
+	authd_stop(&run);
+}
+
 static void lists(void)
 {
 	int i, pages;
@@ -405,6 +445,7 @@ static void lists(void)
 
 static const struct ktap_test tests[] = {
 	{ "lists", lists },
+	{ "pages_meet", pages_meet },
 	{ "rekey", rekey },
 	{ "metrics", metrics },
 	{ "monitor", monitor },
