@@ -19,6 +19,15 @@
 #include "agent.h"
 #include "requests.h"
 
+static int copy_policy(struct saved *to, const struct saved_policy *p)
+{
+	int ret = saved_append_policy(to, &p->policy, p->origin);
+
+	if (!ret)
+		to->policies[to->n_policies - 1].guessed = p->guessed;
+	return ret;
+}
+
 static int copy(struct saved *to, const struct saved *from)
 {
 	int ret = 0;
@@ -29,8 +38,7 @@ static int copy(struct saved *to, const struct saved *from)
 	for (size_t i = 0; !ret && i < from->n_addrs; i++)
 		ret = saved_add_local(to, &from->addrs[i].prefix, from->addrs[i].origin);
 	for (size_t i = 0; !ret && i < from->n_policies; i++)
-		ret = saved_append_policy(to, &from->policies[i].policy,
-					  from->policies[i].origin);
+		ret = copy_policy(to, &from->policies[i]);
 	if (ret)
 		saved_free(to);
 	return ret;
@@ -132,9 +140,20 @@ static int put_in_force(struct agent *ag, struct saved *now, bool all)
 	return ret;
 }
 
+#define BAD_SHOWN	20	/* things that are wrong with the file are told */
+
+static void on_bad(void *arg, const char *text)
+{
+	unsigned int *n = arg;
+
+	if ((*n)++ < BAD_SHOWN)
+		sotto_err_log("%s", text);
+}
+
 /*
- * Without what it says this host has its realm's policy again in a moment, and without an
- * agent never: what the kernel has stays, and the realm is asked for all.
+ * Without what is lost this host has its realm's policy again in a moment, and without an
+ * agent never: what is good of the file counts, what the kernel has stays, and the realm is
+ * asked for all.
  */
 static void set_aside(const char *why)
 {
@@ -144,17 +163,18 @@ static void set_aside(const char *why)
 	sotto_path(aside, SOTTO_STATE, SAVED_FILE ".damaged");
 	if (rename(path, aside))
 		aside[0] = 0;
-	sotto_err_log("%s; beginning without it%s%s: policy that was added by hand has to be added again",
+	sotto_err_log("%s; beginning with what is good of it%s%s: other policy that was added by hand has to be added again",
 		      why, aside[0] ? ", it is now " : "", aside);
 }
 
 int policy_start(struct agent *ag, struct sotto_errmsg *err)
 {
 	struct realm_policy *p = &ag->policy;
+	unsigned int bad = 0;
 	struct saved now;
 	int ret;
 
-	ret = saved_read(&p->kept, err);
+	ret = saved_salvage(&p->kept, on_bad, &bad, err);
 	if (ret == SOTTO_E_BAD)
 		set_aside(err->text);
 	else if (ret && ret != SOTTO_E_UNKNOWN)

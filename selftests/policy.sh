@@ -120,6 +120,52 @@ prefix_that_comes_after_longer_ones() {
 	expect "save" sotto a policy save
 }
 
+# restored_of_a WHAT: what is kept of it is in force, and what is not costs it nothing but the exit status.
+restored_of_a() {
+	expect "down" sotto a down
+	refuse "restore of $1" sotto a policy restore
+	same "up with $1" "$(sotto a status -j | jq .module.up)" true
+}
+
+action_of() {
+	sotto a policy show -j | jq -r --arg p "$1" '.[] | select(.prefix == $p) | .action'
+}
+
+# Before the agent is there, what is on disk is all there is: what is good of it protects.
+damaged_policy_protects_what_it_can() {
+	local file=$tmp/a/state/agent/policy.json good=$tmp/policy.good
+
+	policy add 10.7.2.0/24 protect
+	policy add 10.7.4.0/24 block
+	policy add 10.7.5.0/24 protect
+	policy add 10.7.6.0/24 bypass
+	policy add fd07:2::/64 protect
+	expect "save" sotto a policy save
+	cp "$file" "$good"
+	sed -i 's|10.7.5.0/24|10.7.5.1/24|; s|"block"|"blok"|; s|"bypass"|"bypas"|' "$file"
+	restored_of_a "bad entries"
+	same "policies" "$(sotto a policy show -j | jq length)" 4
+	same "one beside" "$(action_of 10.7.2.0/24) $(action_of fd07:2::/64)" "protect protect"
+	same "actions that cannot be read" "$(action_of 10.7.4.0/24) $(action_of 10.7.6.0/24)" "protect protect"
+	same "named" "$(sotto a policy restore 2>&1 | grep -c "$file:[0-9]*: ")" 3
+	nothing_leaves "protected" traffic a udp-send $B4 5002 5 100
+	nothing_leaves "protected over IPv6" traffic a udp-send $B6 5002 5 100
+	head -c $(($(wc -c <"$good") / 2)) "$good" >"$file"
+	restored_of_a "half of it"
+	at_least "some of half of it" "$(sotto a policy show -j | jq length)" 1
+	head -c 100000 /dev/urandom >"$file"
+	restored_of_a "rubbish"
+	: >"$file"
+	restored_of_a "an empty file"
+	same "policies of an empty file" "$(sotto a policy show -j | jq length)" 0
+	cp "$good" "$file"
+	expect "down" sotto a down
+	expect "restore of a good one" sotto a policy restore
+	same "policies of a good one" "$(sotto a policy show -j | jq length)" 5
+	policy flush
+	expect "save" sotto a policy save
+}
+
 refusals_of_policy_say_why() {
 	policy add 10.7.2.0/24 protect
 	refuse "twice" sotto a policy add 10.7.2.0/24 block
@@ -374,7 +420,7 @@ counters_add_up() {
 }
 
 run_tests setup without_policy_all_passes the_longest_prefix_decides \
-	prefix_that_comes_after_longer_ones refusals_of_policy_say_why \
+	prefix_that_comes_after_longer_ones damaged_policy_protects_what_it_can refusals_of_policy_say_why \
 	block_is_silent_on_the_wire_and_loud_at_home plaintext_from_a_protected_source_is_dropped \
 	prefer_takes_plaintext_until_there_is_a_key other_sources_are_refused \
 	groups_and_neighbours_are_exempt neighbours_are_on_the_link \

@@ -325,19 +325,35 @@ static int want_groups(struct sql *st, const struct policy_doc *doc, bool lenien
 	return rc;
 }
 
-static int want_net(struct sql *st, const struct policy_net *n,
+static int want_net(struct sql *st, sqlite3_stmt *s, const struct policy_net *n,
 		    struct sotto_errmsg *err)
 {
-	if (!n->group[0])
-		return sql_exec(st, err,
-				"INSERT INTO temp.want_net VALUES(?,?,0,?)",
-				"bii", n->prefix.addr.b,
-				(int)n->prefix.addr.len,
-				(int64_t)n->prefix.plen, (int64_t)n->action);
-	return sql_exec(st, err, "INSERT INTO temp.want_net"
-			" SELECT ?, ?, id, ? FROM grp WHERE name = ?",
-			"biis", n->prefix.addr.b, (int)n->prefix.addr.len,
-			(int64_t)n->prefix.plen, (int64_t)n->action, n->group);
+	int rc;
+
+	sqlite3_bind_blob(s, 1, n->prefix.addr.b, n->prefix.addr.len, SQLITE_STATIC);
+	sqlite3_bind_int(s, 2, n->prefix.plen);
+	sqlite3_bind_int(s, 3, n->action);
+	sqlite3_bind_text(s, 4, n->group, -1, SQLITE_STATIC);
+	rc = sql_step(st, s, err);
+	sqlite3_reset(s);
+	return rc < 0 ? rc : 0;
+}
+
+/* The group of one for all is 0. */
+static int want_nets(struct sql *st, const struct policy_doc *doc, struct sotto_errmsg *err)
+{
+	sqlite3_stmt *s = sql_prepare(st, err, "INSERT INTO temp.want_net SELECT ?1, ?2, id, ?3"
+			" FROM (SELECT 0 AS id WHERE ?4 = '' UNION ALL SELECT id FROM grp WHERE name = ?4)",
+			"");
+	uint32_t i;
+	int rc = 0;
+
+	if (!s)
+		return err->code;
+	for (i = 0; i < doc->nets_n && !rc; i++)
+		rc = want_net(st, s, &doc->nets[i], err);
+	sqlite3_finalize(s);
+	return rc;
 }
 
 static int want(struct sql *st, const struct policy_doc *doc, bool lenient,
@@ -348,13 +364,10 @@ static int want(struct sql *st, const struct policy_doc *doc, bool lenient,
 			 "CREATE TEMP TABLE want_member(grp INTEGER, member INTEGER,"
 			 "  PRIMARY KEY(grp, member)) WITHOUT ROWID;"
 			 "CREATE TEMP TABLE want_net(addr, plen, grp, action);", err);
-	uint32_t i;
 
 	if (!rc)
 		rc = want_groups(st, doc, lenient, err);
-	for (i = 0; i < doc->nets_n && !rc; i++)
-		rc = want_net(st, &doc->nets[i], err);
-	return rc;
+	return rc ? rc : want_nets(st, doc, err);
 }
 
 /* Who comes into a group, and who leaves it: looked for once, and then few. */

@@ -4,6 +4,7 @@
  */
 #include "policy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,12 +112,25 @@ static int by_prefix(const void *a, const void *b)
 	return order ? order : x->prefix.plen - y->prefix.plen;
 }
 
+static void ignore_bad(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+/* What can be read of it: it is only asked who put a policy there. */
+static void read_origins(struct saved *kept)
+{
+	struct sotto_errmsg err;
+
+	saved_salvage(kept, ignore_bad, NULL, &err);
+}
+
 static void show(struct sgenl_policy *v, size_t n)
 {
 	struct saved kept;
 
-	/* an unreadable file only costs the column FROM */
-	saved_read(&kept, NULL);
+	read_origins(&kept);
 	if (n)
 		qsort(v, n, sizeof(*v), by_prefix);
 	if (opts.json)
@@ -259,7 +273,7 @@ static int policy_save(struct args *a)
 	ret = kernel_open(&g);
 	if (ret)
 		return ret;
-	saved_read(&old, NULL);
+	read_origins(&old);
 	ret = collect(g, &old, &now);
 	now.realm_version = old.realm_version;
 	now.partial = old.partial;
@@ -271,29 +285,78 @@ static int policy_save(struct args *a)
 	return ret;
 }
 
-int policy_load_kept(struct sgenl *g, size_t *n)
+#define BAD_SHOWN	20	/* things that are wrong are named, and then counted */
+
+/* @n: how many there were */
+static void tell_bad(size_t *n, const char *text)
+{
+	if (++*n <= BAD_SHOWN)
+		fail(EXIT_FAILED, "%s", text);
+}
+
+static void on_bad(void *arg, const char *text)
+{
+	tell_bad(arg, text);
+}
+
+static void tell_refused(struct sgenl *g, size_t *bad, const struct sotto_prefix *p, int ret)
+{
+	char buf[SOTTO_PREFIX_STR], text[512];
+
+	snprintf(text, sizeof(text), "the kernel does not take the kept %s: %s (%s)",
+		 sotto_prefix_str(p, buf), sgenl_error(g), strerror(-ret));
+	tell_bad(bad, text);
+}
+
+/* Policies first, and each for itself: one that is refused leaves the others in force. */
+static void load(struct sgenl *g, const struct saved *kept, size_t *bad)
+{
+	int ret;
+
+	for (size_t i = 0; i < kept->n_policies; i++) {
+		ret = saved_add_to_kernel(g, &kept->policies[i]);
+		if (ret)
+			tell_refused(g, bad, &kept->policies[i].policy.prefix, ret);
+	}
+	for (size_t i = 0; i < kept->n_addrs; i++) {
+		ret = sgenl_local_add(g, &kept->addrs[i].prefix);
+		if (ret && ret != -EEXIST)
+			tell_refused(g, bad, &kept->addrs[i].prefix, ret);
+	}
+}
+
+/* False after messages: not all of it was good. */
+static bool load_kept(struct sgenl *g)
 {
 	struct sotto_errmsg err;
 	struct saved kept;
-	int ret = saved_read(&kept, &err);
+	size_t bad = 0;
 
-	*n = 0;
-	if (ret == SOTTO_E_UNKNOWN)
-		return EXIT_OK;
-	if (ret)
-		return fail(EXIT_FAILED,
-			    "cannot read the kept policy: %s; repair or remove the file",
-			    err.text);
-	*n = kept.n_policies;
-	ret = saved_apply(g, &kept);
+	if (saved_salvage(&kept, on_bad, &bad, &err) == SOTTO_E_UNKNOWN)
+		return true;
+	load(g, &kept, &bad);
+	if (bad > BAD_SHOWN)
+		warn("and %zu more", bad - BAD_SHOWN);
+	if (bad)
+		warn("the rest of the kept policy is in force: %zu prefixes; repair what is named above, or have the agent ask the realm with \"sotto up\"",
+		     kept.n_policies);
 	saved_free(&kept);
-	return ret ? kernel_fail(g, ret, "load the kept policy") : EXIT_OK;
+	return !bad;
+}
+
+int policy_kept_up(struct sgenl *g, bool *whole)
+{
+	int ret;
+
+	*whole = load_kept(g);
+	ret = sgenl_ns_set(g, SOTTO_A_NS_UP, 1);
+	return ret ? kernel_fail(g, ret, "bring the shim up") : EXIT_OK;
 }
 
 static int policy_restore(struct args *a)
 {
 	struct sgenl *g;
-	size_t n;
+	bool whole;
 	int ret;
 
 	if (args_end(a, usage))
@@ -303,14 +366,9 @@ static int policy_restore(struct args *a)
 		ret = kernel_open(&g);
 	if (ret)
 		return ret;
-	ret = policy_load_kept(g, &n);
-	if (!ret) {
-		ret = sgenl_ns_set(g, SOTTO_A_NS_UP, 1);
-		if (ret)
-			ret = kernel_fail(g, ret, "bring the shim up");
-	}
+	ret = policy_kept_up(g, &whole);
 	kernel_close(g);
-	return ret;
+	return ret || whole ? ret : EXIT_FAILED;
 }
 
 static const struct command commands[] = {

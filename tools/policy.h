@@ -12,10 +12,10 @@
 int parse_policy_words(struct args *a, struct sgenl_policy *p, const char *help);
 
 /**
- * policy_load_kept() - put the kept policy and addresses into the kernel
- * @n: how many policies there are (0 also when nothing was kept)
+ * policy_kept_up() - put the kept policy and addresses into the kernel, and the shim up
+ * @whole: false after messages that name what was bad; what was good is in force all the same
  * Returns 0 or an exit code after a message.
  */
-int policy_load_kept(struct sgenl *g, size_t *n);
+int policy_kept_up(struct sgenl *g, bool *whole);
 
 #endif /* SOTTO_CLI_POLICY_H */

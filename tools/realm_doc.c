@@ -130,7 +130,7 @@ static int show_json(json_t *answer)
 
 int policy_apply(struct args *a)
 {
-	static struct doc d;
+	struct doc d = { 0 };
 	json_t *answer;
 	int ret = apply_words(a, &d.path, &d.seconds);
 

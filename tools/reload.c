@@ -84,6 +84,7 @@ static int put_settings(struct sgenl *g, const struct sgenl_ns *ns)
 static int put_back(const struct reload *r)
 {
 	struct sgenl *g;
+	bool whole;
 	int ret = module_load(r->parameters);
 
 	if (!ret)
@@ -97,7 +98,8 @@ static int put_back(const struct reload *r)
 	kernel_close(g);
 	if (ret || !r->ns.up)
 		return ret;
-	return kernel_up(&r->conf, r->parameters);
+	/* what is kept beside what was there is told of, if it is bad, and no reason to stay closed */
+	return kernel_up(&r->conf, r->parameters, &whole);
 }
 
 static int left_closed(int ret)

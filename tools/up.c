@@ -40,10 +40,9 @@ static int set_port(struct sgenl *g, const struct conf *conf)
 	return ret ? kernel_fail(g, ret, "set the data port to %u", conf->data_port) : 0;
 }
 
-int kernel_up(const struct conf *conf, const char *parameters)
+int kernel_up(const struct conf *conf, const char *parameters, bool *whole)
 {
 	struct sgenl *g;
-	size_t n;
 	int ret = module_load(parameters);
 
 	if (!ret)
@@ -52,12 +51,7 @@ int kernel_up(const struct conf *conf, const char *parameters)
 		return ret;
 	ret = set_port(g, conf);
 	if (!ret)
-		ret = policy_load_kept(g, &n);
-	if (!ret) {
-		ret = sgenl_ns_set(g, SOTTO_A_NS_UP, 1);
-		if (ret)
-			ret = kernel_fail(g, ret, "bring the shim up");
-	}
+		ret = policy_kept_up(g, whole);
 	kernel_close(g);
 	return ret;
 }
@@ -197,7 +191,7 @@ int do_up(struct args *a)
 {
 	uint32_t timeout_s;
 	struct conf conf;
-	bool agent;
+	bool agent, whole;
 	int ret;
 
 	if (wants_help(a)) {
@@ -216,12 +210,13 @@ int do_up(struct args *a)
 	if (agent && !identity_exists())
 		return fail(EXIT_FAILED,
 			    "this host is not enrolled; run \"sotto enroll\" with the line that \"sotto member add\" printed on the gateway");
-	ret = kernel_up(&conf, "");
+	ret = kernel_up(&conf, "", &whole);
 	if (!ret)
 		tell_guard();
 	if (!ret && agent)
 		ret = agent_up(timeout_s);
 	if (!ret && agent)
 		show_success();
-	return ret;
+	/* also with the realm's policy back again: what was added by hand may be missing */
+	return ret || whole ? ret : EXIT_FAILED;
 }

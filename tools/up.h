@@ -15,8 +15,9 @@ int load_conf(struct conf *conf);
 
 /** kernel_up() - module loaded, kept policy in force, hooks active
  * @parameters: of the module, if it is to be loaded
+ * @whole: false after messages, if not all of the kept policy was good
  */
-int kernel_up(const struct conf *conf, const char *parameters);
+int kernel_up(const struct conf *conf, const char *parameters, bool *whole);
 
 /** agent_up() - agent running and associated within @timeout_s */
 int agent_up(uint32_t timeout_s);

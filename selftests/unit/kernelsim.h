@@ -140,7 +140,7 @@ static int ksim_policy_at(const struct sotto_prefix *p)
 	return i;
 }
 
-static int ksim_policy(uint8_t cmd, struct nlattr *nest)
+static int ksim_policy(uint8_t cmd, bool anew, struct nlattr *nest)
 {
 	struct sgenl_policy p = { 0 };
 	unsigned int i;
@@ -154,6 +154,8 @@ static int ksim_policy(uint8_t cmd, struct nlattr *nest)
 		ksim.policies[i] = ksim.policies[--ksim.n_policies];
 		return 0;
 	}
+	if (anew && i < ksim.n_policies)
+		return -EEXIST;
 	if (ksim.refuse_policies || i == KSIM_POLICIES)
 		return ksim.refuse_policies ? -ksim.refuse_policies : -ENOSPC;
 	ksim.policies[i] = p;
@@ -232,7 +234,8 @@ int sgenl_ask(struct sgenl *g, struct nl_msg *msg, sgenl_fn fn, void *arg)
 		return ksim_spi(fn, arg);
 	case SOTTO_CMD_POLICY_ADD:
 	case SOTTO_CMD_POLICY_DEL:
-		return ksim_policy(cmd, tb[SOTTO_A_POLICY]);
+		return ksim_policy(cmd, nlmsg_hdr(msg)->nlmsg_flags & NLM_F_EXCL,
+				   tb[SOTTO_A_POLICY]);
 	case SOTTO_CMD_SA_ADD:
 		return ksim_sa_add(tb[SOTTO_A_SA]);
 	case SOTTO_CMD_SA_DEL:

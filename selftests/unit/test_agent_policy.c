@@ -206,23 +206,31 @@ static void write_file(const char *name, const char *text)
 	fclose(f);
 }
 
-/* The realm says all of it anew; meanwhile what the kernel has stays, and the file is set aside. */
+/* What is good of it counts, what the kernel has stays, and the realm says all of it anew. */
 static void damaged_file_keeps_nobody_out(void)
 {
 	char path[64];
 
 	begin();
-	write_file(SAVED_FILE, "{ \"version\": 1, \"realm_ver");
+	write_file(SAVED_FILE, "{\"version\":1,\"realm_version\":5,\"addresses\":[],\"policies\":["
+		   "{\"prefix\":\"10.3.0.0/16\",\"action\":\"protect\",\"origin\":\"realm\"},"
+		   "{\"prefix\":\"10.4.0.0/16\",\"action\":\"block\",\"origin\":\"local\"},"
+		   "{\"prefix\":\"10.7.0.0/16\",\"action\":\"pro\",\"origin\":\"local\"},{\"pre");
 	ksim.n_policies = 1;
 	EXPECT(!sotto_prefix_parse(&ksim.policies[0].prefix, "10.7.0.0/16"));
-	ksim.policies[0].action = SOTTO_ACTION_PROTECT;
+	ksim.policies[0].action = SOTTO_ACTION_BLOCK;
 	agent_begin();
 	UNTIL(associated(), 10000);
 	ASSERT(associated());
 	EXPECT_EQ(srv.hello.policy_version, 0);
-	EXPECT_EQ(ksim_action("10.7.0.0/16"), SOTTO_ACTION_PROTECT);
+	/* a guess does not take the place of what the kernel has */
+	EXPECT_EQ(ksim_action("10.7.0.0/16"), SOTTO_ACTION_BLOCK);
+	EXPECT_EQ(ksim_action("10.3.0.0/16"), SOTTO_ACTION_PROTECT);
 	push(8, 0, 0, 1, "10.8.0.0/16");
 	EXPECT_EQ(ksim_action("10.8.0.0/16"), SOTTO_ACTION_PROTECT);
+	/* the realm's goes with its next version, what was added by hand stays */
+	EXPECT_EQ(ksim_action("10.3.0.0/16"), -1);
+	EXPECT_EQ(ksim_action("10.4.0.0/16"), SOTTO_ACTION_BLOCK);
 	snprintf(path, sizeof(path), "%s/" SAVED_FILE ".damaged", top);
 	EXPECT(!access(path, R_OK));
 	end();

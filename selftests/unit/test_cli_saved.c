@@ -124,6 +124,146 @@ static void test_policy_damaged(void)
 	EXPECT(saved_read(&s, &err) == SOTTO_E_UNKNOWN);
 }
 
+/* ---- what is good of a damaged one ---- */
+
+static char told[8192];
+static unsigned int told_n;
+
+static void on_bad(void *arg, const char *text)
+{
+	size_t len = strlen(told);
+
+	(void)arg;
+	snprintf(told + len, sizeof(told) - len, "%s\n", text);
+	told_n++;
+}
+
+static int salvage(struct saved *s)
+{
+	told[0] = 0;
+	told_n = 0;
+	err.text[0] = 0;
+	return saved_salvage(s, on_bad, NULL, &err);
+}
+
+static int action_of(const struct saved *s, const char *prefix)
+{
+	struct sgenl_policy p = policy(prefix, 0);
+	const struct saved_policy *found = saved_find_policy(s, &p.prefix);
+
+	return found ? (int)found->policy.action : -1;
+}
+
+#define HEAD	"{\"version\":1,\"realm_version\":7,\n\"addresses\":[" \
+		"{\"address\":\"10.0.0.1\",\"origin\":\"realm\"}],\n\"policies\":[\n"
+#define ENTRY(prefix, action, more) \
+		"{\"prefix\":\"" prefix "\",\"action\":\"" action "\"," more "\"origin\":\"local\"}"
+
+/* One that is bad costs no other, and is named with its line. */
+static void test_policy_salvaged(void)
+{
+	struct saved s;
+
+	write_file(SAVED_FILE, HEAD ENTRY("10.1.0.0/16", "protect", "") ",\n"
+		   ENTRY("10.2.0.1/16", "protect", "") ",\n"		/* 5 */
+		   ENTRY("10.3.0.0/16", "protekt", "") ",\n"
+		   ENTRY("10.4.0.0/16", "block", "\"gateway\":\"moon\",") ",\n"
+		   "{\"prefix\":\"10.5.0.0/16\",\"action\":\"bypass\",\"origin\":\"moon\"},\n"
+		   ENTRY("10.6.0.0/16", "bypass", "") ",\n"
+		   "{\"prefix\":\"10.7.0.0/16\",\n\"action\" \"protect\"},\n"	/* 10 */
+		   ENTRY("10.8.0.0/16", "prefer", "\"action\":\"bypass\",") ",\n"
+		   ENTRY("fd00::/8", "prefer", "") "]}\n");
+	EXPECT(saved_read(&s, &err) == SOTTO_E_BAD);
+	EXPECT(salvage(&s) == SOTTO_E_BAD);
+	EXPECT(s.partial && !s.realm_version && s.n_addrs == 1);
+	EXPECT_EQ(action_of(&s, "10.1.0.0/16"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(action_of(&s, "10.2.0.0/16"), -1);
+	EXPECT_EQ(action_of(&s, "10.3.0.0/16"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(action_of(&s, "10.4.0.0/16"), SOTTO_ACTION_BLOCK);
+	EXPECT_EQ(action_of(&s, "10.5.0.0/16"), -1);
+	EXPECT_EQ(action_of(&s, "10.6.0.0/16"), SOTTO_ACTION_BYPASS);
+	EXPECT_EQ(action_of(&s, "10.7.0.0/16"), -1);
+	EXPECT_EQ(action_of(&s, "10.8.0.0/16"), -1);
+	EXPECT_EQ(action_of(&s, "fd00::/8"), SOTTO_ACTION_PREFER);
+	EXPECT(!s.policies[0].guessed && s.policies[1].guessed && s.policies[2].guessed);
+	EXPECT(strstr(told, SAVED_FILE ":5: '10.2.0.1/16'"));
+	EXPECT(strstr(told, SAVED_FILE ":6: \"action\" is \"protekt\""));
+	EXPECT(strstr(told, SAVED_FILE ":7: 'moon'"));
+	EXPECT(strstr(told, SAVED_FILE ":8: \"origin\" is \"moon\""));
+	EXPECT(strstr(told, SAVED_FILE ":11: "));
+	EXPECT(strstr(told, SAVED_FILE ":12: "));
+	saved_free(&s);
+	/* a whole one is read as ever */
+	write_file(SAVED_FILE, HEAD ENTRY("10.1.0.0/16", "bypass", "") "]}");
+	EXPECT(!salvage(&s) && !told_n && s.n_policies == 1 && s.realm_version == 7 && !s.partial);
+	saved_free(&s);
+}
+
+/* Wherever it ends: what came before counts, and nothing else. */
+static void test_policy_truncated(void)
+{
+	static const char text[] = HEAD ENTRY("10.1.0.0/16", "protect", "") ",\n"
+		ENTRY("10.2.0.0/16", "bypass", "") ",\n" ENTRY("10.3.0.0/16", "block", "") "]}";
+	char part[sizeof(text)];
+	size_t before = 0;
+	struct saved s;
+
+	for (size_t len = 0; len < sizeof(text) - 1; len++) {
+		memcpy(part, text, len);
+		part[len] = 0;
+		write_file(SAVED_FILE, part);
+		EXPECT(salvage(&s) == SOTTO_E_BAD);
+		EXPECT(told_n > 0 && strstr(told, SAVED_FILE));
+		EXPECT(s.n_policies == before || s.n_policies == before + 1);
+		for (size_t i = 0; i < s.n_policies; i++)
+			EXPECT(!s.policies[i].guessed);
+		before = s.n_policies;
+		saved_free(&s);
+	}
+	EXPECT_EQ(before, 3);
+}
+
+/* A file that is not ours, or of a later release: nothing of it opens what would be closed. */
+static void test_policy_not_understood(void)
+{
+	static const char *const rubbish[] = {
+		"", "\n", "\xff\xfe{\x01", "{{{{{{", "}}}}", "[[[[{]]]]", "{}", "{\"prefix\":7}",
+		"{\"address\":{\"prefix\":\"10.0.0.0/8\"",
+	};
+	char *big = malloc(SAVED_MAX + 2);
+	struct saved s;
+
+	for (size_t i = 0; i < sizeof(rubbish) / sizeof(rubbish[0]); i++) {
+		write_file(SAVED_FILE, rubbish[i]);
+		EXPECT(salvage(&s) == SOTTO_E_BAD && told_n && !s.n_policies && !s.n_addrs);
+		saved_free(&s);
+	}
+	write_file(SAVED_FILE, "{\"version\":2,\"policies\":[" ENTRY("0.0.0.0/0", "protect", "") ",\n"
+		   ENTRY("10.1.0.0/16", "bypass", "") "," ENTRY("10.2.0.0/16", "veil", "") "]}");
+	EXPECT(salvage(&s) == SOTTO_E_BAD && told_n == 3);
+	EXPECT(strstr(told, "\"version\"") && strstr(told, ":2: left out"));
+	EXPECT_EQ(s.n_policies, 2);
+	EXPECT_EQ(action_of(&s, "0.0.0.0/0"), SOTTO_ACTION_PROTECT);
+	EXPECT_EQ(action_of(&s, "10.2.0.0/16"), SOTTO_ACTION_PROTECT);
+	saved_free(&s);
+	/* longer than any of ours: what it begins with */
+	ASSERT(big);
+	memset(big, ' ', SAVED_MAX + 1);
+	memcpy(big, HEAD ENTRY("10.1.0.0/16", "protect", ""),
+	       strlen(HEAD ENTRY("10.1.0.0/16", "protect", "")));
+	big[SAVED_MAX + 1] = 0;
+	write_file(SAVED_FILE, big);
+	EXPECT(salvage(&s) == SOTTO_E_BAD && s.n_policies == 1 && told_n);
+	saved_free(&s);
+	free(big);
+	unlink(path_of(SAVED_FILE));
+	EXPECT(salvage(&s) == SOTTO_E_UNKNOWN && !told_n);
+	/* no file */
+	EXPECT(!mkdir(path_of(SAVED_FILE), 0700));
+	EXPECT(salvage(&s) && strstr(told, "not a regular file") && told_n == 1);
+	rmdir(path_of(SAVED_FILE));
+}
+
 static const uint8_t secret[SOTTO_SECRET_LEN] = { 1, 2, 3 };
 static const uint8_t code_id[SOTTO_CODE_ID_LEN] = { 9 };
 
@@ -302,6 +442,9 @@ static const struct ktap_test tests[] = {
 	{ "policy_round_trip", test_policy_round_trip },
 	{ "policy_many", test_policy_many },
 	{ "policy_damaged", test_policy_damaged },
+	{ "policy_salvaged", test_policy_salvaged },
+	{ "policy_truncated", test_policy_truncated },
+	{ "policy_not_understood", test_policy_not_understood },
 	{ "identity", test_identity },
 	{ "identity_again", test_identity_again },
 	{ "identity_damaged", test_identity_damaged },

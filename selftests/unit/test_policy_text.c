@@ -328,6 +328,10 @@ static void by_command(void)
 	out = cli("sotto policy apply - <exported && sotto policy export | cmp - exported", &status);
 	EXPECT_EQ(status, 0);
 	free(out);
+	out = cli("printf 'policy apply doc\\npolicy apply exported\\n' >words; sotto -b words 2>&1", &status);
+	EXPECT_EQ(status, 0);
+	IS(out, "In force: 50 groups, 1 rules, 1 networks.\nIn force: 50 groups, 1 rules, 1 networks.\n");
+	free(out);
 	out = cli("(cat exported; echo nonsense) >bad; sotto policy apply bad 2>&1; sotto policy export | cmp - exported",
 		  &status);
 	EXPECT(strstr(out, "bad:1") && strstr(out, "'nonsense' begins no line"));

@@ -43,12 +43,11 @@ static int read_all(int fd, const char *path, void *out, size_t cap,
 		    size_t *len, struct sotto_errmsg *err)
 {
 	uint8_t extra;
-	size_t have = 0;
 
 	for (;;) {
-		bool full = have == cap;
-		ssize_t n = read(fd, full ? (void *)&extra : (char *)out + have,
-				 full ? 1 : cap - have);
+		bool full = *len == cap;
+		ssize_t n = read(fd, full ? (void *)&extra : (char *)out + *len,
+				 full ? 1 : cap - *len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -58,11 +57,9 @@ static int read_all(int fd, const char *path, void *out, size_t cap,
 			return sotto_err(err, SOTTO_E_BAD,
 					 "%s: longer than %zu bytes", path, cap);
 		if (!n)
-			break;
-		have += n;
+			return 0;
+		*len += n;
 	}
-	*len = have;
-	return 0;
 }
 
 int sotto_file_read(const char *path, bool private, void *out, size_t cap,

@@ -14,7 +14,7 @@
 /**
  * sotto_file_read() - read a regular file of at most @cap bytes into @out
  * @private: refuse one that group or others can read, or that is not ours
- * Returns 0 with *@len set, SOTTO_E_UNKNOWN when absent, or another error.
+ * Returns 0, SOTTO_E_UNKNOWN when absent, or another error; *@len bytes were read.
  */
 int sotto_file_read(const char *path, bool private, void *out, size_t cap,
 		    size_t *len, struct sotto_errmsg *err);

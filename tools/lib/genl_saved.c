@@ -99,8 +99,7 @@ int saved_append_policy(struct saved *s, const struct sgenl_policy *policy,
 		return SOTTO_E_NOMEM;
 	s->policies = p;
 	p += s->n_policies++;
-	p->policy = *policy;
-	p->origin = origin;
+	*p = (struct saved_policy){ .policy = *policy, .origin = origin };
 	return 0;
 }
 
@@ -112,8 +111,7 @@ int saved_add_policy(struct saved *s, const struct sgenl_policy *policy,
 	p = (struct saved_policy *)saved_find_policy(s, &policy->prefix);
 	if (!p)
 		return saved_append_policy(s, policy, origin);
-	p->policy = *policy;
-	p->origin = origin;
+	*p = (struct saved_policy){ .policy = *policy, .origin = origin };
 	return 0;
 }
 
@@ -143,24 +141,38 @@ static int read_addr(struct saved *s, const json_t *o, struct sotto_errmsg *err)
 	return ret ? ret : saved_add_local(s, &prefix, origin);
 }
 
-static int read_policy(struct saved *s, const json_t *o, struct sotto_errmsg *err)
+static int parse_action(const json_t *o, uint8_t *action, struct sotto_errmsg *err)
 {
-	enum saved_origin origin;
-	struct sgenl_policy p = { 0 };
-	const char *action;
-	int ret = sotto_jx_prefix(o, "prefix", &p.prefix, err);
+	const char *text;
+	int ret = sotto_jx_string(o, "action", &text, err);
 
-	if (!ret)
-		ret = sotto_jx_string(o, "action", &action, err);
-	if (!ret && json_object_get(o, "gateway"))
-		ret = sotto_jx_addr(o, "gateway", &p.gateway, err);
 	if (ret)
 		return ret;
-	ret = sgenl_action_parse(action);
+	ret = sgenl_action_parse(text);
 	if (ret < 0)
-		return sotto_err(err, SOTTO_E_BAD, "\"action\" is \"%s\"", action);
-	p.action = ret;
-	ret = parse_origin(o, &origin, err);
+		return sotto_err(err, SOTTO_E_BAD, "\"action\" is \"%.60s\"", text);
+	*action = ret;
+	return 0;
+}
+
+static int parse_policy(const json_t *o, struct sgenl_policy *p, enum saved_origin *origin,
+			struct sotto_errmsg *err)
+{
+	int ret = sotto_jx_prefix(o, "prefix", &p->prefix, err);
+
+	if (!ret)
+		ret = parse_action(o, &p->action, err);
+	if (!ret && json_object_get(o, "gateway"))
+		ret = sotto_jx_addr(o, "gateway", &p->gateway, err);
+	return ret ? ret : parse_origin(o, origin, err);
+}
+
+static int read_policy(struct saved *s, const json_t *o, struct sotto_errmsg *err)
+{
+	struct sgenl_policy p = { 0 };
+	enum saved_origin origin;
+	int ret = parse_policy(o, &p, &origin, err);
+
 	/* no look for duplicates: it would be quadratic; the kernel merges them */
 	return ret ? ret : saved_append_policy(s, &p, origin);
 }
@@ -194,7 +206,7 @@ static int read_partial(struct saved *s, const json_t *root, struct sotto_errmsg
 	return 0;
 }
 
-static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *err)
+static int read_head(struct saved *s, const json_t *root, struct sotto_errmsg *err)
 {
 	uint64_t version;
 	int ret = sotto_jx_u64(root, "version", SAVED_VERSION, SAVED_VERSION,
@@ -203,8 +215,13 @@ static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *e
 	if (!ret)
 		ret = sotto_jx_u64(root, "realm_version", 0, INT64_MAX,
 				   &s->realm_version, err);
-	if (!ret)
-		ret = read_partial(s, root, err);
+	return ret ? ret : read_partial(s, root, err);
+}
+
+static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *err)
+{
+	int ret = read_head(s, root, err);
+
 	if (!ret)
 		ret = read_list(s, root, "addresses", read_addr, err);
 	if (!ret)
@@ -212,8 +229,10 @@ static int read_root(struct saved *s, const json_t *root, struct sotto_errmsg *e
 	return ret;
 }
 
-static int read_text(struct saved *s, const char *path, const char *text,
-		     size_t len, struct sotto_errmsg *err)
+/* @read: how much of it */
+static int read_text(struct saved *s, const char *path, const char *text, size_t len,
+		     int (*read)(struct saved *, const json_t *, struct sotto_errmsg *),
+		     struct sotto_errmsg *err)
 {
 	struct sotto_errmsg why = { 0 };
 	json_error_t at;
@@ -221,9 +240,8 @@ static int read_text(struct saved *s, const char *path, const char *text,
 	int ret;
 
 	if (!root)
-		return sotto_err(err, SOTTO_E_BAD, "%s: line %d: %s", path, at.line,
-				 at.text);
-	ret = read_root(s, root, &why);
+		return sotto_err(err, SOTTO_E_BAD, "%s:%d: %.300s", path, at.line, at.text);
+	ret = read(s, root, &why);
 	json_decref(root);
 	if (ret) {
 		saved_free(s);
@@ -233,20 +251,198 @@ static int read_text(struct saved *s, const char *path, const char *text,
 	return 0;
 }
 
+/* ---- a file that is damaged ---- */
+
+/** struct salvage - what is known of the place that is looked at */
+struct salvage {
+	struct saved *s;
+	const char *path;
+	unsigned long line;
+	bool known;		/* the file's form is ours */
+	bool told;
+	saved_bad_fn bad;
+	void *arg;
+};
+
+static void say(struct salvage *v, const char *text)
+{
+	v->told = true;
+	v->bad(v->arg, text);
+}
+
+static void tell(struct salvage *v, unsigned long line, const char *what)
+{
+	struct sotto_errmsg text;
+
+	sotto_err(&text, SOTTO_E_BAD, "%s:%lu: %.400s", v->path, line, what);
+	say(v, text.text);
+}
+
+static void tell_memory(struct salvage *v)
+{
+	tell(v, v->line, "out of memory: it is not in force");
+}
+
+/* Of what is not understood only what protects: whatever it was, it did not do so less. */
+static void guess_policy(struct salvage *v, const json_t *o, const struct sotto_errmsg *why)
+{
+	struct sgenl_policy p = { .action = SOTTO_ACTION_PROTECT };
+	enum saved_origin origin = SAVED_LOCAL;
+	struct sotto_errmsg none;
+
+	tell(v, v->line, why->text);
+	if (sotto_jx_prefix(o, "prefix", &p.prefix, &none))
+		return;
+	parse_action(o, &p.action, &none);
+	if (p.action == SOTTO_ACTION_BYPASS)
+		return;
+	if (json_object_get(o, "gateway") && sotto_jx_addr(o, "gateway", &p.gateway, &none))
+		memset(&p.gateway, 0, sizeof(p.gateway));
+	parse_origin(o, &origin, &none);
+	if (saved_append_policy(v->s, &p, origin))
+		tell_memory(v);
+	else
+		v->s->policies[v->s->n_policies - 1].guessed = true;
+}
+
+static void salvage_policy(struct salvage *v, const json_t *o)
+{
+	struct sgenl_policy p = { 0 };
+	enum saved_origin origin;
+	struct sotto_errmsg why;
+	int ret = parse_policy(o, &p, &origin, &why);
+
+	if (!ret && !v->known && p.action == SOTTO_ACTION_BYPASS)
+		ret = sotto_err(&why, SOTTO_E_BAD, "left out: a bypass of a file that is not understood");
+	if (ret)
+		guess_policy(v, o, &why);
+	else if (saved_append_policy(v->s, &p, origin))
+		tell_memory(v);
+}
+
+static void salvage_addr(struct salvage *v, const json_t *o)
+{
+	struct sotto_errmsg why;
+	int ret = v->s->n_addrs < SAVED_ADDRS_MAX ? read_addr(v->s, o, &why) :
+		  sotto_err(&why, SOTTO_E_LIMIT, "more than %d addresses", SAVED_ADDRS_MAX);
+
+	if (ret)
+		tell(v, v->line, why.text);
+}
+
+/* From a brace to the next one that closes. */
+static void salvage_entry(struct salvage *v, const char *text, size_t len)
+{
+	struct sotto_errmsg why;
+	json_error_t at;
+	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &at);
+
+	if (!o) {
+		sotto_err(&why, SOTTO_E_BAD, "an entry cannot be read: %.300s", at.text);
+		tell(v, v->line + (at.line > 0 ? at.line - 1 : 0), why.text);
+	} else if (json_object_get(o, "prefix")) {
+		salvage_policy(v, o);
+	} else if (json_object_get(o, "address")) {
+		salvage_addr(v, o);
+	} else if (!json_object_get(o, "version")) {
+		tell(v, v->line, "an entry has neither prefix nor address");
+	}
+	json_decref(o);
+}
+
+/* Entries have no braces within: so each stands for itself, whatever became of the others. */
+static void salvage_all(struct salvage *v, const char *text, size_t len)
+{
+	const char *end = text + len, *at, *next;
+	bool first = true;
+
+	v->line = 1;
+	for (at = text; at < end; at++) {
+		v->line += *at == '\n';
+		if (*at != '{')
+			continue;
+		for (next = at + 1; next < end && *next != '{' && *next != '}';)
+			next++;
+		if (next < end && *next == '}')
+			salvage_entry(v, at, next + 1 - at);
+		else if (!first)
+			tell(v, v->line, "an entry without its end");
+		first = false;
+	}
+}
+
+/* The form is the first thing in a file of ours. */
+static bool is_known(const char *text)
+{
+	static const char name[] = "\"version\"";
+	const char *at = strstr(text, name);
+
+	if (!at)
+		return false;
+	at += sizeof(name) - 1;
+	at += strspn(at, " \t\r\n:");
+	return strtol(at, NULL, 10) == SAVED_VERSION;
+}
+
+static int read_file(const char *path, char **text, size_t *len, struct sotto_errmsg *err)
+{
+	int ret;
+
+	*len = 0;
+	*text = malloc(SAVED_MAX + 1);
+	if (!*text)
+		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
+	ret = sotto_file_read(path, false, *text, SAVED_MAX, len, err);
+	(*text)[*len] = 0;
+	return ret;
+}
+
 int saved_read(struct saved *s, struct sotto_errmsg *err)
 {
-	char path[SOTTO_PATH_MAX];
-	char *text = malloc(SAVED_MAX);
+	char path[SOTTO_PATH_MAX], *text;
 	size_t len;
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	if (!text)
-		return sotto_err(err, SOTTO_E_NOMEM, "out of memory");
-	sotto_path(path, SOTTO_STATE, SAVED_FILE);
-	ret = sotto_file_read(path, false, text, SAVED_MAX, &len, err);
+	ret = read_file(sotto_path(path, SOTTO_STATE, SAVED_FILE), &text, &len, err);
 	if (!ret)
-		ret = read_text(s, path, text, len, err);
+		ret = read_text(s, path, text, len, read_root, err);
+	free(text);
+	return ret;
+}
+
+/* Entries are told of one by one; what is wrong beside them is not in any. */
+static void salvage(struct salvage *v, const char *text, size_t len)
+{
+	struct sotto_errmsg err;
+
+	if (read_text(v->s, v->path, text, len, read_head, &err))
+		say(v, err.text);
+	v->s->realm_version = 0;
+	v->known = is_known(text);
+	salvage_all(v, text, len);
+}
+
+int saved_salvage(struct saved *s, saved_bad_fn bad, void *arg, struct sotto_errmsg *err)
+{
+	char path[SOTTO_PATH_MAX], *text;
+	struct salvage v = { .s = s, .path = path, .bad = bad, .arg = arg };
+	size_t len;
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	ret = read_file(sotto_path(path, SOTTO_STATE, SAVED_FILE), &text, &len, err);
+	if (ret && ret != SOTTO_E_UNKNOWN)
+		say(&v, err->text);
+	if (!ret)
+		ret = read_text(s, path, text, len, read_root, err);
+	if (ret && ret != SOTTO_E_UNKNOWN) {
+		if (len)
+			salvage(&v, text, len);
+		s->partial = true;
+		if (!v.told)
+			say(&v, err->text);
+	}
 	free(text);
 	return ret;
 }
@@ -340,6 +536,13 @@ static int apply_addrs(struct sgenl *g, const struct saved *s)
 	return first;
 }
 
+int saved_add_to_kernel(struct sgenl *g, const struct saved_policy *p)
+{
+	int ret = sgenl_policy_add(g, &p->policy, !p->guessed);
+
+	return p->guessed && ret == -EEXIST ? 0 : ret;
+}
+
 int saved_apply_changes(struct sgenl *g, const struct saved *old,
 			const struct saved *now)
 {
@@ -356,7 +559,7 @@ int saved_apply_changes(struct sgenl *g, const struct saved *old,
 		if (b && b->policy.action == p->policy.action &&
 		    sotto_addr_eq(&b->policy.gateway, &p->policy.gateway))
 			continue;
-		ret = sgenl_policy_add(g, &p->policy, true);
+		ret = saved_add_to_kernel(g, p);
 		if (ret && !first)
 			first = ret;
 	}

@@ -23,6 +23,7 @@
 
 #define SAVED_FILE	"agent/policy.json"	/* under $SOTTO_STATE */
 #define SAVED_MAX	(16 << 20)		/* bytes of the file */
+#define SAVED_ADDRS_MAX	64			/* of a damaged one: as many as the kernel takes */
 
 enum saved_origin {
 	SAVED_REALM,
@@ -38,6 +39,7 @@ struct saved_addr {
 struct saved_policy {
 	struct sgenl_policy policy;
 	enum saved_origin origin;
+	bool guessed;			/* of damage: what the kernel has for it stays */
 };
 
 /** struct saved - the file's contents; free with saved_free() */
@@ -56,6 +58,19 @@ struct saved {
  * error with @err.
  */
 int saved_read(struct saved *s, struct sotto_errmsg *err);
+
+/** typedef saved_bad_fn - something in the file is wrong: its line and what, for people */
+typedef void (*saved_bad_fn)(void *arg, const char *text);
+
+/**
+ * saved_salvage() - read what is good of the file, and tell what is not
+ * An entry whose prefix can be read, and its action not, is to protect, as a guess. One that
+ * lets pass in the clear counts only if it is whole, and the file's form is known here. Of a
+ * file that is damaged nobody knows what is missing: it is partial, of version 0.
+ * @bad: for each thing that is wrong, once at least if something is
+ * Returns as saved_read() does; unless that is SOTTO_E_UNKNOWN, @s has what is good.
+ */
+int saved_salvage(struct saved *s, saved_bad_fn bad, void *arg, struct sotto_errmsg *err);
 
 /** saved_write() - write the file atomically. */
 int saved_write(const struct saved *s, struct sotto_errmsg *err);
@@ -91,6 +106,9 @@ const struct saved_policy *saved_find_policy(const struct saved *s,
  * Returns 0 or a negative errno of the first failure, after trying the rest.
  */
 int saved_apply(struct sgenl *g, const struct saved *s);
+
+/** saved_add_to_kernel() - one policy; 0 or a negative errno */
+int saved_add_to_kernel(struct sgenl *g, const struct saved_policy *p);
 
 /** saved_apply_changes() - the same for what @now has and @old has not, or otherwise */
 int saved_apply_changes(struct sgenl *g, const struct saved *old,
