@@ -5,6 +5,7 @@
 #include "netlink.h"
 #include "netlink_cmd.h"
 #include "policy.h"
+#include "tunnel.h"
 
 const struct nla_policy sotto_nl_policy_add_policy[SOTTO_A_POLICY_ATTR_MAX + 1] = {
 	[SOTTO_A_POLICY_PREFIX] = SOTTO_NLA_ADDR,
@@ -195,6 +196,23 @@ static int sotto_nl_get_gateway(struct genl_info *info, const struct nlattr *att
 	return 0;
 }
 
+/*
+ * Whoever was refused there asks anew: it was a stranger's address, and is a member's now, say.
+ * A network's members, which may be many, wait for the end of their hold time.
+ */
+static void sotto_nl_policy_news(struct sotto_net *ns, const struct sotto_policy *p)
+{
+	struct sotto_tunnel *t;
+
+	if (p->plen != sotto_addr_len(&p->prefix) * BITS_PER_BYTE)
+		return;
+	rcu_read_lock();
+	t = sotto_tunnel_lookup(ns, &p->prefix);
+	if (t && sotto_tunnel_is_refused(t))
+		sotto_tunnel_forget(t, SOTTO_STAT_OUT_DROP_REFUSED);
+	rcu_read_unlock();
+}
+
 int sotto_nl_policy_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[SOTTO_A_POLICY_ATTR_MAX + 1];
@@ -217,6 +235,7 @@ int sotto_nl_policy_add(struct sk_buff *skb, struct genl_info *info)
 			       info->extack);
 	if (err)
 		return sotto_nl_blame(info, tb[SOTTO_A_POLICY_PREFIX], err);
+	sotto_nl_policy_news(ns, &p);
 	sotto_nl_policy_event(ns, &p, false);
 	return 0;
 }

@@ -213,6 +213,11 @@ refusal_is_remembered_for_its_time() {
 	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
 	at_least "refused, counted" "$(stat a out_drop_refused)" $((refused + 2))
 	same "questions" "$(grep -c '^acquire' "$tmp/agent")" 1
+	expect "policy has news of it" sotto a policy add $B4/32 protect
+	expect "it is forgotten" tunnel_is a $B4 ""
+	same "datagram" "$(traffic a udp-try $B4 5002 100)" EHOSTUNREACH
+	await "asked anew" 5 grep -qz 'acquire.*acquire' "$tmp/agent"
+	expect "policy" sotto a policy del $B4/32
 	forget
 	agent --fail DENIED 500
 	same "connect" "$(traffic a tcp-try $B4 5001)" EHOSTUNREACH
