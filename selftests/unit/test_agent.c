@@ -983,6 +983,8 @@ static void addresses_of_the_pinned_are_kept(void)
 	UNTIL(associated(), 10000);
 	ASSERT(offered(key));
 	EXPECT_EQ(pins_add(&ag, "bob", NULL, NULL, &err), 0);
+	/* and what a person pins is in the file of policy before he is told so */
+	EXPECT(kept_policy("10.0.0.2/32"));
 	session_drop_all(&ag);
 	pins = file_of(PINS_FILE);
 	ASSERT(offered_with(key));
