@@ -42,6 +42,14 @@ static bool all_in(const struct sotto_addrs *a, const struct sotto_addrs *b)
 	return a->n;
 }
 
+static bool all_unicast(const struct sotto_addrs *a)
+{
+	for (unsigned int i = 0; i < a->n; i++)
+		if (!sotto_addr_is_unicast(&a->a[i]))
+			return false;
+	return a->n;
+}
+
 static bool has_cipher(const struct sotto_ciphers *list, uint8_t cipher)
 {
 	return memchr(list->c, cipher, list->n) != NULL;
@@ -52,7 +60,7 @@ static bool leads_to(const struct sotto_party *p, const struct sotto_addr *addr)
 	return sotto_addrs_have(&p->addrs, addr) || routes_cover(&p->routes, addr);
 }
 
-/* Nothing of this host is behind somebody else. */
+/* Nothing of this host is behind somebody else, and nothing that every host has. */
 static bool routes_right(struct agent *ag, const struct installation *n)
 {
 	if (n->in.mode == SOTTO_MODE_TRANSPORT)
@@ -60,7 +68,8 @@ static bool routes_right(struct agent *ag, const struct installation *n)
 	for (int i = 0; i < ag->id->addrs.n; i++)
 		if (routes_cover(&n->peer->routes, &ag->id->addrs.a[i]))
 			return false;
-	return n->in.mode == SOTTO_MODE_TUNNEL;
+	return n->in.mode == SOTTO_MODE_TUNNEL && routes_can_be(&n->peer->routes) &&
+	       routes_can_be(&n->us->routes);
 }
 
 /* The server is believed only as far as this host cannot know better. */
@@ -78,7 +87,7 @@ static enum sotto_refusal check(struct agent *ag, const struct installation *n)
 	    !has_cipher(&in->offered, in->cipher))
 		return SOTTO_REFUSAL_CIPHER;
 	/* what is wrong from here on is the server's fault */
-	if (!all_in(&n->us->addrs, &ag->id->addrs) || !n->peer->addrs.n ||
+	if (!all_in(&n->us->addrs, &ag->id->addrs) || !all_unicast(&n->peer->addrs) ||
 	    any_common(&n->peer->addrs, &ag->id->addrs) ||
 	    !leads_to(n->is_a ? n->peer : n->us, &in->dst) || !routes_right(ag, n) ||
 	    !memcmp(n->peer->static_pub, ag->id->static_pub, SOTTO_PUB_LEN) ||

@@ -225,6 +225,8 @@ int pins_add(struct agent *ag, const char *name, const uint8_t *pub,
 	if (addrs)
 		peers_add_addrs(&ag->pins, name, addrs);
 	pins_news(ag, name);
+	/* "sotto policy save" may be next: what the file does not know it takes for the user's own */
+	policy_keep(ag);
 	return peers_write(&ag->pins, PINS_FILE, err);
 }
 

@@ -18,6 +18,30 @@ bool routes_cover(const struct sotto_prefixes *routes, const struct sotto_addr *
 	return false;
 }
 
+/* Every link has these, every host, or a group: they are behind nobody. */
+static const struct sotto_prefix everybodys[] = {
+	{ .plen = 8, .addr = { 4, { 0 } } },
+	{ .plen = 8, .addr = { 4, { 127 } } },
+	{ .plen = 16, .addr = { 4, { 169, 254 } } },
+	{ .plen = 4, .addr = { 4, { 224 } } },
+	{ .plen = 32, .addr = { 4, { 255, 255, 255, 255 } } },
+	{ .plen = 128, .addr = { 16, { 0 } } },
+	{ .plen = 128, .addr = { 16, { [15] = 1 } } },
+	{ .plen = 96, .addr = { 16, { [10] = 0xff, 0xff } } },
+	{ .plen = 10, .addr = { 16, { 0xfe, 0x80 } } },
+	{ .plen = 8, .addr = { 16, { 0xff } } },
+};
+
+bool routes_can_be(const struct sotto_prefixes *routes)
+{
+	for (int i = 0; i < routes->n; i++)
+		for (size_t j = 0; j < sizeof(everybodys) / sizeof(everybodys[0]); j++)
+			if (routes->p[i].plen >= everybodys[j].plen &&
+			    sotto_prefix_contains(&everybodys[j], &routes->p[i].addr))
+				return false;
+	return true;
+}
+
 /* Of the prefix's family, if the peer has one; packets of either fit into either. */
 static const struct sotto_addr *gateway(const struct session *s,
 					const struct sotto_prefix *prefix)

@@ -17,6 +17,9 @@ struct session;
 /** routes_cover() - @addr is in one of @routes */
 bool routes_cover(const struct sotto_prefixes *routes, const struct sotto_addr *addr);
 
+/** routes_can_be() - none is of those that every link or every host has for itself */
+bool routes_can_be(const struct sotto_prefixes *routes);
+
 /** routes_made() - @s was installed; @own: networks behind us that it leads to */
 void routes_made(struct agent *ag, const struct session *s,
 		 const struct sotto_prefixes *own);

@@ -178,6 +178,21 @@ one_gateway_dies() {
 	await "by IPv6" 10 page alice "[$WEB6]"
 }
 
+wrong_is() {
+	[ "$(sotto alice -j trace $WEB4 | jq -r '.wrong | "\(.where) \(.what)"')" = "$1" ]
+}
+
+# No other one leads there: what is keyed goes on, for as long as its kernel lives, and whoever
+# asks is told that nobody knows whether it does.
+the_last_gateways_agent_dies() {
+	await "all is well" 10 wrong_is "null null"
+	kill_agent gw1
+	await "trace says who is away" 30 wrong_is "peer offline"
+	expect "and still pages come" page alice $WEB4
+	expect "gw1's agent again" sotto gw1 up
+	await "all is well again" 10 wrong_is "null null"
+}
+
 # A rule that goes ends what it permitted.
 rules_bite() {
 	expect "no more" sotto gateway realm group del staff alice
@@ -194,4 +209,4 @@ counters_add_up() {
 }
 
 run_tests setup clients_reach_the_web_server gateways_speak_to_each_other the_other_client_is_refused the_way_back \
-	both_are_cut_off_and_one_comes_back one_gateway_dies rules_bite counters_add_up
+	both_are_cut_off_and_one_comes_back one_gateway_dies the_last_gateways_agent_dies rules_bite counters_add_up

@@ -113,7 +113,7 @@ lies_that_contradict_the_host() {
 	local what
 
 	lie cipher ""
-	for what in own ours elsewhere swallow; do
+	for what in own ours elsewhere swallow default loop link group at-us; do
 		lie $what "contradicts what this host knows"
 	done
 	lie zero "keys cannot be derived"
@@ -124,7 +124,7 @@ lies_that_contradict_the_host() {
 offers_that_lie() {
 	local what n
 
-	for what in key name behind cipher own ours self zero; do
+	for what in key name behind cipher own ours self zero default loop link group at-us; do
 		n=$(grep -c "^answer 0x34" "$tmp/liar")
 		echo "offer-$what" >"$tmp/lie"
 		await "a refusal of '$what'" 5 answers $((n + 1))
@@ -134,6 +134,30 @@ offers_that_lie() {
 
 answers() {
 	[ "$(grep -c "^answer 0x34" "$tmp/liar")" -ge "$1" ]
+}
+
+# action_of PREFIX: what alice's kernel does with it, and by whom.
+action_of() {
+	sotto alice -j policy show | jq -r --arg p "$1" '.[] | select(.prefix == $p) | "\(.action) \(.gateway // "")"'
+}
+
+action_is() {
+	[ "$(action_of "$1")" = "$2" ]
+}
+
+# Who leads to a network is the server's word: what nobody has pinned goes by whom it names. What
+# this host has for itself does not, nor does a pinned peer.
+a_network_is_believed() {
+	expect "forget the refusal" sotto alice tunnel flush
+	echo offer-rest >"$tmp/lie"
+	await "half of the world" 10 action_is 128.0.0.0/1 "protect 10.99.0.2"
+	same "by IPv6" "$(action_of 2000::/3)" "protect 10.99.0.2"
+	same "to bob" "$(action_of "${IP4[bob]}/32")" "protect "
+	same "to bob by IPv6" "$(action_of "${IP6[bob]}/128")" "protect "
+	expect "to this host itself" on alice ping -n -q -c 1 -W 2 127.0.0.1
+	expect "by IPv6" on alice ping -n -q -c 1 -W 2 ::1
+	expect "forget it" sotto alice tunnel flush
+	await "the realm's policy again" 10 action_is 128.0.0.0/1 ""
 }
 
 # Without the pin the key is believed: the lies above were well told.
@@ -155,4 +179,4 @@ counters_add_up() {
 }
 
 run_tests setup first_use_pins lies_about_a_pinned_peer the_pin_of_one_never_met lies_that_contradict_the_host offers_that_lie \
-	without_the_pin_it_is_believed counters_add_up
+	a_network_is_believed without_the_pin_it_is_believed counters_add_up

@@ -176,6 +176,21 @@ static bool tunnel_fault(const struct sgenl_trace *t, const json_t *a, struct tr
 	return true;
 }
 
+/* Its keys last, and nobody may be there to open what is sealed. */
+static bool peer_left(const struct sgenl_trace *t, const json_t *a, struct trace_fault *f)
+{
+	char buf[SOTTO_ADDR_STR];
+
+	if (t->verdict != SOTTO_VERDICT_SEAL || strcmp(text_of(a, "verdict"), "peer-offline"))
+		return false;
+	f->where = "peer";
+	f->what = "offline";
+	f->text = "keys are there, but the other end is not with the server any more";
+	advise(f, "\"sotto status\" on the host that has %s, or leads there: if it is down, packets "
+	       "are sealed for nobody until the keys end or it is back", sotto_addr_str(&t->dst, buf));
+	return true;
+}
+
 /* The server knows of nothing, and yet: who should answer does not. */
 static bool peer_fault(const struct sgenl_trace *t, const json_t *a, struct trace_fault *f)
 {
@@ -215,7 +230,7 @@ static bool find_fault(const struct sgenl_trace *t, const json_t *a, struct trac
 	if (t->verdict != SOTTO_VERDICT_SEAL &&
 	    (agent_fault(a, &t->dst, f) || tunnel_fault(t, a, f)))
 		return true;
-	return peer_fault(t, a, f);
+	return peer_fault(t, a, f) || peer_left(t, a, f);
 }
 
 bool trace_first_fault(const struct sgenl_trace *t, const json_t *a, struct trace_fault *f)

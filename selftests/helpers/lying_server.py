@@ -170,6 +170,13 @@ class Server:
             "zero": dict(a3=bytes(32)),
             "another": dict(a14=os.urandom(8)) if "a14" in more else {},
             "swallow": dict(a37=b"\1", a38=network("10.7.9.0/24")),
+            "default": dict(a37=b"\1", a38=network("0.0.0.0/0")),
+            "loop": dict(a37=b"\1", a38=network("127.0.0.0/8")),
+            "link": dict(a37=b"\1", a38=network("fe80::/10")),
+            "group": dict(a6=addresses(self.peer.addrs + ["224.0.0.1"])),
+            "at-us": dict(a37=b"\1", a39=network("::1/128")),
+            "rest": dict(a1=b"roland", a2=mine, a6=addresses(["10.99.0.2"]), a37=b"\1",
+                         a38=network("128.0.0.0/1") + network("2000::/3")),
         }
         return body(**{**true, **lies[lie]})
 

@@ -802,6 +802,52 @@ static void owner_among_many_pins(void)
 	end();
 }
 
+/* What every host has is behind nobody, and what is ours is not behind another. */
+static void routes_that_cannot_be(void)
+{
+	static const char *const no[] = {
+		"0.0.0.0/8", "127.0.0.0/8", "127.0.0.1/32", "169.254.0.0/16", "224.0.0.0/4",
+		"239.1.0.0/16", "255.255.255.255/32", "::/128", "::1/128", "::ffff:0:0/96",
+		"fe80::/10", "fe80:1::/32", "ff00::/8", "ff02::1/128", "0.0.0.0/0", "10.0.0.0/24",
+	};
+	static const char *const yes[] = { "10.8.0.0/16", "192.0.2.0/24", "fd08::/64", "::/0" };
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	for (unsigned int i = 0; i < sizeof(no) / sizeof(no[0]) + sizeof(yes) / sizeof(yes[0]); i++) {
+		bool can_be = i >= sizeof(no) / sizeof(no[0]);
+
+		memset(&m.offer, 0, sizeof(m.offer));
+		fill_offer(&m.offer);
+		m.offer.session_id += i;
+		m.offer.mode = SOTTO_MODE_TUNNEL;
+		m.offer.routes.n = 1;
+		sotto_prefix_parse(&m.offer.routes.p[0], can_be ? yes[i - sizeof(no) / sizeof(no[0])] : no[i]);
+		EXPECT_EQ(offer(&m), can_be);
+		EXPECT_EQ(ksim.n_sas, 2 * can_be);
+		session_drop_all(&ag);
+	}
+	/* nor is a group, or this host itself, the other one */
+	memset(&m.offer, 0, sizeof(m.offer));
+	fill_offer(&m.offer);
+	m.offer.addrs.n = 2;
+	sotto_addr_parse(&m.offer.addrs.a[1], "224.0.0.1");
+	EXPECT(!offer(&m));
+	sotto_addr_parse(&m.offer.addrs.a[1], "::1");
+	EXPECT(!offer(&m));
+	/* the same of what is said to be behind this host */
+	memset(&m.offer, 0, sizeof(m.offer));
+	fill_offer(&m.offer);
+	m.offer.mode = SOTTO_MODE_TUNNEL;
+	m.offer.own_routes.n = 1;
+	sotto_prefix_parse(&m.offer.own_routes.p[0], "127.0.0.0/8");
+	EXPECT(!offer(&m));
+	end();
+}
+
 /* ---- limits ---- */
 
 /* No more than so many wait for it. */
@@ -1068,6 +1114,8 @@ static void addresses_of_the_pinned_are_kept(void)
 	UNTIL(associated(), 10000);
 	ASSERT(offered(key));
 	EXPECT_EQ(pins_add(&ag, "bob", NULL, NULL, &err), 0);
+	/* and what a person pins is in the file of policy before he is told so */
+	EXPECT(kept_policy("10.0.0.2/32"));
 	session_drop_all(&ag);
 	pins = file_of(PINS_FILE);
 	ASSERT(offered_with(key));
@@ -1294,6 +1342,7 @@ static const struct ktap_test tests[] = {
 	{ "gone_overtakes_grant", gone_overtakes_grant },
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "owner_among_many_pins", owner_among_many_pins },
+	{ "routes_that_cannot_be", routes_that_cannot_be },
 	{ "early_offers_are_few", early_offers_are_few },
 	{ "unused_offers_are_few", unused_offers_are_few },
 	{ "questions_are_few", questions_are_few },
