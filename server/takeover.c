@@ -7,7 +7,7 @@
  * one goes, or this one comes. One that may return (its agent was restarted, or the server)
  * is waited for: what its kernel holds goes on.
  */
-#include "rules.h"
+#include "recheck.h"
 #include "session.h"
 
 static void wait_until(struct authd *ad, uint64_t ms)
@@ -19,16 +19,17 @@ static void wait_until(struct authd *ad, uint64_t ms)
 static void left(struct authd *ad, struct member *m)
 {
 	uint64_t until = session_returns_until(ad, m);
-	struct session_link *l;
 
 	if (until > ad->now_ms) {
 		wait_until(ad, until);
 		return;
 	}
+	/* there may be thousands, which end in turns */
+	if (m->state == MEMBER_REVOKED || m->queued)
+		return;
 	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
 		     m->sessions_n);
-	while ((l = m->sessions))
-		session_end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
+	recheck_member(ad, m);
 }
 
 /* How many there are of the network of @r, which are sorted; @here: one leads there now. */
