@@ -46,7 +46,7 @@ static uint32_t network(const struct route_item *r, uint32_t n, bool *here)
 void takeover_look(struct authd *ad)
 {
 	const struct rules *rs = ad->rules;
-	const struct route_item *r = rs->routes, *end = r + rs->routes_n;
+	const struct route_item *r = rs->routes, *end = rs->routes_n ? r + rs->routes_n : r;
 	uint32_t n;
 	bool here;
 
@@ -61,7 +61,7 @@ void takeover_look(struct authd *ad)
 bool takeover_happened(struct authd *ad, const struct member *m)
 {
 	const struct rules *rs = ad->rules;
-	const struct route_item *r = rs->routes, *end = r + rs->routes_n;
+	const struct route_item *r = rs->routes, *end = rs->routes_n ? r + rs->routes_n : r;
 	uint32_t n;
 	bool here;
 
