@@ -97,14 +97,14 @@ struct gone_list {
 	struct wheel_timer timer;	/* there are more than were told */
 };
 
-/* of sessions, after the rules have changed */
+/* of sessions that may have to end, see recheck.c */
 struct recheck {
 	ev_timer timer;
 	struct session_link *at;	/* the next one; see unlink_from() */
 	struct member *m;		/* whose it is */
 	bool of_all;			/* from the list of all members */
 	struct member *rest;		/* of which these come next */
-	struct member **queue;		/* and then these */
+	struct member **queue;		/* but first these */
 	uint32_t queue_n, queue_cap;
 };
 
@@ -354,7 +354,7 @@ struct member {
 	/* reconciliation with the sessions that its kernel holds */
 	uint64_t hello_ms;		/* of its last one; or when it went, to return */
 	uint64_t listing;
-	uint64_t notice;		/* the last one it was told, see session_end.c */
+	uint64_t notice;		/* the last one it was told; its own once it is revoked */
 	/* sessions */
 	struct session_link *sessions;
 	struct bucket requests;
@@ -380,6 +380,7 @@ struct member {
 	bool restarted : 1;
 	bool returns : 1;		/* it went for a moment */
 	bool rolled : 1;		/* has come by the realm's present key */
+	bool queued : 1;		/* in recheck.c's queue */
 	char name[];
 };
 
@@ -481,7 +482,9 @@ void session_spi_unknown(struct authd *ad, struct member *m,
 			 const struct sotto_msg_spi_unknown *u);
 /** session_member_here() - @m has said HELLO: make the offers that wait for it. */
 void session_member_here(struct authd *ad, struct member *m);
-/** session_member_revoked() - end all sessions of @m, and tell each peer once. */
+/** session_member_revoked() - end all sessions of @m, and tell each peer once: some, and the
+ * others in turns.
+ */
 void session_member_revoked(struct authd *ad, struct member *m);
 /** session_member_readdressed() - end those of @m, which were made for other addresses; what is
  * under way is made anew when @m is back.
@@ -517,6 +520,8 @@ void reconcile_hello(struct authd *ad, struct member *m,
 		     const struct sotto_msg_hello *hello);
 void reconcile_live(struct authd *ad, struct member *m,
 		    const struct sotto_msg_live *live);
+/** session_lost_by() - @m's list is complete, and lacks @s. */
+bool session_lost_by(const struct session *s, const struct member *m);
 
 /* for it, and for ahead.c */
 uint64_t pair_hash(struct authd *ad, const struct member *x,

@@ -44,6 +44,7 @@
 #define AUTHD_PUSH_MS		30000	/* a push is acknowledged or the association ends */
 #define AUTHD_POLICY_DELAY_MS	50	/* policy changes are gathered that long */
 #define AUTHD_GONE_TURN		64	/* messages about ended sessions in one turn */
+#define AUTHD_SWEEP_TURN	1024	/* sessions that a list lacks and end at once; others in turns */
 #define AUTHD_POLICY_RETRY_MS	1000	/* they could not be read: once more */
 #define AUTHD_POLICY_TURN	64	/* members that get a change in one turn of the loop */
 #define AUTHD_POLICY_FEW	512	/* changes whose members are sought one by one */

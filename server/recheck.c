@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * After a change of the rules: the sessions that they forbid now end.
+ * Sessions that are looked at again, since they may have to end: after a change of the rules;
+ * when a member is revoked, a gateway is gone, or a host was restarted.
  *
- * Only those of members whom the change concerns are looked at, and no more than some at a
- * time: mediation goes on between. What begins meanwhile is judged by the new rules, and
- * stands in lists before what is still to be looked at.
+ * Only those of members whom it concerns are looked at, and no more than some at a time:
+ * mediation goes on between. What begins meanwhile is judged by the new rules, and stands in
+ * lists before what is still to be looked at.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define WORK		65536	/* rules that are looked at in one turn of the loop, about */
 #define WORK_SESSION	16	/* what a session takes without any */
+#define WORK_END	64	/* and at least when it ends, and somebody is told */
 #define QUEUE_FIRST	64	/* members; doubled when it is short */
 
 /* What the rules say of a live session now. */
@@ -32,50 +34,93 @@ static bool still_right(struct authd *ad, const struct session *s)
 	       (s->either && policy_permits(ad, s->b, s->a));
 }
 
+/* Of one that goes for a moment its next list tells. */
+static bool lost(const struct session *s, const struct member *m)
+{
+	return !m->returns && session_lost_by(s, m);
+}
+
+/* 0, or why it ends. */
+static unsigned int judge(struct authd *ad, const struct session *s)
+{
+	if (lost(s, s->a) || lost(s, s->b))
+		return SOTTO_REFUSAL_RESTARTED;
+	if (takeover_happened(ad, s->a) || takeover_happened(ad, s->b))
+		return SOTTO_REFUSAL_PEER_OFFLINE;
+	return still_right(ad, s) ? 0 : SOTTO_REFUSAL_DENIED;
+}
+
+/* As many entries are gone through, about. */
+static int work(const struct authd *ad, const struct session *s)
+{
+	return WORK_SESSION + ad->rules->rules_n +
+	       (s->a->routes || s->b->routes ? ad->rules->routes_n : 0);
+}
+
+static void begin_member(struct recheck *rc, struct member *m, bool of_all)
+{
+	rc->of_all = of_all;
+	rc->m = m;
+	rc->at = m->sessions;
+}
+
 static bool next_member(struct authd *ad)
 {
 	struct recheck *rc = &ad->recheck;
 	struct member *m = rc->rest;
 
-	rc->of_all = m;
-	if (m)
-		rc->rest = m->next;
-	else if (rc->queue_n)
+	if (rc->queue_n) {
 		m = rc->queue[--rc->queue_n];
-	else
+		m->queued = false;
+		begin_member(rc, m, false);
+		return true;
+	}
+	if (!m)
 		return false;
-	rc->m = m;
-	rc->at = m->sessions;
+	rc->rest = m->next;
+	begin_member(rc, m, true);
 	return true;
 }
 
-/* Of all members, each session is looked at with the one that asked for it. */
-static void look(struct authd *ad)
+/* Of all members, each session is looked at with the one that asked for it. Returns the work. */
+static int look(struct authd *ad)
 {
 	struct recheck *rc = &ad->recheck;
+	unsigned int reason;
 	struct session *s;
+	int n;
 
 	if (!rc->at)
-		return;
+		return WORK_SESSION;
 	s = rc->at->session;
 	rc->at = rc->at->next;
 	if (rc->of_all && s->a != rc->m)
-		return;
+		return WORK_SESSION;
+	if (session_end_revoked(s))
+		return WORK_END;
 	ad->stats.rechecked++;
-	if (!still_right(ad, s))
-		session_end_both(s, SOTTO_REFUSAL_DENIED);
+	n = work(ad, s);
+	reason = judge(ad, s);
+	if (!reason)
+		return n;
+	session_end_both(s, reason);
+	return n > WORK_END ? n : WORK_END;
 }
 
 static void some(struct authd *ad)
 {
 	struct recheck *rc = &ad->recheck;
-	int n = WORK / (ad->rules->rules_n + WORK_SESSION);
+	int one = ad->rules->rules_n + WORK_SESSION, left = WORK;
 
-	while (n-- && (rc->at || next_member(ad)))
-		look(ad);
+	while (rc->at || next_member(ad)) {
+		left -= look(ad);
+		if (left < one)
+			break;
+	}
 	if (rc->at || rc->rest || rc->queue_n) {
 		ev_timer_set(&rc->timer, 0., 0.);
 		ev_timer_start(ad->loop, &rc->timer);
+		net_wake(ad);
 		return;
 	}
 	free(rc->queue);
@@ -104,8 +149,8 @@ void recheck_all(struct authd *ad)
 	struct recheck *rc = &ad->recheck;
 
 	rc->rest = ad->members;
-	rc->at = NULL;
-	rc->queue_n = 0;
+	if (rc->of_all)
+		rc->at = NULL;
 	begin(ad);
 }
 
@@ -115,6 +160,8 @@ static bool enqueue(struct recheck *rc, struct member *m)
 	uint32_t cap = rc->queue_cap ? 2 * rc->queue_cap : QUEUE_FIRST;
 	struct member **queue;
 
+	if (m->queued)
+		return true;
 	if (rc->queue_n == rc->queue_cap) {
 		queue = reallocarray(rc->queue, cap, sizeof(struct member *));
 		if (!queue)
@@ -123,6 +170,7 @@ static bool enqueue(struct recheck *rc, struct member *m)
 		rc->queue_cap = cap;
 	}
 	rc->queue[rc->queue_n++] = m;
+	m->queued = true;
 	return true;
 }
 
@@ -132,6 +180,17 @@ void recheck_member(struct authd *ad, struct member *m)
 		begin(ad);
 	else
 		recheck_all(ad);
+}
+
+void recheck_first(struct authd *ad, struct member *m)
+{
+	struct recheck *rc = &ad->recheck;
+
+	/* whose turn is interrupted has it once more */
+	if (rc->at && (rc->of_all || !enqueue(rc, rc->m)))
+		rc->rest = rc->of_all ? rc->m : ad->members;
+	begin_member(rc, m, false);
+	begin(ad);
 }
 
 /* How many members a side names: UINT32_MAX: it cannot be said. */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Ending the sessions that changed rules forbid.
+ * Ending sessions, some at a time: those that changed rules forbid, of members that are
+ * revoked, of gateways that are gone, of hosts that were restarted.
  */
 #ifndef SOTTO_RECHECK_H
 #define SOTTO_RECHECK_H
 
 #include "rules.h"
 
-/** recheck_member() - @m came into a group or left it, or leads to other networks. */
+/** recheck_member() - something is new about @m: groups, networks, whether it is here. */
 void recheck_member(struct authd *ad, struct member *m);
+/** recheck_first() - the same, before all others and at once. */
+void recheck_first(struct authd *ad, struct member *m);
 /** recheck_changed() - those whom the difference from @old to the present rules concerns.
  * @old: NULL: not known any more, so all
  */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "recheck.h"
 #include "session.h"
 #include "unplaced.h"
 
@@ -19,30 +20,36 @@ static uint64_t *listed(struct session *s, const struct member *m)
 }
 
 /* What was granted a moment ago may be missing from a list made before. */
-static bool is_lost(struct session *s, const struct member *m)
+bool session_lost_by(const struct session *s, const struct member *m)
 {
-	if (s->state != SESSION_LIVE || *listed(s, m) == m->listing)
+	uint64_t listing = s->a == m ? s->listed_a : s->listed_b;
+
+	if (s->state != SESSION_LIVE || m->live_state != LIVE_KNOWN || listing == m->listing)
 		return false;
 	return m->restarted || s->made_ms + SOTTO_GRANT_KEEP_MS < m->hello_ms;
 }
 
 static void sweep(struct authd *ad, struct member *m)
 {
+	unsigned int left = AUTHD_SWEEP_TURN;
 	struct session_link *l, *next;
 
 	m->live_state = LIVE_KNOWN;
-	for (l = m->sessions; l; l = next) {
+	for (l = m->sessions; l && left; l = next) {
 		struct session *s = l->session;
 
 		next = l->next;
-		if (!is_lost(s, m))
+		if (!session_lost_by(s, m))
 			continue;
+		left--;
 		sotto_info("session %016" PRIx64 ": %s lost it", s->id,
 			   m->name);
 		session_tell_gone(ad, session_peer(s, m), s->id,
 				  SOTTO_REFUSAL_RESTARTED);
 		session_free(s);
 	}
+	if (l)
+		recheck_member(ad, m);
 }
 
 void reconcile_hello(struct authd *ad, struct member *m,

@@ -48,6 +48,9 @@ uint64_t session_networks_mark(const struct sotto_msg_session_grant *g);
 /** session_end_both() - both ends are told, or A that its request came to nothing. */
 void session_end_both(struct session *s, enum sotto_refusal reason);
 
+/** session_end_revoked() - the same if one end is revoked, which the other is told; else false. */
+bool session_end_revoked(struct session *s);
+
 /* ---- session_gone.c ---- */
 
 /** session_gone_forget() - free what is to be told. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What ends sessions before their time: an end that closes one, keys that were lost, a
- * member that is revoked. Both are told. (Rules that change: recheck.c; a gateway that is
- * gone: takeover.c.)
+ * member that is revoked. Both are told. (In turns: recheck.c; a gateway that is gone:
+ * takeover.c.)
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "recheck.h"
 #include "session.h"
 #include "unplaced.h"
 
@@ -83,27 +84,49 @@ void session_spi_unknown(struct authd *ad, struct member *m,
 	session_free(s);
 }
 
-void session_member_revoked(struct authd *ad, struct member *m)
+/* Once, however many sessions they had. */
+static void tell_revoked(struct authd *ad, const struct member *m, struct member *peer)
 {
 	struct sotto_msg msg = { .type = SOTTO_MSG_PEER_GONE };
 
+	if (peer->state == MEMBER_REVOKED || peer->notice == m->notice)
+		return;
+	peer->notice = m->notice;
 	msg.peer_gone.reason = SOTTO_REFUSAL_REVOKED;
 	strcpy(msg.peer_gone.name, m->name);
 	memcpy(msg.peer_gone.static_pub, m->static_pub, SOTTO_PUB_LEN);
-	ad->notice++;
-	while (m->sessions) {
-		struct session *s = m->sessions->session;
-		struct member *peer = session_peer(s, m);
+	assoc_push(ad, peer, &msg);
+}
 
-		if (peer->notice != ad->notice) {
-			peer->notice = ad->notice;
-			assoc_push(ad, peer, &msg);
-		}
-		if (s->state == SESSION_OFFERED)
-			session_fail(s, SOTTO_REFUSAL_REVOKED);
-		else
-			session_free(s);
+bool session_end_revoked(struct session *s)
+{
+	const struct member *m = s->a->state == MEMBER_REVOKED ? s->a : s->b;
+
+	if (m->state != MEMBER_REVOKED)
+		return false;
+	tell_revoked(s->ad, m, session_peer(s, m));
+	if (s->state == SESSION_OFFERED)
+		session_fail(s, SOTTO_REFUSAL_REVOKED);
+	else
+		session_free(s);
+	return true;
+}
+
+/*
+ * Thousands of peers are told in turns. What is under way is refused first: no answer that
+ * comes meanwhile may make a session of it.
+ */
+void session_member_revoked(struct authd *ad, struct member *m)
+{
+	struct session_link *l, *next;
+
+	m->notice = ++ad->notice;
+	for (l = m->sessions; l && (m->asked_n || m->offered_n); l = next) {
+		next = l->next;
+		if (l->session->state == SESSION_OFFERED)
+			session_end_revoked(l->session);
 	}
+	recheck_first(ad, m);
 }
 
 static bool leads_to(const struct member *m, const struct sotto_addr *dst)

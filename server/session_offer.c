@@ -24,6 +24,9 @@ static void accepted(struct session *s, const struct sotto_msg_session_accept *a
 	session_not_pending(s);
 	s->state = SESSION_LIVE;
 	s->made_ms = ad->now_ms;
+	/* as good as listed: made since those lists were */
+	s->listed_a = s->a->listing;
+	s->listed_b = s->b->listing;
 	wheel_set(&ad->wheel, &s->timer, ad->now_ms + SOTTO_GRANT_KEEP_MS);
 	ad->stats.grants++;
 	monitor_session(ad, "granted", s, 0);

@@ -112,6 +112,10 @@ static void repeat(struct assoc *as, uint32_t call, struct session *s,
 		refuse(as, call, SOTTO_REFUSAL_REQUEST, 0);
 		return;
 	}
+	if (session_end_revoked(s)) {	/* it had no turn yet */
+		refuse(as, call, SOTTO_REFUSAL_REVOKED, 0);
+		return;
+	}
 	md->call = call;
 	md->call_index = as->chan.keys.local_index;
 	if (s->state == SESSION_LIVE)

@@ -8,7 +8,7 @@
  * even if the first one was to return in a moment. Only after the server's start those who
  * have not come yet are waited for: what their kernels hold goes on.
  */
-#include "rules.h"
+#include "recheck.h"
 #include "session.h"
 
 static bool is_away(const struct authd *ad, const struct member *m)
@@ -18,14 +18,14 @@ static bool is_away(const struct authd *ad, const struct member *m)
 		ad->now_ms - ad->started_ms >= AUTHD_RETURN_MS);
 }
 
-static void left(struct member *m)
+/* There may be thousands, which end in turns. */
+static void left(struct authd *ad, struct member *m)
 {
-	struct session_link *l;
-
+	if (m->state == MEMBER_REVOKED || m->queued)
+		return;
 	sotto_notice("gateway %s is gone: %u sessions move to another", m->name,
 		     m->sessions_n);
-	while ((l = m->sessions))
-		session_end_both(l->session, SOTTO_REFUSAL_PEER_OFFLINE);
+	recheck_member(ad, m);
 }
 
 /* How many routes, which are sorted, are to the network of the one at @at; @here: one of them is
@@ -46,7 +46,7 @@ static void look(struct authd *ad, const struct route_item *r, uint32_t n)
 {
 	for (; n--; r++)
 		if (r->member->sessions && is_away(ad, r->member))
-			left(r->member);
+			left(ad, r->member);
 }
 
 void takeover_look(struct authd *ad)

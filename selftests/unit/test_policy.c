@@ -4,6 +4,7 @@
  * with agents that count what they are told.
  */
 #include <sqlite3.h>
+#include <sys/un.h>
 
 #include "threerun.h"
 
@@ -844,6 +845,107 @@ static void many_sessions(void)
 	authd_stop(&run);
 }
 
+/* ---- what ends with thousands of sessions ends in turns ---- */
+
+static json_int_t stat_sessions(const json_t *ans)
+{
+	return json_integer_value(json_object_get(json_object_get(ans, "stats"), "sessions"));
+}
+
+static json_int_t sessions_left(void)
+{
+	json_t *ans = authd_ask(&run, "{s:s}", "cmd", "realm.stats");
+	json_int_t n = stat_sessions(ans);
+
+	json_decref(ans);
+	return n;
+}
+
+/* How many there are in the moment after @request, before anything else has its turn. */
+static json_int_t sessions_after(const char *request)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	FILE *f = fdopen(fd, "r");
+	json_int_t n = -1;
+	char text[256];
+	json_t *ans;
+	int len;
+
+	strcpy(sun.sun_path, run.sock);
+	len = snprintf(text, sizeof(text), "%s\n{\"cmd\":\"realm.stats\"}\n", request);
+	EXPECT(!connect(fd, (struct sockaddr *)&sun, sizeof(sun)));
+	EXPECT_EQ(write(fd, text, len), len);
+	ans = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL);
+	EXPECT(json_is_true(json_object_get(ans, "ok")));
+	json_decref(ans);
+	ans = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL);
+	n = stat_sessions(ans);
+	json_decref(ans);
+	fclose(f);
+	return n;
+}
+
+static bool two_with_peers(void)
+{
+	return with_peers() && sim_member(&a, &run, "alice", "10.0.0.1") &&
+	       sim_member(&b, &run, "bob", "10.0.0.2");
+}
+
+static void stop_two(void)
+{
+	sim_free(&a);
+	sim_free(&b);
+	authd_stop(&run);
+}
+
+/* Who is told last is told, and who asks meanwhile gets nothing. */
+static void revoked_in_turns(void)
+{
+	ASSERT(two_with_peers());
+	EXPECT_EQ(sim_session(&b, "10.0.0.1"), 0);
+	ASSERT(list_sessions(&a));
+	EXPECT_EQ(sessions_left(), PEERS * EACH + 1);
+	EXPECT(sessions_after("{\"cmd\":\"member.revoke\",\"name\":\"alice\"}") > 1);
+	/* what it was granted a moment ago is not granted again */
+	b.asks[0].done = b.asks[0].granted = false;
+	sim_send_ask(&b, 0);
+	SIM_UNTIL(b.asks[0].done, 10000);
+	EXPECT_EQ(b.asks[0].reason, SOTTO_REFUSAL_REVOKED);
+	SIM_UNTIL(sim_count(&b, SOTTO_MSG_PEER_GONE) && !sessions_left(), 20000);
+	EXPECT_EQ(sim_count(&b, SOTTO_MSG_PEER_GONE), 1);
+	EXPECT_EQ(sim_count(&a, SOTTO_MSG_REVOKED), 1);
+	EXPECT_EQ(sessions_left(), 0);
+	stop_two();
+}
+
+static void gateway_gone_in_turns(void)
+{
+	ASSERT(two_with_peers());
+	leads("alice");
+	ASSERT(list_sessions(&a));
+	goes(&a, SOTTO_REFUSAL_CLOSED);
+	EXPECT_EQ(sessions_left(), PEERS * EACH);
+	EXPECT(sessions_after("{\"cmd\":\"member.set\",\"name\":\"bob\",\"routes\":[\"10.8.0.0/16\"]}") > 0);
+	SIM_UNTIL(!sessions_left(), 20000);
+	EXPECT_EQ(sessions_left(), 0);
+	stop_two();
+}
+
+static void restarted_in_turns(void)
+{
+	ASSERT(two_with_peers());
+	ASSERT(list_sessions(&a));
+	a.instance++;
+	ASSERT(sim_associate(&a));
+	/* those of its new kernel stay */
+	EXPECT_EQ(sim_session(&a, "10.0.0.2"), 0);
+	SIM_UNTIL(sessions_left() == 1, 20000);
+	sim_wait(100);
+	EXPECT_EQ(sessions_left(), 1);
+	stop_two();
+}
+
 static const struct ktap_test tests[] = {
 	{ "text_form", text_form },
 	{ "bad_text", bad_text },
@@ -866,6 +968,9 @@ static const struct ktap_test tests[] = {
 	{ "gateway_went_with_the_server", gateway_went_with_the_server },
 	{ "shown_in_pages", shown_in_pages },
 	{ "many_sessions", many_sessions },
+	{ "revoked_in_turns", revoked_in_turns },
+	{ "gateway_gone_in_turns", gateway_gone_in_turns },
+	{ "restarted_in_turns", restarted_in_turns },
 	{ "trial", trial },
 	{ "trial_and_crash", trial_and_crash },
 };
