@@ -139,6 +139,20 @@ static void fill_common(const struct installation *n, struct sgenl_sa *sa)
 	fill_limits(n, sa);
 }
 
+/*
+ * Of the networks behind this host the peer may reach those of the session alone; with none,
+ * none: what an address of ours stands for.
+ */
+static void fill_reach(const struct installation *n, struct sgenl_sa *sa)
+{
+	sa->n_local_prefixes = n->us->routes.n;
+	memcpy(sa->local_prefixes, n->us->routes.p, sizeof(n->us->routes.p));
+	if (sa->n_local_prefixes || sa->mode != SOTTO_SA_MODE_TUNNEL)
+		return;
+	sa->n_local_prefixes = 1;
+	sa->local_prefixes[0] = sotto_prefix_host(&n->us->addrs.a[0]);
+}
+
 static int add_in(struct agent *ag, const struct installation *n)
 {
 	const struct sotto_session_keys *k = &n->keys;
@@ -154,6 +168,7 @@ static int add_in(struct agent *ag, const struct installation *n)
 	sa.nat = n->nat;	/* either end's */
 	sa.n_peer_prefixes = n->peer->routes.n;
 	memcpy(sa.peer_prefixes, n->peer->routes.p, sizeof(n->peer->routes.p));
+	fill_reach(n, &sa);
 	ret = sgenl_sa_add(ag->kernel.req, &sa);
 	sotto_wipe(&sa, sizeof(sa));
 	return ret;

@@ -154,20 +154,19 @@ static int sotto_nl_put_addrs(struct sk_buff *skb, int type,
 	return 0;
 }
 
-static int sotto_nl_put_behind(struct sk_buff *skb, const struct sotto_sa *sa)
+static int sotto_nl_put_prefixes(struct sk_buff *skb, int type,
+				 const struct sotto_prefix *p, unsigned int n)
 {
-	const struct sotto_prefix *b;
 	struct nlattr *attr;
-	unsigned int i, len;
+	unsigned int len;
 
-	for (i = 0; i < sa->n_behind; i++) {
-		b = &sa->behind[i];
-		len = sotto_addr_len(&b->addr);
-		attr = nla_reserve(skb, SOTTO_A_SA_PEER_PREFIX, len + 1);
+	for (; n--; p++) {
+		len = sotto_addr_len(&p->addr);
+		attr = nla_reserve(skb, type, len + 1);
 		if (!attr)
 			return -EMSGSIZE;
-		memcpy(nla_data(attr), &b->addr.ip, len);
-		((u8 *)nla_data(attr))[len] = b->plen;
+		memcpy(nla_data(attr), &p->addr.ip, len);
+		((u8 *)nla_data(attr))[len] = p->plen;
 	}
 	return 0;
 }
@@ -183,7 +182,8 @@ static int sotto_nl_put_sa_names(struct sk_buff *skb, const struct sotto_sa *sa)
 	    (sa->name[0] && nla_put_string(skb, SOTTO_A_SA_PEER_NAME, sa->name)) ||
 	    sotto_nl_put_addrs(skb, SOTTO_A_SA_PEER_ADDR, sa->peer, sa->n_peer) ||
 	    sotto_nl_put_addrs(skb, SOTTO_A_SA_LOCAL_ADDR, sa->local, sa->n_local) ||
-	    sotto_nl_put_behind(skb, sa))
+	    sotto_nl_put_prefixes(skb, SOTTO_A_SA_PEER_PREFIX, sa->behind, sa->n_behind) ||
+	    sotto_nl_put_prefixes(skb, SOTTO_A_SA_LOCAL_PREFIX, sa->reach, sa->n_reach))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -16,7 +16,8 @@
 /* These may be repeated. */
 #define SOTTO_NL_SA_MANY	(BIT_ULL(SOTTO_A_SA_PEER_ADDR) | \
 				 BIT_ULL(SOTTO_A_SA_LOCAL_ADDR) | \
-				 BIT_ULL(SOTTO_A_SA_PEER_PREFIX))
+				 BIT_ULL(SOTTO_A_SA_PEER_PREFIX) | \
+				 BIT_ULL(SOTTO_A_SA_LOCAL_PREFIX))
 
 /* An address and a byte of prefix length. */
 static int sotto_nl_check_prefix(const struct nlattr *attr, struct netlink_ext_ack *extack)
@@ -58,6 +59,7 @@ static const struct nla_policy sotto_nl_sa_add_policy[SOTTO_A_SA_ATTR_MAX + 1] =
 	[SOTTO_A_SA_CONFIRM_SECONDS] = { .type = NLA_U32 },
 	[SOTTO_A_SA_MODE] = NLA_POLICY_MAX(NLA_U8, __SOTTO_SA_MODE_MAX - 1),
 	[SOTTO_A_SA_PEER_PREFIX] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, sotto_nl_check_prefix),
+	[SOTTO_A_SA_LOCAL_PREFIX] = NLA_POLICY_VALIDATE_FN(NLA_BINARY, sotto_nl_check_prefix),
 	[SOTTO_A_SA_NAT] = { .type = NLA_FLAG },
 	[SOTTO_A_SA_KEEPALIVE] = { .type = NLA_FLAG },
 	[SOTTO_A_SA_ENDPOINT] = SOTTO_NLA_HOST,
@@ -121,7 +123,8 @@ static int sotto_nl_sa_direction(struct nlattr *nest, struct nlattr *tb[],
 		return attr ? sotto_nl_refuse(extack, attr, -EINVAL,
 					      "attribute is for outbound SAs only") : 0;
 	}
-	attr = tb[SOTTO_A_SA_CONFIRM_SECONDS] ?: tb[SOTTO_A_SA_PEER_PREFIX];
+	attr = tb[SOTTO_A_SA_CONFIRM_SECONDS] ?: tb[SOTTO_A_SA_PEER_PREFIX] ?:
+	       tb[SOTTO_A_SA_LOCAL_PREFIX];
 	if (attr)
 		return sotto_nl_refuse(extack, attr, -EINVAL,
 				       "attribute is for inbound SAs only");
@@ -182,35 +185,44 @@ static int sotto_nl_sa_addrs(struct nlattr *nest, int type, struct sotto_addr *a
 	return 0;
 }
 
-/* The networks behind the peer, in tunnel mode. */
-static int sotto_nl_sa_behind(struct nlattr *nest, struct sotto_sa_params *p,
+static int sotto_nl_sa_prefix(const struct nlattr *attr, struct sotto_prefix *b,
 			      struct netlink_ext_ack *extack)
 {
-	const struct nlattr *attr;
-	struct sotto_prefix *b;
 	struct in6_addr in6;
-	int rem;
+
+	b->plen = ((const u8 *)nla_data(attr))[nla_len(attr) - 1];
+	memset(&in6, 0, sizeof(in6));
+	memcpy(&in6, nla_data(attr), nla_len(attr) - 1);
+	if (nla_len(attr) - 1 == sizeof(struct in_addr))
+		sotto_addr_v4(&b->addr, in6.s6_addr32[0]);
+	else
+		sotto_addr_v6(&b->addr, &in6);
+	if (!sotto_prefix_is_clean(b))
+		return sotto_nl_refuse(extack, attr, -EINVAL,
+				       "the prefix has bits set past its length");
+	return 0;
+}
+
+/* The networks behind an end, in tunnel mode. */
+static int sotto_nl_sa_prefixes(struct nlattr *nest, int type, u8 mode,
+				struct sotto_prefix *list, u8 *n,
+				struct netlink_ext_ack *extack)
+{
+	const struct nlattr *attr;
+	int rem, err;
 
 	nla_for_each_nested(attr, nest, rem) {
-		if (nla_type(attr) != SOTTO_A_SA_PEER_PREFIX)
+		if (nla_type(attr) != type)
 			continue;
-		if (p->mode != SOTTO_SA_MODE_TUNNEL)
+		if (mode != SOTTO_SA_MODE_TUNNEL)
 			return sotto_nl_refuse(extack, attr, -EINVAL,
-					       "only in tunnel mode is there a network behind the peer");
-		if (p->n_behind == SOTTO_PREFIXES_MAX)
+					       "only in tunnel mode is there a network behind an end");
+		if (*n == SOTTO_PREFIXES_MAX)
 			return sotto_nl_refuse(extack, attr, -E2BIG,
 					       "more networks than one SA can have");
-		b = &p->behind[p->n_behind++];
-		b->plen = ((const u8 *)nla_data(attr))[nla_len(attr) - 1];
-		memset(&in6, 0, sizeof(in6));
-		memcpy(&in6, nla_data(attr), nla_len(attr) - 1);
-		if (nla_len(attr) - 1 == sizeof(struct in_addr))
-			sotto_addr_v4(&b->addr, in6.s6_addr32[0]);
-		else
-			sotto_addr_v6(&b->addr, &in6);
-		if (!sotto_prefix_is_clean(b))
-			return sotto_nl_refuse(extack, attr, -EINVAL,
-					       "the prefix has bits set past its length");
+		err = sotto_nl_sa_prefix(attr, &list[(*n)++], extack);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -261,7 +273,10 @@ static int sotto_nl_sa_params(struct nlattr *nest, struct sotto_sa_params *p,
 				extack) ?:
 	      sotto_nl_sa_addrs(nest, SOTTO_A_SA_LOCAL_ADDR, p->local, &p->n_local,
 				extack) ?:
-	      sotto_nl_sa_behind(nest, p, extack);
+	      sotto_nl_sa_prefixes(nest, SOTTO_A_SA_PEER_PREFIX, p->mode, p->behind,
+				   &p->n_behind, extack) ?:
+	      sotto_nl_sa_prefixes(nest, SOTTO_A_SA_LOCAL_PREFIX, p->mode, p->reach,
+				   &p->n_reach, extack);
 	if (err)
 		return err;
 	sotto_nl_sa_values(p, tb);

@@ -138,6 +138,16 @@ bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a)
 	return sotto_sa_peer_is(sa, a);
 }
 
+bool sotto_sa_reach_is(const struct sotto_sa *sa, const struct sotto_addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < sa->n_reach; i++)
+		if (sotto_prefix_covers(&sa->reach[i], a))
+			break;
+	return (i < sa->n_reach || !sa->n_reach) && sotto_behind_is(sa->ns, a);
+}
+
 /* Nothing is left of it, nor of what it has. Return: where its memory is from. */
 static struct kmem_cache *sotto_sa_wipe(struct sotto_sa *sa)
 {
@@ -490,17 +500,20 @@ static int sotto_sa_names(struct sotto_sa *sa, const struct sotto_sa_params *p)
 {
 	size_t addrs = (p->n_peer + p->n_local) * sizeof(*sa->peer);
 	size_t behind = p->n_behind * sizeof(*sa->behind);
+	size_t reach = p->n_reach * sizeof(*sa->reach);
 	char *name;
 
-	sa->peer = kzalloc(addrs + behind + strlen(p->name) + 1, GFP_KERNEL_ACCOUNT);
+	sa->peer = kzalloc(addrs + behind + reach + strlen(p->name) + 1, GFP_KERNEL_ACCOUNT);
 	if (!sa->peer)
 		return -ENOMEM;
 	sa->local = sa->peer + p->n_peer;
 	sa->behind = (struct sotto_prefix *)(sa->local + p->n_local);
-	name = (char *)sa->behind + behind;
+	sa->reach = sa->behind + p->n_behind;
+	name = (char *)(sa->reach + p->n_reach);
 	memcpy(sa->peer, p->peer, p->n_peer * sizeof(*sa->peer));
 	memcpy(sa->local, p->local, p->n_local * sizeof(*sa->local));
 	memcpy(sa->behind, p->behind, behind);
+	memcpy(sa->reach, p->reach, reach);
 	strcpy(name, p->name);
 	sa->name = name;
 	return 0;
@@ -532,6 +545,7 @@ static void sotto_sa_fill(struct sotto_sa *sa, const struct sotto_sa_params *p)
 	sa->n_peer = p->n_peer;
 	sa->n_local = p->n_local;
 	sa->n_behind = p->n_behind;
+	sa->n_reach = p->n_reach;
 	sa->natted = p->nat;
 	sa->keepalive = p->keepalive;
 	memcpy(sa->salt, p->salt, sizeof(sa->salt));

@@ -32,7 +32,8 @@ struct sotto_sa_params {
 	struct sotto_addr peer[SOTTO_ADDRS_MAX];
 	struct sotto_addr local[SOTTO_ADDRS_MAX];
 	struct sotto_prefix behind[SOTTO_PREFIXES_MAX];	/* in, tunnel mode */
-	u8 n_peer, n_local, n_behind;
+	struct sotto_prefix reach[SOTTO_PREFIXES_MAX];	/* the same; none = all behind us */
+	u8 n_peer, n_local, n_behind, n_reach;
 	__be16 sport, dport;	/* 0 = flow hash, data port */
 	u64 seq;
 	u32 soft_seconds, hard_seconds;
@@ -89,12 +90,12 @@ struct sotto_sa {
 	u8 dir;
 	u8 cipher;
 	u8 mode;
-	u8 n_peer, n_local, n_behind;
+	u8 n_peer, n_local, n_behind, n_reach;
 	bool async, late, inline_req;
 	bool natted, keepalive;
 	struct sotto_nat *nat;
 	struct sotto_addr *peer, *local;
-	struct sotto_prefix *behind;
+	struct sotto_prefix *behind, *reach;
 	unsigned long flags;
 	u64 soft_ns, hard_ns;		/* boot time; 0 = never */
 	u64 soft_packets, hard_packets;
@@ -264,8 +265,9 @@ void sotto_sa_confirm(struct sotto_sa *sa);
 /* Is @a an address of the peer / one that the SA was made for on our side? */
 bool sotto_sa_peer_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 bool sotto_sa_local_is(const struct sotto_sa *sa, const struct sotto_addr *a);
-/* In tunnel mode: may the peer send in the name of @a? */
+/* In tunnel mode: may the peer send in the name of @a / to @a, in a network behind us? */
 bool sotto_sa_inner_is(const struct sotto_sa *sa, const struct sotto_addr *a);
+bool sotto_sa_reach_is(const struct sotto_sa *sa, const struct sotto_addr *a);
 
 #ifdef CONFIG_SOTTO_SELFTEST
 int sotto_sa_selftest(void);

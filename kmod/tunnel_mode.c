@@ -548,7 +548,7 @@ static int sotto_decap_check(struct sotto_sa *sa, struct sk_buff *skb, u8 outer_
 	    !sotto_pkt_parse(skb, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6, ip))
 		return SOTTO_STAT_IN_DROP_MALFORMED;
 	if (!sotto_sa_inner_is(sa, &ip->src) ||
-	    (!sotto_local_is(sa->ns, &ip->dst) && !sotto_behind_is(sa->ns, &ip->dst)))
+	    (!sotto_local_is(sa->ns, &ip->dst) && !sotto_sa_reach_is(sa, &ip->dst)))
 		return SOTTO_STAT_IN_DROP_ADDRESS;
 
 	tos = v4 ? ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));

@@ -121,6 +121,19 @@ the_other_client_is_refused() {
 	expect "alice's verdict" sotto gateway policy check alice $WEB4
 }
 
+# Bob is permitted a part of the network, is root on his host, and has it send to another part.
+a_part_is_no_more() {
+	local dropped
+
+	expect "bob may use a part" sotto gateway realm rule add allow bob 10.8.2.0/24
+	await "keys with the gateway" 10 on bob ping -n -q -c 1 -W 2 "${IP4[gw1]}"
+	expect "bob's own policy" sotto bob policy replace $LAN4 protect via "${IP4[gw1]}"
+	dropped=$(stat gw1 in_drop_address)
+	refuse "bob by his own policy" page bob $WEB4
+	at_least "refused by the gateway" $(($(stat gw1 in_drop_address) - dropped)) 1
+	expect "alice, meanwhile" page alice $WEB4
+}
+
 # Hosts there may open connections to those who may reach them.
 the_way_back() {
 	expect "the web server reaches alice" page web "${IP4[alice]}"
@@ -208,5 +221,6 @@ counters_add_up() {
 	keep_logs
 }
 
-run_tests setup clients_reach_the_web_server gateways_speak_to_each_other the_other_client_is_refused the_way_back \
+run_tests setup clients_reach_the_web_server gateways_speak_to_each_other the_other_client_is_refused \
+	a_part_is_no_more the_way_back \
 	both_are_cut_off_and_one_comes_back one_gateway_dies the_last_gateways_agent_dies rules_bite counters_add_up

@@ -113,7 +113,7 @@ def decode(enum, prefix, data):
             value = decode_nest(name, payload)
         else:
             value = _value(H.types[name], payload)
-        if key in ("PEER_ADDR", "LOCAL_ADDR", "PEER_PREFIX"):
+        if key in ("PEER_ADDR", "LOCAL_ADDR", "PEER_PREFIX", "LOCAL_PREFIX"):
             out.setdefault(key, []).append(value)
         else:
             out[key] = value

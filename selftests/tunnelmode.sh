@@ -51,7 +51,8 @@ via() {
 	expect "policy" sotto b policy replace $A6/128 protect via $A4
 }
 
-# keyed CIPHER [WORDS FOR a's inbound SA]: both directions, for both families outside.
+# keyed CIPHER [WORDS FOR a's inbound SA]: both directions, for both families outside. With $REACH
+# these are the networks that a may reach.
 keyed() {
 	local cipher=$1 out=$SPI in=$((SPI + 1))
 	shift
@@ -59,7 +60,7 @@ keyed() {
 	SPI=$((SPI + 2))
 	[ $# -gt 0 ] || set -- behind "$BACK4,$BACK6"
 	expect "b's inbound SA" sotto b sa add in spi "$out" peer $A4,$A6 mode tunnel \
-		cipher "$cipher" key-file "$(key "$out")" &&
+		cipher "$cipher" key-file "$(key "$out")" ${REACH:+reach "$REACH"} &&
 	expect "a's inbound SA" sotto a sa add in spi "$in" peer $B4,$B6 mode tunnel \
 		cipher "$cipher" key-file "$(key "$in")" "$@" &&
 	expect "a's outbound SA" sotto a sa add out spi "$out" peer $B4,$B6 mode tunnel \
@@ -274,6 +275,22 @@ nobody_speaks_in_anothers_name() {
 	expect "ping" pings a $H4
 }
 
+# What a part of the networks is permitted for does not lead to the others.
+peer_reaches_what_its_keys_are_for() {
+	local dropped
+
+	via $B4 $B6
+	REACH=$BACK6 keyed aes256gcm
+	dropped=$(stat b in_drop_address)
+	refuse "ping to another one" on a ping -n -q -c 2 -i 0.1 -W 1 $H4
+	same "refused by b" $(($(stat b in_drop_address) - dropped)) 2
+	expect "ping to that one" pings a $H6
+	expect "ping of the gateway itself" pings a $B4
+	same "shown" "$(sotto b -j sa show | jq -r '[.[].local_prefixes // empty] | flatten | unique | .[]')" $BACK6
+	keyed aes256gcm
+	expect "ping to all" pings a $H4
+}
+
 # The other end's keys are for transport mode: nothing goes that way.
 transport_keys_carry_no_tunnel() {
 	local dropped
@@ -436,6 +453,7 @@ gateway_counters_add_up() {
 run_tests setup same_family_inside other_family_inside bursts_stay_whole \
 	merged_packets_leave_as_bursts datagrams_leave_in_bursts identifications_are_each_ones_own \
 	bursts_can_be_switched_off \
-	each_packet_inside_is_right gateway_itself nobody_speaks_in_anothers_name transport_keys_carry_no_tunnel dscp_and_ecn_cross \
+	each_packet_inside_is_right gateway_itself nobody_speaks_in_anothers_name \
+	peer_reaches_what_its_keys_are_for transport_keys_carry_no_tunnel dscp_and_ecn_cross \
 	too_big_is_told waiting_packets_are_rerouted gateway_counters_add_up \
 	xfrm_at_the_gateway counters_add_up

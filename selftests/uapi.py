@@ -244,7 +244,7 @@ def associations(t):
         got = s.do("SA_ADD", sa(DIR=0, SPI=spi, SESSION=7, PEER_ADDR=["10.9.0.2", "fd09::2"],
                                 LOCAL_ADDR=["10.9.0.1"], SEQ=1 << 33, CONFIRM_SECONDS=30,
                                 SOFT_SECONDS=1000, HARD_SECONDS=2000, SOFT_BYTES=1, HARD_BYTES=2,
-                                MODE=1, PEER_PREFIX=NETWORKS))
+                                MODE=1, PEER_PREFIX=NETWORKS, LOCAL_PREFIX=NETWORKS[:1]))
         t.equal(got, {"DIR": 0, "SPI": spi}, "SA: a reserved SPI is used")
         refused(t, "SA: an SPI twice", errno.EEXIST,
                 s.do, "SA_ADD", sa(DIR=0, SPI=spi, PEER_ADDR=["10.9.0.2"]))
@@ -255,7 +255,7 @@ def associations(t):
                        LOCAL_ADDR=["10.9.0.1"], SEQ=1 << 33, CONFIRM_SECONDS=30, SOFT_SECONDS=1000,
                        HARD_SECONDS=2000, SOFT_BYTES=1, HARD_BYTES=2, SOFT_PACKETS=0, HARD_PACKETS=0,
                        CONFIRMED=0, PACKETS=0, BYTES=0, REPLAYS=0, AUTH_FAILURES=0, MODE=1,
-                       PEER_PREFIX=NETWORKS)
+                       PEER_PREFIX=NETWORKS, LOCAL_PREFIX=NETWORKS[:1])
         want_out = dict(DIR=1, SPI=999, ID=got["ID"], SESSION=7, CIPHER=2, PEER_ADDR=["10.9.0.2"],
                         PEER_NAME="bob", SPORT=5000, DPORT=6000, SEQ=41, PAIR_SPI=spi, SOFT_SECONDS=0,
                         HARD_SECONDS=0, SOFT_BYTES=0, HARD_BYTES=0, SOFT_PACKETS=0, HARD_PACKETS=0,

@@ -77,16 +77,17 @@ def sa_wrong():
     yield "an address of ours twice", dict(SA_IN, LOCAL_ADDR=["10.9.0.1"] * 2), errno.EINVAL
     yield "17 addresses of the peer", dict(SA_IN, PEER_ADDR=MANY), errno.E2BIG
     yield "17 addresses of ours", dict(SA_IN, LOCAL_ADDR=MANY), errno.E2BIG
-    yield "a network in transport mode", dict(SA_IN, PEER_PREFIX=[prefix("10.5.0.0/16")]), errno.EINVAL
-    yield ("a network of an outbound SA", dict(SA_OUT, MODE=1, PEER_PREFIX=[prefix("10.5.0.0/16")]),
-           errno.EINVAL)
-    for what, value in (("bits past the length", prefix("10.5.0.1/16")),
-                        ("33 bits of IPv4", addr("10.5.0.0") + b"\x21"),
-                        ("129 bits of IPv6", addr("fd05::") + b"\x81"),
-                        ("no length", addr("10.5.0.0")), ("nothing", b"")):
-        yield "a network with " + what, dict(SA_IN, MODE=1, PEER_PREFIX=[value]), errno.EINVAL
-    yield ("65 networks", dict(SA_IN, MODE=1, PEER_PREFIX=[prefix("10.5.%d.0/24" % i)
-                                                           for i in range(65)]), errno.E2BIG)
+    for which in ("PEER_PREFIX", "LOCAL_PREFIX"):
+        yield which + " in transport mode", dict(SA_IN, **{which: [prefix("10.5.0.0/16")]}), errno.EINVAL
+        yield (which + " of an outbound SA", dict(SA_OUT, MODE=1, **{which: [prefix("10.5.0.0/16")]}),
+               errno.EINVAL)
+        for what, value in (("bits past the length", prefix("10.5.0.1/16")),
+                            ("33 bits of IPv4", addr("10.5.0.0") + b"\x21"),
+                            ("129 bits of IPv6", addr("fd05::") + b"\x81"),
+                            ("no length", addr("10.5.0.0")), ("nothing", b"")):
+            yield which + " with " + what, dict(SA_IN, MODE=1, **{which: [value]}), errno.EINVAL
+        yield ("65 of " + which, dict(SA_IN, MODE=1, **{which: [prefix("10.5.%d.0/24" % i)
+                                                                for i in range(65)]}), errno.E2BIG)
     yield "a name without end", dict(SA_IN, PEER_NAME=b"bob"), errno.EINVAL
     yield "a name too long", dict(SA_IN, PEER_NAME="b" * 64), errno.EINVAL
 
@@ -146,7 +147,7 @@ COMMANDS = [
             others=dict(SESSION=1, PEER_NAME="bob", LOCAL_ADDR=["10.9.0.1"], SPORT=1, DPORT=1, SEQ=1,
                         SOFT_SECONDS=1, HARD_SECONDS=1, SOFT_PACKETS=1, HARD_PACKETS=1, SOFT_BYTES=1,
                         HARD_BYTES=1, PAIR_SPI=300, CONFIRM=True, PROBE=True, CONFIRM_SECONDS=1, MODE=1,
-                        PEER_PREFIX=[prefix("10.5.0.0/16")],
+                        PEER_PREFIX=[prefix("10.5.0.0/16")], LOCAL_PREFIX=[prefix("10.6.0.0/16")],
                         NAT=True, KEEPALIVE=True, ENDPOINT="10.9.0.9"),
             bad=SA_BAD, wrong=list(sa_wrong())),
     Command("SA_DEL", "SA", dict(SPI=300), required=("SPI",), others=dict(DIR=0, ID=1, SESSION=1),

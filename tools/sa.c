@@ -20,6 +20,7 @@ const char sa_usage[] =
 "       sotto sa del { in spi SPI | out id ID | session SESSION }\n"
 "       CIPHER  := { aes256gcm | chacha20poly1305 }\n"
 "       OPTIONS := [ mode { transport | tunnel } ] [ behind PREFIX[,PREFIX...] ]\n"
+"                  [ reach PREFIX[,PREFIX...] ]\n"
 "                  [ name NAME ] [ local ADDRESS[,...] ] [ session SESSION ]\n"
 "                  [ sport PORT ] [ dport PORT ] [ seq NUMBER ]\n"
 "                  [ soft-seconds N ] [ hard-seconds N ]\n"
@@ -30,7 +31,8 @@ const char sa_usage[] =
 "The key file's first line is 0x and 72 hex digits: 32 bytes of key and 4 of salt,\n"
 "as ip-xfrm(8) takes them. \"key 0x...\" works too, but every user of the machine\n"
 "can read it while the command runs. In tunnel mode whole packets are carried; those\n"
-"of an inbound SA may come from the peer's addresses and the networks behind it.\n"
+"of an inbound SA may come from the peer's addresses and the networks behind it,\n"
+"and go to ours and those behind us, of these only to \"reach\" if that is given.\n"
 "\"nat\" on both SAs says that the peer is behind a NAT, \"keepalive\" that we are.\n";
 
 static const struct column columns[] = {
@@ -124,14 +126,13 @@ static json_t *addrs_json(const struct sotto_addr *v, unsigned int n)
 	return list;
 }
 
-static json_t *prefixes_json(const struct sgenl_sa *sa)
+static json_t *prefixes_json(const struct sotto_prefix *p, unsigned int n)
 {
 	json_t *list = json_array();
 	char buf[SOTTO_PREFIX_STR];
 
-	for (unsigned int i = 0; i < sa->n_peer_prefixes; i++)
-		json_array_append_new(list, json_string(
-			sotto_prefix_str(&sa->peer_prefixes[i], buf)));
+	for (; n--; p++)
+		json_array_append_new(list, json_string(sotto_prefix_str(p, buf)));
 	return list;
 }
 
@@ -201,7 +202,11 @@ static json_t *sa_json(const struct sgenl_sa *sa)
 	if (sa->nat)
 		json_object_set_new(o, "nat", json_true());
 	if (sa->n_peer_prefixes)
-		json_object_set_new(o, "peer_prefixes", prefixes_json(sa));
+		json_object_set_new(o, "peer_prefixes",
+				    prefixes_json(sa->peer_prefixes, sa->n_peer_prefixes));
+	if (sa->n_local_prefixes)
+		json_object_set_new(o, "local_prefixes",
+				    prefixes_json(sa->local_prefixes, sa->n_local_prefixes));
 	put_limits(o, sa);
 	put_direction(o, sa);
 	return o;

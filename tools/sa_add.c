@@ -59,29 +59,29 @@ static int take_addrs(const char *value, struct sotto_addr *v, unsigned int *n)
 	return ret;
 }
 
-static int parse_behind(char *text, struct sgenl_sa *sa)
+static int parse_prefixes(char *text, struct sotto_prefix *list, unsigned int *n)
 {
 	char *save = NULL;
 
 	for (char *one = strtok_r(text, ",", &save); one;
 	     one = strtok_r(NULL, ",", &save)) {
-		if (sa->n_peer_prefixes == SOTTO_PREFIXES_MAX)
-			return fail(EXIT_USAGE, "an SA has at most %d networks behind its peer",
+		if (*n == SOTTO_PREFIXES_MAX)
+			return fail(EXIT_USAGE, "an SA has at most %d networks behind an end",
 				    SOTTO_PREFIXES_MAX);
-		if (parse_prefix(one, &sa->peer_prefixes[sa->n_peer_prefixes++]))
+		if (parse_prefix(one, &list[(*n)++]))
 			return EXIT_USAGE;
 	}
 	return 0;
 }
 
-static int take_behind(struct sa_request *r, const char *value)
+static int take_prefixes(const char *value, struct sotto_prefix *list, unsigned int *n)
 {
 	char *copy = strdup(value);
 	int ret;
 
 	if (!copy)
 		out_of_memory();
-	ret = parse_behind(copy, &r->sa);
+	ret = parse_prefixes(copy, list, n);
 	free(copy);
 	return ret;
 }
@@ -203,7 +203,9 @@ static int take_value(struct sa_request *r, const char *word, const char *value)
 	if (!strcmp(word, "mode"))
 		return take_mode(r, value);
 	if (!strcmp(word, "behind"))
-		return take_behind(r, value);
+		return take_prefixes(value, r->sa.peer_prefixes, &r->sa.n_peer_prefixes);
+	if (!strcmp(word, "reach"))
+		return take_prefixes(value, r->sa.local_prefixes, &r->sa.n_local_prefixes);
 	if (!strcmp(word, "key-file"))
 		return take_key_file(r, value);
 	if (!strcmp(word, "key"))

@@ -134,17 +134,15 @@ int sgenl_parse_tunnel(struct nlattr *nest, struct sgenl_tunnel *t)
 }
 
 /* An address and a byte of prefix length. */
-static int sa_prefix(struct nlattr *attr, struct sgenl_sa *sa)
+static int sa_prefix(struct nlattr *attr, struct sotto_prefix *list, unsigned int *n)
 {
-	struct sotto_prefix *p = &sa->peer_prefixes[sa->n_peer_prefixes];
 	int len = nla_len(attr) - 1;
 
-	if (sa->n_peer_prefixes == SOTTO_PREFIXES_MAX)
+	if (*n == SOTTO_PREFIXES_MAX)
 		return 0;
-	if (len < 0 || sotto_addr_set(&p->addr, nla_data(attr), len))
+	if (len < 0 || sotto_addr_set(&list[*n].addr, nla_data(attr), len))
 		return -EBADMSG;
-	p->plen = ((const uint8_t *)nla_data(attr))[len];
-	sa->n_peer_prefixes++;
+	list[(*n)++].plen = ((const uint8_t *)nla_data(attr))[len];
 	return 0;
 }
 
@@ -158,7 +156,11 @@ static int sa_addrs(struct nlattr *nest, struct sgenl_sa *sa)
 		struct sotto_addr addr;
 		int type = nla_type(attr);
 
-		if (type == SOTTO_A_SA_PEER_PREFIX && sa_prefix(attr, sa))
+		if (type == SOTTO_A_SA_PEER_PREFIX &&
+		    sa_prefix(attr, sa->peer_prefixes, &sa->n_peer_prefixes))
+			return -EBADMSG;
+		if (type == SOTTO_A_SA_LOCAL_PREFIX &&
+		    sa_prefix(attr, sa->local_prefixes, &sa->n_local_prefixes))
 			return -EBADMSG;
 		if (type != SOTTO_A_SA_PEER_ADDR && type != SOTTO_A_SA_LOCAL_ADDR)
 			continue;

@@ -72,6 +72,8 @@ struct sgenl_sa {
 	unsigned int n_local_addrs;
 	struct sotto_prefix peer_prefixes[SOTTO_PREFIXES_MAX];	/* in, tunnel mode */
 	unsigned int n_peer_prefixes;
+	struct sotto_prefix local_prefixes[SOTTO_PREFIXES_MAX];	/* the same; none = all */
+	unsigned int n_local_prefixes;
 	uint16_t sport, dport;
 	uint64_t seq;
 	uint32_t soft_seconds, hard_seconds;

@@ -47,17 +47,17 @@ static int put_addrs(struct nl_msg *msg, int type, const struct sotto_addr *v,
 	return put;
 }
 
-static int put_prefixes(struct nl_msg *msg, const struct sgenl_sa *sa)
+static int put_prefixes(struct nl_msg *msg, int type, const struct sotto_prefix *p,
+			unsigned int n)
 {
 	int put = 0;
 
-	for (unsigned int i = 0; i < sa->n_peer_prefixes; i++) {
-		const struct sotto_prefix *p = &sa->peer_prefixes[i];
+	for (; n--; p++) {
 		uint8_t b[sizeof(p->addr.b) + 1];
 
 		memcpy(b, p->addr.b, p->addr.len);
 		b[p->addr.len] = p->plen;
-		put |= nla_put(msg, SOTTO_A_SA_PEER_PREFIX, p->addr.len + 1, b);
+		put |= nla_put(msg, type, p->addr.len + 1, b);
 	}
 	return put;
 }
@@ -85,7 +85,10 @@ static int put_identity(struct nl_msg *msg, const struct sgenl_sa *sa)
 	      put_addrs(msg, SOTTO_A_SA_PEER_ADDR, sa->peer_addrs, sa->n_peer_addrs) |
 	      put_addrs(msg, SOTTO_A_SA_LOCAL_ADDR, sa->local_addrs,
 			sa->n_local_addrs) |
-	      put_prefixes(msg, sa);
+	      put_prefixes(msg, SOTTO_A_SA_PEER_PREFIX, sa->peer_prefixes,
+			   sa->n_peer_prefixes) |
+	      put_prefixes(msg, SOTTO_A_SA_LOCAL_PREFIX, sa->local_prefixes,
+			   sa->n_local_prefixes);
 	if (sa->mode)
 		put |= nla_put_u8(msg, SOTTO_A_SA_MODE, sa->mode);
 	if (sa->peer[0])

@@ -25,7 +25,7 @@
 #define SOTTO_SPI_MIN		256	/* RFC 4303 section 2.1: 1-255 are reserved */
 #define SOTTO_ADDRS_MAX		16	/* addresses of one peer in one SA */
 #define SOTTO_SAS_MAX		256	/* SAs in one request */
-#define SOTTO_PREFIXES_MAX	64	/* networks behind one peer in one SA */
+#define SOTTO_PREFIXES_MAX	64	/* networks behind one end in one SA */
 #define SOTTO_NAME_MAX		64	/* bytes of a peer's name, with the NUL */
 
 /**
@@ -293,7 +293,7 @@ enum sotto_sa_mode {
  * tunnel's destination; left out, the route chooses one of ours) to the tunnel's
  * destination. An inner packet is accepted if its source is a PEER_ADDR or in a
  * PEER_PREFIX, and its destination registered as ours (ADDR_ADD), be it as an
- * address or as a network.
+ * address or as a network, which is also in a LOCAL_PREFIX if there are any.
  *
  * With NAT, a packet to the inbound SA may come from any address and port; in
  * transport mode the first PEER_ADDR of its family is put in its place. The
@@ -344,6 +344,9 @@ enum sotto_sa_attr {
 					 */
 	SOTTO_A_SA_ENDPOINT_PORT,	/* u16, with ENDPOINT (out, dump) */
 	SOTTO_A_SA_ENDPOINT_CHANGES,	/* u32: endpoints that gave way to others (out, dump) */
+	SOTTO_A_SA_LOCAL_PREFIX,	/* binary, as PEER_PREFIX: a network behind us that the peer
+					 * may reach; repeated; none = all of them (in, tunnel)
+					 */
 
 	__SOTTO_A_SA_MAX,
 	SOTTO_A_SA_ATTR_MAX = __SOTTO_A_SA_MAX - 1
