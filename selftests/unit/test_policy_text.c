@@ -10,6 +10,8 @@
 #include "server/authd_limits.h"
 #include "server/policydoc.h"
 
+static struct sotto_errmsg err;
+
 #define MEMBERS		2000
 #define GROUPS		50
 #define EACH		400	/* members of a group */

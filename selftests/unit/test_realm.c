@@ -10,6 +10,8 @@
 
 #include "secret.h"
 
+static struct sotto_errmsg err;
+
 /* ---- new keys for a member ---- */
 
 static void rekey(void)

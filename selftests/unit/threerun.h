@@ -7,10 +7,9 @@
 
 static struct authd_run run;
 static struct sim a, b, c;
-static struct sotto_errmsg err;
 
 /* The answer's error name, "" when it is ok. */
-static const char *apply(const char *text, int confirm)
+static inline const char *apply(const char *text, int confirm)
 {
 	static char name[64];
 	json_t *ans = confirm ?
@@ -26,8 +25,8 @@ static const char *apply(const char *text, int confirm)
 	return name;
 }
 
-static const char *say(const char *cmd, const char *k1, const char *v1,
-		       const char *k2, const char *v2)
+static inline const char *say(const char *cmd, const char *k1, const char *v1,
+			      const char *k2, const char *v2)
 {
 	static char name[64];
 	json_t *ans = authd_ask(&run, "{s:s, s:s*, s:s*}", "cmd", cmd,
@@ -39,7 +38,7 @@ static const char *say(const char *cmd, const char *k1, const char *v1,
 }
 
 /* "allowed by TEXT" or "denied by TEXT" */
-static const char *verdict(const char *from, const char *to)
+static inline const char *verdict(const char *from, const char *to)
 {
 	static char text[512];
 	json_t *ans = authd_ask(&run, "{s:s, s:s, s:s}", "cmd", "policy.check",
@@ -63,6 +62,23 @@ static inline bool three(void)
 	       sim_member(&a, &run, "alice", "10.0.0.1") &&
 	       sim_member(&b, &run, "bob", "10.0.0.2") &&
 	       sim_member(&c, &run, "carol", "10.0.0.3");
+}
+
+/* @name is a gateway from now on. */
+static inline void leads(const char *name)
+{
+	json_decref(authd_ask(&run, "{s:s, s:s, s:[s]}", "cmd", "member.set",
+			      "name", name, "routes", "10.8.0.0/16"));
+}
+
+/* Its agent says bye. */
+static inline void goes(struct sim *s, unsigned int reason)
+{
+	struct sotto_msg bye = { .type = SOTTO_MSG_BYE };
+
+	bye.bye.reason = reason;
+	sotto_chan_note(&s->chan, &bye);
+	sim_wait(300);
 }
 
 static inline void stop(void)
