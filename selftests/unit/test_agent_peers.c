@@ -265,6 +265,45 @@ static void routes_that_cannot_be(void)
 	end();
 }
 
+/* The one network that its inbound SA leads to; "" without exactly one. */
+static const char *reach(char text[SOTTO_PREFIX_STR])
+{
+	unsigned int i = 0;
+
+	text[0] = 0;
+	while (i < ksim.n_sas && ksim.sas[i].dir != SOTTO_SA_IN)
+		i++;
+	if (i < ksim.n_sas && ksim.sas[i].n_local_prefixes == 1)
+		sotto_prefix_str(&ksim.sas[i].local_prefixes[0], text);
+	return text;
+}
+
+/* The kernel takes none for all that are behind this host: so there is always one. */
+static void peer_reaches_what_was_agreed(void)
+{
+	struct sotto_msg m = { .type = SOTTO_MSG_SESSION_OFFER };
+	char text[SOTTO_PREFIX_STR];
+
+	begin();
+	agent_begin();
+	UNTIL(associated(), 10000);
+	ASSERT(associated());
+	fill_offer(&m.offer);
+	m.offer.mode = SOTTO_MODE_TUNNEL;
+	m.offer.own_routes.n = 1;
+	sotto_prefix_parse(&m.offer.own_routes.p[0], "10.8.0.0/16");
+	EXPECT(offer(&m));
+	EXPECT(!strcmp(reach(text), "10.8.0.0/16"));
+	session_drop_all(&ag);
+	m.offer.session_id++;
+	m.offer.own_routes.n = 0;
+	m.offer.routes.n = 1;
+	sotto_prefix_parse(&m.offer.routes.p[0], "10.9.0.0/16");
+	EXPECT(offer(&m));
+	EXPECT(!strcmp(reach(text), "10.0.0.1/32"));
+	end();
+}
+
 /* ---- limits ---- */
 
 /* No more than so many wait for it. */
@@ -736,6 +775,7 @@ static const struct ktap_test tests[] = {
 	{ "pin_ends_what_contradicts_it", pin_ends_what_contradicts_it },
 	{ "owner_among_many_pins", owner_among_many_pins },
 	{ "routes_that_cannot_be", routes_that_cannot_be },
+	{ "peer_reaches_what_was_agreed", peer_reaches_what_was_agreed },
 	{ "early_offers_are_few", early_offers_are_few },
 	{ "unused_offers_are_few", unused_offers_are_few },
 	{ "questions_are_few", questions_are_few },
